@@ -1,0 +1,2 @@
+//! The `jackfield` program.
+fn main() {}

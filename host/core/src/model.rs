@@ -1,0 +1,226 @@
+//! What the host tells of itself: plugins, integrations, health, capabilities, events. These types are the bodies of the
+//! management API too, so their field names are kebab-case, as in WIT.
+
+use std::collections::BTreeMap;
+
+use jackfield_registry::Manifest;
+use serde::{Deserialize, Serialize};
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+pub type TimestampMs = i64;
+
+/// An installed plugin.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PluginInfo {
+    /// The manifest's name.
+    pub name: String,
+    /// The manifest's version.
+    pub version: semver::Version,
+    /// `sha256:…` of the whole file.
+    pub digest: String,
+    /// Size of the file in bytes.
+    pub size: u64,
+    /// When it was installed.
+    pub installed_at: TimestampMs,
+    /// The capabilities it exports, e.g. `jackfield:metrics@0.1.0`.
+    pub capabilities: Vec<String>,
+    /// The names of the integrations that use it.
+    pub integrations: Vec<String>,
+    /// What it says of itself and asks for.
+    pub manifest: Manifest,
+}
+
+/// What to add.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct NewIntegration {
+    /// The name: lower-case letters, digits and `-`, at most 63, starting with a letter.
+    pub name: String,
+    /// The plugin's name.
+    pub plugin: String,
+    /// The configuration, an object that satisfies the plugin's schema.
+    #[serde(default)]
+    pub config: serde_json::Map<String, serde_json::Value>,
+    /// Labels, to select integrations by.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// What the operator allows and sets for the endpoints.
+    #[serde(default)]
+    pub endpoints: BTreeMap<String, EndpointSettings>,
+}
+
+/// What the operator sets for one endpoint of an integration.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct EndpointSettings {
+    /// Address ranges (CIDR) that may be dialled although they are private, loopback or link-local. An address written
+    /// literally in the configuration needs no entry here, but for link-local ones (instance metadata).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow_addresses: Vec<String>,
+    /// PEM certificates to trust instead of the system's roots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_pem: Option<String>,
+}
+
+/// What to change; what is absent stays.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct UpdateIntegration {
+    /// Configuration keys to set; `null` removes a key (JSON Merge Patch, RFC 7396, of the whole configuration).
+    #[serde(default)]
+    pub config: Option<serde_json::Map<String, serde_json::Value>>,
+    /// Labels to set; `null` removes one.
+    #[serde(default)]
+    pub labels: Option<BTreeMap<String, Option<String>>>,
+    /// Endpoint settings to replace; `null` removes one.
+    #[serde(default)]
+    pub endpoints: Option<BTreeMap<String, Option<EndpointSettings>>>,
+    /// Change only if the integration is at this revision.
+    #[serde(default)]
+    pub revision: Option<u64>,
+}
+
+/// An integration and how it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct IntegrationInfo {
+    /// The name.
+    pub name: String,
+    /// The plugin's name.
+    pub plugin: String,
+    /// The plugin's version.
+    pub plugin_version: semver::Version,
+    /// The plugin's digest.
+    pub plugin_digest: String,
+    /// The capabilities it offers, short names where they are unambiguous.
+    pub capabilities: Vec<String>,
+    /// The configuration, with defaults filled in.
+    pub config: serde_json::Map<String, serde_json::Value>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Endpoint settings.
+    pub endpoints: BTreeMap<String, EndpointSettings>,
+    /// Grows with every change.
+    pub revision: u64,
+    /// When it was added.
+    pub created_at: TimestampMs,
+    /// When it was last changed.
+    pub updated_at: TimestampMs,
+    /// How it is.
+    pub health: HealthReport,
+}
+
+/// How an integration is, as the health checks found it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct HealthReport {
+    /// The state in one word.
+    pub state: HealthState,
+    /// Since when it is in this state.
+    pub since: TimestampMs,
+    /// When it was last checked; absent before the first check.
+    pub checked_at: Option<TimestampMs>,
+    /// One sentence for a person.
+    pub message: String,
+    /// Who is at fault, where something is.
+    pub source: Option<crate::ErrorSource>,
+    /// What kind of failure, where there is one.
+    pub kind: Option<crate::ErrorKind>,
+    /// The outside system's version, where it tells.
+    pub system_version: Option<String>,
+    /// How long the last check took, in milliseconds.
+    pub latency_ms: Option<f64>,
+}
+
+/// How an integration is, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HealthState {
+    /// Not checked yet.
+    Unknown,
+    /// Everything works.
+    Healthy,
+    /// It works in part.
+    Degraded,
+    /// Nothing can be expected to work.
+    Unhealthy,
+}
+
+/// A capability that is known here.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CapabilityInfo {
+    /// Namespace, name and version, e.g. `jackfield:metrics@0.1.0`.
+    pub id: String,
+    /// The short name, e.g. `metrics`.
+    pub name: String,
+    /// What it is.
+    pub docs: String,
+    /// The plugins that export it.
+    pub plugins: Vec<String>,
+    /// The integrations that offer it.
+    pub integrations: Vec<String>,
+    /// Its operations, in the order of the WIT.
+    pub operations: Vec<OperationInfo>,
+}
+
+/// An operation of a capability.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct OperationInfo {
+    /// Its name, e.g. `query-range`.
+    pub name: String,
+    /// The interface it is in, e.g. `jackfield:metrics/metrics@0.1.0`.
+    pub interface: String,
+    /// `read` or `write`.
+    pub kind: String,
+    /// Whether it is a change feed.
+    pub feed: bool,
+    /// What it does.
+    pub docs: String,
+    /// JSON Schema (2020-12) of the request body, an object with one property a parameter.
+    pub request_schema: serde_json::Value,
+    /// JSON Schema (2020-12) of the answer's body.
+    pub response_schema: serde_json::Value,
+}
+
+/// Something that happened in the host.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Event {
+    /// Grows by one with each event of this process.
+    pub sequence: u64,
+    /// When.
+    pub at: TimestampMs,
+    /// What happened.
+    pub kind: EventKind,
+    /// The integration it happened to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integration: Option<String>,
+    /// The plugin it happened to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<String>,
+    /// One sentence for a person.
+    pub message: String,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventKind {
+    /// A plugin was installed.
+    PluginInstalled,
+    /// A plugin was removed.
+    PluginRemoved,
+    /// An integration was added.
+    IntegrationAdded,
+    /// An integration was changed.
+    IntegrationUpdated,
+    /// An integration was removed.
+    IntegrationRemoved,
+    /// A health check changed an integration's state.
+    HealthChanged,
+    /// A guest trapped, overran its time or its limits; its instance was discarded.
+    GuestFault,
+}

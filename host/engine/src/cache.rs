@@ -1,0 +1,155 @@
+//! Compiled components on disk.
+//!
+//! Compiled code is trusted code: whoever can change it runs outside the sandbox. So each entry carries a MAC under a key
+//! that only this host's user can read, over what it was compiled from and for (component digest, engine configuration,
+//! wasmtime version); it is checked over the very bytes that are then loaded. An entry that is damaged, foreign or for
+//! another configuration is compiled anew and replaced, never loaded. The cache is never the only copy of anything:
+//! every failure to read or write it costs time and a warning, no more.
+
+use std::{
+    fs,
+    hash::{Hash, Hasher},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+use wasmtime::component::Component;
+
+use crate::EngineError;
+
+type HmacSha256 = Hmac<Sha256>;
+
+const MAC_LEN: usize = 32;
+const KEY_FILE: &str = "mac.key";
+/// The most all entries together may take; the oldest go first.
+const MAX_BYTES: u64 = 2 << 30;
+
+pub(crate) struct Cache {
+    dir: PathBuf,
+    key: [u8; 32],
+    /// What else, besides the component, decides the compiled code.
+    settings: String,
+}
+
+impl Cache {
+    pub(crate) fn open(dir: &Path, engine: &wasmtime::Engine) -> Result<Self, EngineError> {
+        let failed = |e: io::Error| EngineError::Cache { path: dir.display().to_string(), reason: e.to_string() };
+        fs::create_dir_all(dir).map_err(failed)?;
+        let key = key(&dir.join(KEY_FILE)).map_err(failed)?;
+        let mut hasher = HashBytes(Sha256::new());
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        let settings = hex(&hasher.0.finalize()[..8]);
+        Ok(Self { dir: dir.to_owned(), key, settings })
+    }
+
+    fn path(&self, digest: &[u8; 32]) -> PathBuf {
+        self.dir.join(format!("{}-{}.cwasm", hex(&digest[..16]), self.settings))
+    }
+
+    fn mac(&self, digest: &[u8; 32], code: &[u8]) -> Option<HmacSha256> {
+        let mut mac = HmacSha256::new_from_slice(&self.key).ok()?;
+        mac.update(digest);
+        mac.update(self.settings.as_bytes());
+        mac.update(code);
+        Some(mac)
+    }
+
+    pub(crate) fn get(&self, engine: &wasmtime::Engine, digest: &[u8; 32]) -> Option<Component> {
+        let path = self.path(digest);
+        let bytes = fs::read(&path).ok()?;
+        let (tag, code) = bytes.split_at_checked(MAC_LEN)?;
+        if self.mac(digest, code)?.verify_slice(tag).is_err() {
+            tracing::warn!(path = %path.display(), "a compiled component was damaged or foreign; compiling it anew");
+            return None;
+        }
+        // SAFETY: `deserialize` trusts its bytes. These bear a MAC that only this host's key makes, and only `put` makes
+        // it, over what `Component::serialize` returned.
+        match unsafe { Component::deserialize(engine, code) } {
+            Ok(component) => Some(component),
+            Err(error) => {
+                tracing::warn!(%error, "a compiled component no longer loads; compiling it anew");
+                None
+            }
+        }
+    }
+
+    pub(crate) fn put(&self, component: &Component, digest: &[u8; 32]) {
+        let written = component.serialize().map_err(io::Error::other).and_then(|code| self.write(digest, &code));
+        if let Err(error) = written {
+            tracing::warn!(%error, "a compiled component could not be kept; it will be compiled again next time");
+        }
+        self.shrink();
+    }
+
+    fn write(&self, digest: &[u8; 32], code: &[u8]) -> io::Result<()> {
+        let mac = self.mac(digest, code).ok_or_else(|| io::Error::other("no key"))?;
+        let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
+        file.write_all(&mac.finalize().into_bytes())?;
+        file.write_all(code)?;
+        file.persist(self.path(digest)).map_err(|e| e.error)?;
+        Ok(())
+    }
+
+    fn shrink(&self) {
+        let Ok(entries) = fs::read_dir(&self.dir) else { return };
+        let mut entries: Vec<_> = entries
+            .flatten()
+            .filter(|e| e.path().extension().is_some_and(|x| x == "cwasm"))
+            .filter_map(|e| e.metadata().ok().map(|m| (m.modified().ok(), m.len(), e.path())))
+            .collect();
+        entries.sort();
+        let mut total: u64 = entries.iter().map(|(_, len, _)| len).sum();
+        for (_, len, path) in entries {
+            if total <= MAX_BYTES {
+                break;
+            }
+            if fs::remove_file(path).is_ok() {
+                total -= len;
+            }
+        }
+    }
+}
+
+/// The key of this cache; made at first use, readable by its owner only.
+fn key(path: &Path) -> io::Result<[u8; 32]> {
+    match fs::read(path) {
+        Ok(bytes) if bytes.len() == 32 => {
+            let mut key = [0; 32];
+            key.copy_from_slice(&bytes);
+            return Ok(key);
+        }
+        Ok(_) => fs::remove_file(path)?,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        Err(e) => return Err(e),
+    }
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(|e| io::Error::other(e.to_string()))?;
+    // tempfile makes files of mode 0600. Two hosts that start at once agree on whichever key was there first.
+    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+    file.write_all(&key)?;
+    file.as_file().sync_all()?;
+    match file.persist_noclobber(path) {
+        Ok(_) => Ok(key),
+        Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => self::key(path),
+        Err(e) => Err(e.error),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// A stable hash where the standard library's is random by process.
+struct HashBytes(Sha256);
+
+impl Hasher for HashBytes {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        0
+    }
+}

@@ -1,0 +1,83 @@
+//! One instance and the store it lives in.
+
+use std::sync::{Arc, atomic::AtomicU64};
+
+use wasmtime::{
+    Store, UpdateDeadline,
+    component::{Instance, ResourceTable},
+};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::{
+    Limits, LogLevel, Services,
+    limiter::Limiter,
+    meter::Meter,
+    stdio::{Current, LogStream},
+};
+
+/// The largest answer of `wasi:random/random.get-random-bytes`: enough for keys and nonces. wasmtime's default is 64 MiB.
+const MAX_RANDOM_BYTES: u64 = 64 << 10;
+
+/// An instance that one call has to itself.
+pub struct Guest {
+    /// The store, for wasmtime's typed functions.
+    pub store: Store<GuestState>,
+    /// The instance in it.
+    pub instance: Instance,
+}
+
+/// What the host keeps for one instance.
+pub struct GuestState {
+    wasi: WasiCtx,
+    pub(crate) table: ResourceTable,
+    pub(crate) limiter: Limiter,
+    pub(crate) current: Arc<Current>,
+    pub(crate) meter: Arc<Meter>,
+}
+
+/// The guest used more processor time than it may.
+#[derive(Debug, thiserror::Error)]
+#[error("out of processor time")]
+pub(crate) struct OutOfCpu;
+
+impl GuestState {
+    /// A store with everything bounded, in which nothing runs yet.
+    pub(crate) fn store(
+        engine: &wasmtime::Engine,
+        services: Arc<Services>,
+        limits: &Limits,
+        memory: Arc<AtomicU64>,
+    ) -> Store<Self> {
+        let current =
+            Arc::new(Current { services, call: std::sync::Mutex::default(), last_words: std::sync::Mutex::default() });
+        let stream = |level| LogStream { current: current.clone(), level };
+        // Nothing is given: no files, no environment, no arguments, no sockets (those are not even linked).
+        let wasi = WasiCtx::builder()
+            .stdout(stream(LogLevel::Info))
+            .stderr(stream(LogLevel::Error))
+            .max_random_size(MAX_RANDOM_BYTES)
+            .allow_tcp(false)
+            .allow_udp(false)
+            .build();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.resources);
+        let meter = Arc::new(Meter::default());
+        let limiter = Limiter::new(limits.memory_bytes, limits.table_elements, memory);
+        let mut store = Store::new(engine, Self { wasi, table, limiter, current, meter: meter.clone() });
+        store.limiter(|state| &mut state.limiter);
+        store.set_max_component_handles(limits.resources);
+        store.set_hostcall_fuel(limits.copied_bytes);
+        store.set_epoch_deadline(1);
+        let cpu = limits.cpu;
+        store.epoch_deadline_callback(move |_| {
+            if meter.used() > cpu { Err(OutOfCpu.into()) } else { Ok(UpdateDeadline::Yield(1)) }
+        });
+        store
+    }
+}
+
+impl WasiView for GuestState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}

@@ -1,0 +1,59 @@
+//! Runs plugins: one wasmtime engine, a compile cache, instance pools, limits and calls.
+//!
+//! The engine decides how a guest runs and how much of the machine it may use. It does not decide what a guest may reach:
+//! everything that leaves the sandbox goes through the traits in [`services`], which the core fills. The design follows
+//! from measurement: plain WIT functions, WASI 0.2, `call_async` with the component model's concurrency support switched
+//! off, and **one call has one instance to itself**, so a trap, a deadline or a cancelled client costs one instance and
+//! nothing else.
+//!
+//! ```no_run
+//! # async fn run(wasm: Vec<u8>, services: jackfield_engine::Services, operation: jackfield_reflect::Operation) -> Result<(), Box<dyn std::error::Error>> {
+//! use jackfield_engine::{CallContext, Engine, EngineConfig, Limits, Pool};
+//!
+//! let engine = Engine::new(EngineConfig::default())?;
+//! let plugin = engine.load(wasm.into()).await?;
+//! let pool = Pool::new(plugin, services, Limits::default());
+//! let context = CallContext::new("key-value.get", std::time::Duration::from_secs(5));
+//! let answer = pool.call(&operation, br#"{"key": "greeting"}"#, context).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod bindings;
+mod cache;
+mod call;
+mod config;
+mod context;
+mod engine;
+mod error;
+mod guest;
+mod imports;
+mod limiter;
+mod linker;
+mod meter;
+mod plugin;
+mod pool;
+pub mod services;
+mod stdio;
+
+pub use config::{EngineConfig, Limits};
+pub use context::CallContext;
+pub use engine::{Engine, EngineStats};
+pub use error::{CallError, EngineError};
+pub use guest::{Guest, GuestState};
+pub use plugin::Plugin;
+pub use pool::{Pool, PoolStats};
+pub use services::{
+    DeleteMutation, LogLevel, LogSink, Outbound, OutboundBody, OutboundRequest, OutboundResponse, Services, SetMutation,
+    StateExpect, StateItem, StateMutation, StateStore, Versioned,
+};
+
+/// The types of `jackfield:types/types`.
+pub mod types {
+    pub use crate::bindings::jackfield::types::types::*;
+}
+
+/// The types of `jackfield:plugin/lifecycle`.
+pub mod lifecycle {
+    pub use crate::bindings::exports::jackfield::plugin::lifecycle::{Description, Health, HealthStatus};
+}

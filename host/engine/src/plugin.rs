@@ -1,0 +1,47 @@
+//! A component that is compiled, linked and ready to be instantiated.
+
+use std::{collections::HashMap, sync::Arc};
+
+use wasmtime::component::{ComponentExportIndex, InstancePre, types::ComponentItem};
+
+use crate::{Engine, EngineError, GuestState, bindings::PluginIndices};
+
+/// A plugin's code. Integrations of the same plugin share it.
+pub struct Plugin {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) pre: InstancePre<GuestState>,
+    pub(crate) lifecycle: PluginIndices,
+    /// Where each exported function is: interface, then function.
+    functions: HashMap<String, HashMap<String, ComponentExportIndex>>,
+}
+
+impl Plugin {
+    pub(crate) fn new(engine: Arc<Engine>, pre: InstancePre<GuestState>) -> Result<Self, EngineError> {
+        let lifecycle = PluginIndices::new(&pre).map_err(|e| EngineError::Link(format!("{e:#}")))?;
+        let component = pre.component();
+        let mut functions = HashMap::new();
+        for (name, item) in component.component_type().exports(&engine.wasmtime) {
+            let ComponentItem::ComponentInstance(interface) = item.ty else { continue };
+            let Some(index) = component.get_export_index(None, name) else { continue };
+            let exports = interface
+                .exports(&engine.wasmtime)
+                .filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_)))
+                .filter_map(|(function, _)| {
+                    Some((function.to_owned(), component.get_export_index(Some(&index), function)?))
+                })
+                .collect();
+            functions.insert(name.to_owned(), exports);
+        }
+        Ok(Self { engine, pre, lifecycle, functions })
+    }
+
+    pub(crate) fn function(&self, interface: &str, name: &str) -> Option<&ComponentExportIndex> {
+        self.functions.get(interface)?.get(name)
+    }
+}
+
+impl std::fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plugin").field("interfaces", &self.functions.keys()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,1 @@
+//! Dialling: one DNS answer, an address policy, TLS, unix sockets and the pooled HTTP sender.

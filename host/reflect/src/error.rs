@@ -1,0 +1,78 @@
+//! What can be wrong with WIT, with a component, or with JSON.
+
+use crate::drift::Difference;
+
+/// Why a component or a WIT text could not be reflected.
+#[derive(Debug, thiserror::Error)]
+pub enum ReflectError {
+    /// The bytes are not a component.
+    #[error("not a WebAssembly component: {0}")]
+    NotAComponent(String),
+    /// The WIT text does not parse.
+    #[error("the WIT does not parse: {0}")]
+    Wit(String),
+    /// A type is nested too deeply.
+    #[error("the type `{name}` is nested deeper than {limit} levels")]
+    TooDeep {
+        /// The type at which the limit was reached.
+        name: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// A capability's interface is not described by the WIT that came with the component.
+    #[error("the component exports `{interface}`, but no WIT that came with it describes that interface; pack it again with the WIT of its capabilities")]
+    Undescribed {
+        /// The interface.
+        interface: String,
+    },
+    /// The component and the WIT disagree.
+    #[error("the component does not match its WIT:{}", list(.0))]
+    Drift(Vec<Difference>),
+    /// An operation cannot be served.
+    #[error("`{operation}` cannot be served: {reason}")]
+    Unservable {
+        /// Interface and function.
+        operation: String,
+        /// Why, and what to do instead.
+        reason: String,
+    },
+}
+
+fn list(differences: &[Difference]) -> String {
+    differences.iter().map(|d| format!("\n  - {d}")).collect()
+}
+
+/// What is wrong with a JSON text, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}{message}", place(.pointer))]
+pub struct JsonError {
+    /// JSON Pointer (RFC 6901) to the value; empty for the whole text.
+    pub pointer: String,
+    /// What is wrong and what was expected.
+    pub message: String,
+}
+
+impl JsonError {
+    /// An error about the whole text.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { pointer: String::new(), message: message.into() }
+    }
+}
+
+fn place(pointer: &str) -> String {
+    if pointer.is_empty() { String::new() } else { format!("at `{pointer}`: ") }
+}
+
+/// A path that is built from the inside out while an error travels up.
+#[derive(Debug, Default)]
+pub(crate) struct Trail(Vec<String>);
+
+impl Trail {
+    pub(crate) fn push(&mut self, segment: impl ToString) {
+        self.0.push(segment.to_string());
+    }
+
+    pub(crate) fn pointer(&self) -> String {
+        self.0.iter().rev().map(|s| format!("/{}", s.replace('~', "~0").replace('/', "~1"))).collect()
+    }
+}

@@ -1,0 +1,205 @@
+//! From `wit-parser`'s arena of ids to [`Shape`]s that stand alone.
+//!
+//! Types are lowered once each and shared, so a type that is used a thousand times costs one. The depth is bounded
+//! here: everything that later walks a shape may recurse without a check of its own.
+
+use std::{collections::HashMap, sync::Arc};
+
+use wit_parser::{Docs, FunctionKind, Handle, Resolve, Type, TypeDefKind, TypeId, TypeOwner};
+
+use crate::{
+    ReflectError,
+    model::{Function, Interface, Package},
+    shape::{Case, Field, Names, Record, Shape, TypeName, Variant},
+};
+
+/// Deeper types than this are refused. Real interfaces stay below ten; wasmtime's own parser allows 100.
+const MAX_DEPTH: usize = 64;
+
+pub(crate) struct Lowering<'a> {
+    resolve: &'a Resolve,
+    done: HashMap<TypeId, (Shape, usize)>,
+}
+
+impl<'a> Lowering<'a> {
+    pub(crate) fn new(resolve: &'a Resolve) -> Self {
+        Self { resolve, done: HashMap::new() }
+    }
+
+    pub(crate) fn package(&mut self, id: wit_parser::PackageId) -> Result<Package, ReflectError> {
+        let package = &self.resolve.packages[id];
+        let Some(version) = package.name.version.clone() else {
+            return Err(ReflectError::Wit(format!(
+                "package `{}` has no version; write `package {}@0.1.0;`",
+                package.name, package.name
+            )));
+        };
+        let id = crate::CapabilityId {
+            namespace: package.name.namespace.clone(),
+            name: package.name.name.clone(),
+            version,
+        };
+        let interfaces = package
+            .interfaces
+            .iter()
+            .map(|(name, interface)| {
+                self.interface(*interface, crate::InterfaceId { package: id.clone(), name: name.clone() }.to_string())
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Package { id, docs: docs(&package.docs), interfaces })
+    }
+
+    pub(crate) fn interface(
+        &mut self,
+        id: wit_parser::InterfaceId,
+        name: String,
+    ) -> Result<Interface, ReflectError> {
+        let interface = &self.resolve.interfaces[id];
+        let functions = interface.functions.values().map(|f| self.function(f)).collect::<Result<_, _>>()?;
+        Ok(Interface { id: name, docs: docs(&interface.docs), functions })
+    }
+
+    fn function(&mut self, function: &wit_parser::Function) -> Result<Function, ReflectError> {
+        let params = function
+            .params
+            .iter()
+            .map(|param| Ok((param.name.clone(), self.shape(&param.ty)?)))
+            .collect::<Result<_, ReflectError>>()?;
+        let result = function.result.as_ref().map(|ty| self.shape(ty)).transpose()?;
+        Ok(Function {
+            name: function.name.clone(),
+            docs: docs(&function.docs),
+            freestanding: matches!(function.kind, FunctionKind::Freestanding),
+            params,
+            result,
+        })
+    }
+
+    fn shape(&mut self, ty: &Type) -> Result<Shape, ReflectError> {
+        Ok(self.measured(ty)?.0)
+    }
+
+    fn shared(&mut self, ty: &Type, depth: &mut usize) -> Result<Arc<Shape>, ReflectError> {
+        Ok(Arc::new(self.inner(ty, depth)?))
+    }
+
+    /// Lowers a part and raises `depth` to that of the deepest part seen.
+    fn inner(&mut self, ty: &Type, depth: &mut usize) -> Result<Shape, ReflectError> {
+        let (shape, inner) = self.measured(ty)?;
+        *depth = (*depth).max(inner);
+        Ok(shape)
+    }
+
+    fn measured(&mut self, ty: &Type) -> Result<(Shape, usize), ReflectError> {
+        let shape = match ty {
+            Type::Bool => Shape::Bool,
+            Type::U8 => Shape::U8,
+            Type::U16 => Shape::U16,
+            Type::U32 => Shape::U32,
+            Type::U64 => Shape::U64,
+            Type::S8 => Shape::S8,
+            Type::S16 => Shape::S16,
+            Type::S32 => Shape::S32,
+            Type::S64 => Shape::S64,
+            Type::F32 => Shape::F32,
+            Type::F64 => Shape::F64,
+            Type::Char => Shape::Char,
+            Type::String => Shape::String,
+            Type::ErrorContext => Shape::Handle("error-context".into()),
+            Type::Id(id) => {
+                if let Some(done) = self.done.get(id) {
+                    return Ok(done.clone());
+                }
+                let lowered = self.definition(*id)?;
+                self.done.insert(*id, lowered.clone());
+                return Ok(lowered);
+            }
+        };
+        Ok((shape, 1))
+    }
+
+    fn definition(&mut self, id: TypeId) -> Result<(Shape, usize), ReflectError> {
+        let def = &self.resolve.types[id];
+        let mut depth = 0;
+        let shape = match &def.kind {
+            TypeDefKind::Type(ty) => return self.measured(ty),
+            TypeDefKind::List(Type::U8) => Shape::Bytes,
+            TypeDefKind::List(item) => Shape::List(self.shared(item, &mut depth)?),
+            TypeDefKind::FixedLengthList(item, n) => {
+                Shape::FixedList(self.shared(item, &mut depth)?, usize::try_from(*n).unwrap_or(usize::MAX))
+            }
+            TypeDefKind::Map(key, value) => {
+                Shape::Map(self.shared(key, &mut depth)?, self.shared(value, &mut depth)?)
+            }
+            TypeDefKind::Tuple(tuple) => Shape::Tuple(
+                tuple.types.iter().map(|ty| self.inner(ty, &mut depth)).collect::<Result<Vec<_>, _>>()?.into(),
+            ),
+            TypeDefKind::Option(inner) => Shape::Option(self.shared(inner, &mut depth)?),
+            TypeDefKind::Result(result) => Shape::Result(
+                result.ok.as_ref().map(|ty| self.shared(ty, &mut depth)).transpose()?,
+                result.err.as_ref().map(|ty| self.shared(ty, &mut depth)).transpose()?,
+            ),
+            TypeDefKind::Record(record) => {
+                let fields = record
+                    .fields
+                    .iter()
+                    .map(|f| {
+                        let shape = self.inner(&f.ty, &mut depth)?;
+                        Ok(Field { name: f.name.clone(), docs: docs(&f.docs), shape })
+                    })
+                    .collect::<Result<_, ReflectError>>()?;
+                Shape::Record(Arc::new(Record { name: self.name(id), fields }))
+            }
+            TypeDefKind::Variant(variant) => {
+                let cases = variant
+                    .cases
+                    .iter()
+                    .map(|c| {
+                        let shape = c.ty.as_ref().map(|ty| self.inner(ty, &mut depth)).transpose()?;
+                        Ok(Case { name: c.name.clone(), docs: docs(&c.docs), shape })
+                    })
+                    .collect::<Result<_, ReflectError>>()?;
+                Shape::Variant(Arc::new(Variant { name: self.name(id), cases }))
+            }
+            TypeDefKind::Enum(def) => {
+                let members = def.cases.iter().map(|c| (c.name.clone(), docs(&c.docs))).collect();
+                Shape::Enum(Arc::new(Names { name: self.name(id), members }))
+            }
+            TypeDefKind::Flags(def) => {
+                let members = def.flags.iter().map(|f| (f.name.clone(), docs(&f.docs))).collect();
+                Shape::Flags(Arc::new(Names { name: self.name(id), members }))
+            }
+            TypeDefKind::Resource => Shape::Handle(format!("resource `{}`", self.name(id).name).into()),
+            TypeDefKind::Handle(Handle::Own(resource)) => {
+                Shape::Handle(format!("resource `{}`", self.name(*resource).name).into())
+            }
+            TypeDefKind::Handle(Handle::Borrow(resource)) => {
+                Shape::Handle(format!("borrowed resource `{}`", self.name(*resource).name).into())
+            }
+            TypeDefKind::Future(_) => Shape::Handle("future".into()),
+            TypeDefKind::Stream(_) => Shape::Handle("stream".into()),
+            TypeDefKind::Unknown => return Err(ReflectError::Wit("a type of unknown structure".into())),
+        };
+        if depth >= MAX_DEPTH {
+            return Err(ReflectError::TooDeep { name: self.name(id).name, limit: MAX_DEPTH });
+        }
+        Ok((shape, depth + 1))
+    }
+
+    /// The name where the type was defined, behind all `use`s.
+    fn name(&self, mut id: TypeId) -> TypeName {
+        while let TypeDefKind::Type(Type::Id(next)) = self.resolve.types[id].kind {
+            id = next;
+        }
+        let def = &self.resolve.types[id];
+        let interface = match def.owner {
+            TypeOwner::Interface(interface) => self.resolve.id_of(interface).unwrap_or_default(),
+            _ => String::new(),
+        };
+        TypeName { interface, name: def.name.clone().unwrap_or_else(|| "unnamed".into()), docs: docs(&def.docs) }
+    }
+}
+
+fn docs(docs: &Docs) -> String {
+    docs.contents.as_deref().unwrap_or_default().trim().to_owned()
+}

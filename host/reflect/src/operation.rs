@@ -1,0 +1,159 @@
+//! Operations: what a capability's functions are to everyone outside the sandbox.
+//!
+//! Whether an operation reads or writes is told from its signature alone: a write takes `write-options` last. So is
+//! whether it is a change feed (`cursor` and `wait-ms` in, `changes` and `next` out) and whether it is paged. Nothing
+//! else about a capability needs saying anywhere.
+
+use std::sync::Arc;
+
+use wasmtime::component::Val;
+
+use crate::{
+    CapabilityId, JsonError, JsonLimits, ReflectError,
+    decode::decode_members,
+    model::{Function, Package},
+    shape::Shape,
+};
+
+/// Whether an operation can change the outside world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OperationKind {
+    /// It changes nothing: safe to repeat.
+    Read,
+    /// It may change something: its last parameter is `write-options`.
+    Write,
+}
+
+impl OperationKind {
+    /// `read` or `write`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+}
+
+/// One operation of a capability.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// Its name, e.g. `query-range`.
+    pub name: String,
+    /// The capability it belongs to.
+    pub capability: CapabilityId,
+    /// The interface it is in, as the component exports it, e.g. `jackfield:metrics/metrics@0.1.0`.
+    pub interface: String,
+    /// Whether it can change the outside world.
+    pub kind: OperationKind,
+    /// What it does.
+    pub docs: String,
+    /// Its parameters, in order.
+    pub params: Vec<Param>,
+    /// The answer's shape; none where it answers nothing.
+    pub ok: Option<Shape>,
+    /// Whether the function returns `result<_, error>` (it always does in Jackfield's own capabilities) with this error.
+    pub error: Option<Shape>,
+    /// Whether the function's result is a `result` at all; if not, `ok` is what it returns.
+    pub fallible: bool,
+    /// Whether it is a change feed.
+    pub feed: bool,
+    /// Whether it takes a `page`.
+    pub paged: bool,
+}
+
+/// A parameter of an operation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Param {
+    /// Its name.
+    pub name: String,
+    /// Its shape.
+    pub shape: Shape,
+}
+
+impl Operation {
+    pub(crate) fn new(capability: &CapabilityId, interface: &str, function: &Function) -> Result<Self, ReflectError> {
+        let unservable = |reason: String| ReflectError::Unservable {
+            operation: format!("{interface}#{}", function.name),
+            reason,
+        };
+        if !function.freestanding {
+            return Err(unservable(
+                "only plain functions can; a function that is `async` or belongs to a resource cannot be called with JSON"
+                    .into(),
+            ));
+        }
+        let shapes = function.params.iter().map(|(_, shape)| shape).chain(&function.result);
+        if let Some(handle) = shapes.filter_map(Shape::handle).next() {
+            return Err(unservable(format!("it carries a {handle}, which has no form in JSON; pass its data instead")));
+        }
+        let params: Vec<Param> =
+            function.params.iter().map(|(name, shape)| Param { name: name.clone(), shape: shape.clone() }).collect();
+        let share = |part: &Option<Arc<Shape>>| part.as_deref().cloned();
+        let (ok, error, fallible) = match &function.result {
+            Some(Shape::Result(ok, error)) => (share(ok), share(error), true),
+            other => (other.clone(), None, false),
+        };
+        let kind = match params.last() {
+            Some(last) if is_shared(&last.shape, "write-options") => OperationKind::Write,
+            _ => OperationKind::Read,
+        };
+        let paged = params.iter().any(|p| is_shared(&p.shape, "page"));
+        let feed = kind == OperationKind::Read && is_feed(&params, ok.as_ref());
+        Ok(Self {
+            name: function.name.clone(),
+            capability: capability.clone(),
+            interface: interface.to_owned(),
+            kind,
+            docs: function.docs.clone(),
+            params,
+            ok,
+            error,
+            fallible,
+            feed,
+            paged,
+        })
+    }
+
+    /// `metrics.query`: what the command line, permissions and metrics call it.
+    pub fn action(&self) -> String {
+        format!("{}.{}", self.capability.name, self.name)
+    }
+
+    /// Reads the parameters from a JSON object with one member a parameter. What may be left out is said at
+    /// [`Shape::default_value`].
+    pub fn decode_params(&self, json: &[u8], limits: &JsonLimits) -> Result<Vec<Val>, JsonError> {
+        decode_members(&self.params, json, limits)
+    }
+}
+
+/// Whether a shape is the record `name` of `jackfield:types/types`, in any version.
+fn is_shared(shape: &Shape, name: &str) -> bool {
+    matches!(shape, Shape::Record(record)
+        if record.name.name == name && record.name.interface.starts_with("jackfield:types/types@"))
+}
+
+fn is_feed(params: &[Param], ok: Option<&Shape>) -> bool {
+    let has = |name: &str, shape: Shape| params.iter().any(|p| p.name == name && p.shape == shape);
+    let batch = matches!(ok, Some(Shape::Record(batch))
+        if batch.fields.iter().any(|f| f.name == "changes" && matches!(f.shape, Shape::List(_)))
+            && batch.fields.iter().any(|f| f.name == "next" && f.shape == Shape::String));
+    batch && has("cursor", Shape::Option(Arc::new(Shape::String))) && has("wait-ms", Shape::U32)
+}
+
+/// The operations of a package: the functions of all its interfaces, which therefore must differ in name.
+pub fn operations(package: &Package) -> Result<Vec<Operation>, ReflectError> {
+    let mut operations: Vec<Operation> = Vec::new();
+    for interface in &package.interfaces {
+        for function in &interface.functions {
+            let operation = Operation::new(&package.id, &interface.id, function)?;
+            if let Some(other) = operations.iter().find(|o| o.name == operation.name) {
+                return Err(ReflectError::Unservable {
+                    operation: format!("{}#{}", interface.id, function.name),
+                    reason: format!("`{}` has an operation of that name too; rename one of them", other.interface),
+                });
+            }
+            operations.push(operation);
+        }
+    }
+    Ok(operations)
+}

@@ -1,0 +1,1 @@
+//! Where the host keeps its state: the Store trait and its SQLite form.

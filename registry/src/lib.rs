@@ -1,0 +1,31 @@
+//! The package format: a plugin is one file, a WebAssembly component with its manifest and its WIT inside.
+//!
+//! The crate knows how a manifest is written ([`Manifest`]), how a component becomes a plugin ([`pack`]) and how a plugin
+//! is read ([`Package`]). It decides what can be understood, and refuses the rest with the line, the key and the remedy;
+//! what a plugin may do is decided elsewhere. Without the feature `package` only the manifest is left, which is all the
+//! SDK's macro needs.
+
+mod capability;
+mod manifest;
+mod wit_folders;
+
+#[cfg(feature = "package")]
+mod digest;
+#[cfg(feature = "package")]
+mod pack;
+#[cfg(feature = "package")]
+mod package;
+#[cfg(feature = "package")]
+mod sections;
+#[cfg(feature = "package")]
+mod wit_text;
+
+pub use capability::{CapabilityRef, CapabilityRefError};
+#[cfg(feature = "package")]
+pub use digest::{Digest, DigestError};
+pub use manifest::{Compatibility, EndpointRule, Limits, Manifest, ManifestError, ManifestFault, PluginSection};
+#[cfg(feature = "package")]
+pub use pack::{PackError, pack, strip};
+#[cfg(feature = "package")]
+pub use package::{MAX_PACKAGE_BYTES, Package, PackageError};
+pub use wit_folders::{FIRST_PARTY_WIT_DIR, FIRST_PARTY_WIT_FOLDERS, first_party_wit, wit_folders};

@@ -1,0 +1,140 @@
+//! From text to [`Manifest`]. The text is read into a plain tree first, with the line of every key beside it, so that a
+//! fault of form or meaning is told with its line, its key and the remedy, and all faults are told at once. Only a tree
+//! without faults becomes a `Manifest`.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+use toml::de::{DeTable, DeValue};
+
+use super::check::{ManifestFault, check};
+use super::{Manifest, schema};
+
+/// The longest manifest that is read, in bytes, as TOML or JSON.
+pub(crate) const MAX_MANIFEST_BYTES: usize = 256 * 1024;
+
+/// Why a manifest was refused. Shows one line a fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", show(faults))]
+pub struct ManifestError {
+    /// Every fault that was found, in the order of the keys.
+    pub faults: Vec<ManifestFault>,
+}
+
+fn show(faults: &[ManifestFault]) -> String {
+    let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
+
+impl ManifestError {
+    fn whole(line: Option<usize>, message: String) -> Self {
+        Self { faults: vec![ManifestFault { line, key: String::new(), message }] }
+    }
+}
+
+impl Manifest {
+    /// Reads a manifest as an author writes it, `plugin.toml`.
+    ///
+    /// ```
+    /// let manifest = jackfield_registry::Manifest::from_toml(r#"
+    ///     [plugin]
+    ///     name = "echo"
+    ///     version = "1.0.0"
+    ///     description = "Says it again"
+    ///     host = ">=0.1.0, <0.2.0"
+    ///     capabilities = ["acme:echo@1.0.0"]
+    /// "#).unwrap();
+    /// assert_eq!(manifest.plugin.capabilities[0].interface_id(), "acme:echo/echo@1.0.0");
+    /// ```
+    pub fn from_toml(text: &str) -> Result<Self, ManifestError> {
+        if text.len() > MAX_MANIFEST_BYTES {
+            return Err(too_long(text.len()));
+        }
+        let table = DeTable::parse(text).map_err(|e| {
+            let line = e.span().map(|span| line_of(text, span.start));
+            ManifestError::whole(line, format!("this is not TOML: {}", e.message()))
+        })?;
+        let mut lines = HashMap::new();
+        let tree = Value::Object(object(table.get_ref(), text, "", &mut lines));
+        Self::from_tree(tree, |key| line_for(key, &lines))
+    }
+
+    /// Reads a manifest as a packed plugin holds it.
+    pub fn from_json(json: &[u8]) -> Result<Self, ManifestError> {
+        if json.len() > MAX_MANIFEST_BYTES {
+            return Err(too_long(json.len()));
+        }
+        let tree = serde_json::from_slice(json)
+            .map_err(|e| ManifestError::whole(Some(e.line()), format!("this is not JSON: {e}")))?;
+        Self::from_tree(tree, |_| None)
+    }
+
+    fn from_tree(tree: Value, line: impl Fn(&str) -> Option<usize>) -> Result<Self, ManifestError> {
+        let mut faults = check(&tree);
+        if faults.is_empty() {
+            match serde_json::from_value::<Self>(tree) {
+                Ok(mut manifest) => {
+                    schema::close(&mut manifest.config);
+                    return Ok(manifest);
+                }
+                Err(e) => faults.push(ManifestFault { line: None, key: String::new(), message: e.to_string() }),
+            }
+        }
+        for fault in &mut faults {
+            fault.line = line(&fault.key);
+        }
+        Err(ManifestError { faults })
+    }
+}
+
+fn too_long(length: usize) -> ManifestError {
+    ManifestError::whole(None, format!("the manifest has {length} bytes; at most {MAX_MANIFEST_BYTES} are read"))
+}
+
+/// The line of a key, or of the nearest table around it.
+fn line_for(mut key: &str, lines: &HashMap<String, usize>) -> Option<usize> {
+    loop {
+        if let Some(line) = lines.get(key) {
+            return Some(*line);
+        }
+        key = &key[..key.rfind(['.', '['])?];
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
+}
+
+fn object(table: &DeTable<'_>, text: &str, path: &str, lines: &mut HashMap<String, usize>) -> Map<String, Value> {
+    let mut map = Map::new();
+    for (key, value) in table {
+        let name = key.get_ref().to_string();
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        lines.insert(path.clone(), line_of(text, key.span().start));
+        map.insert(name, convert(value.get_ref(), text, &path, lines));
+    }
+    map
+}
+
+fn convert(value: &DeValue<'_>, text: &str, path: &str, lines: &mut HashMap<String, usize>) -> Value {
+    match value {
+        DeValue::String(text) => Value::from(text.as_ref()),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).map_or(Value::Null, Value::from),
+        DeValue::Float(number) => number.as_str().parse::<f64>().map_or(Value::Null, Value::from),
+        DeValue::Boolean(truth) => Value::from(*truth),
+        // JSON has no dates: a date in a schema's default or example is its text.
+        DeValue::Datetime(date) => Value::from(date.to_string()),
+        DeValue::Array(array) => Value::Array(
+            array
+                .iter()
+                .enumerate()
+                .map(|(index, item)| {
+                    let path = format!("{path}[{index}]");
+                    lines.insert(path.clone(), line_of(text, item.span().start));
+                    convert(item.get_ref(), text, &path, lines)
+                })
+                .collect(),
+        ),
+        DeValue::Table(table) => Value::Object(object(table, text, path, lines)),
+    }
+}

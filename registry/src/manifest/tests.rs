@@ -1,0 +1,205 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const GOOD: &str = r#"
+[plugin]
+name = "etcd"
+version = "0.1.0"
+description = "etcd's keys, leases and locks"
+license = "MIT OR Apache-2.0"
+host = ">=0.1.0, <0.2.0"
+capabilities = ["jackfield:key-value@0.1.0", "jackfield:key-value/locks@0.1.0"]
+
+[[endpoints]]
+name = "api"
+description = "The members' client addresses"
+address = "url"
+methods = ["POST"]
+paths = ["/v3/*", "/health"]
+
+[limits]
+memory-mib = 64
+
+[[compatibility]]
+system = "etcd"
+versions = ["3.4", "3.5"]
+
+[config]
+type = "object"
+required = ["url"]
+[config.properties.url]
+description = "Where"
+type = ["string", "array"]
+[config.properties.tuning]
+type = "object"
+[config.properties.tuning.properties.depth]
+type = "integer"
+default = 3
+"#;
+
+/// What is said of `GOOD` with one text replaced.
+fn faults(from: &str, to: &str) -> Vec<String> {
+    assert!(GOOD.contains(from), "{from}");
+    match Manifest::from_toml(&GOOD.replacen(from, to, 1)) {
+        Ok(_) => Vec::new(),
+        Err(e) => e.faults.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn fault(from: &str, to: &str) -> String {
+    let faults = faults(from, to);
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    faults.into_iter().next().unwrap()
+}
+
+#[test]
+fn a_manifest_survives_the_way_into_a_package_and_back() {
+    let manifest = Manifest::from_toml(GOOD).unwrap();
+    assert_eq!(manifest.limits.memory_mib, Some(64));
+    assert_eq!(manifest.plugin.capabilities[1].interface, "locks");
+    let json = serde_json::to_vec(&manifest).unwrap();
+    assert!(std::str::from_utf8(&json).unwrap().contains(r#""memory-mib":64"#));
+    assert_eq!(Manifest::from_json(&json).unwrap(), manifest);
+}
+
+#[test]
+fn a_configuration_allows_no_properties_the_schema_does_not_name() {
+    let manifest = Manifest::from_toml(GOOD).unwrap();
+    assert_eq!(manifest.config["additionalProperties"], false);
+    assert_eq!(manifest.config["properties"]["tuning"]["additionalProperties"], false);
+    let open = Manifest::from_toml(&GOOD.replace("[config]\n", "[config]\nadditionalProperties = true\n")).unwrap();
+    assert_eq!(open.config["additionalProperties"], true);
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() {
+    assert_eq!(
+        fault("license = ", "licence = "),
+        "line 6: `plugin.licence`: is not a key of the manifest; did you mean `license`?"
+    );
+    assert_eq!(
+        fault("memory-mib = 64", "memory_mib = 64"),
+        "line 18: `limits.memory_mib`: is not a key of the manifest; did you mean `memory-mib`?"
+    );
+    assert_eq!(
+        fault("[limits]", "[limitations]"),
+        "line 17: `limitations`: is not a key of the manifest; known here: plugin, endpoints, limits, compatibility, config"
+    );
+}
+
+#[test]
+fn a_missing_key_and_a_wrong_type_are_named() {
+    assert_eq!(fault("name = \"etcd\"\n", ""), "line 2: `plugin.name`: is missing");
+    assert_eq!(fault("methods = [\"POST\"]", "methods = \"POST\""), "line 14: `endpoints[0].methods`: expected a list of texts, found a text");
+    assert_eq!(fault("memory-mib = 64", "memory-mib = 0"), "line 18: `limits.memory-mib`: must be a whole number from 1 to 4096, is 0");
+    assert_eq!(
+        fault("[[endpoints]]", "[endpoints]"),
+        "line 10: `endpoints`: expected a list of tables; write `[[endpoints]]`, not `[endpoints]`"
+    );
+}
+
+#[test]
+fn all_faults_are_told_at_once() {
+    let text = GOOD.replace("license = ", "licence = ").replace("memory-mib", "memroy-mib");
+    assert_eq!(Manifest::from_toml(&text).unwrap_err().faults.len(), 2);
+}
+
+#[test]
+fn what_is_not_toml_is_told_with_its_line() {
+    let error = fault("[limits]", "[limits");
+    assert!(error.starts_with("line 17: this is not TOML: "), "{error}");
+}
+
+#[test]
+fn names_versions_ranges_and_capabilities_are_checked() {
+    for (from, to, words) in [
+        ("\"etcd\"", "\"Etcd\"", "must be lower-case letters"),
+        ("\"etcd\"", "\"\"", "must not be empty"),
+        ("version = \"0.1.0\"", "version = \"1\"", "is not a version such as `0.1.0`"),
+        (">=0.1.0, <0.2.0", "0.1 or so", "is not a range of versions"),
+        ("key-value/locks@0.1.0", "key-value/locks", "the version is missing"),
+        ("jackfield:key-value/locks@0.1.0", "key-value@0.1.0", "the namespace is missing"),
+        ("jackfield:key-value/locks@0.1.0", "jackfield:key-value@0.1.0", "is listed twice"),
+        ("jackfield:key-value/locks@0.1.0", "jackfield:plugin/lifecycle@0.1.0", "every plugin exports the life cycle"),
+        ("[\"jackfield:key-value@0.1.0\", \"jackfield:key-value/locks@0.1.0\"]", "[]", "names no capability"),
+    ] {
+        let fault = fault(from, to);
+        assert!(fault.contains(words), "{to}: {fault}");
+    }
+}
+
+#[test]
+fn an_endpoint_asks_only_for_what_can_be_judged() {
+    for (from, to, words) in [
+        ("\"POST\"", "\"post\"", "is not one of GET"),
+        ("\"POST\"", "\"CONNECT\"", "is not one of GET"),
+        ("[\"POST\"]", "[]", "names no method"),
+        ("\"/v3/*\"", "\"v3\"", "must start with `/`"),
+        ("\"/v3/*\"", "\"/v3*\"", "`*` stands for a whole segment"),
+        ("\"/v3/*\"", "\"/v3/../admin\"", "`..` is not allowed"),
+        ("\"/v3/*\"", "\"/v3/%2e%2e/admin\"", "`%` is not allowed"),
+        ("\"/v3/*\"", "\"/v3//x\"", "empty segment"),
+        ("\"/v3/*\"", "\"/v3?x=1\"", "`?` is not allowed"),
+        ("\"/v3/*\", \"/health\"", "", "names no path"),
+        ("address = \"url\"", "address = \"ulr\"", "did you mean `url`?"),
+        ("type = [\"string\", \"array\"]", "type = \"integer\"", "must allow type \"string\""),
+    ] {
+        let fault = fault(from, to);
+        assert!(fault.contains(words), "{to}: {fault}");
+    }
+}
+
+#[test]
+fn two_endpoints_of_one_name_are_refused() {
+    let second = "[[endpoints]]\nname = \"api\"\naddress = \"url\"\nmethods = [\"GET\"]\npaths = [\"/\"]\n[limits]";
+    assert!(fault("[limits]", second).contains("two endpoints named `api`"));
+}
+
+#[test]
+fn a_secret_has_no_place_in_the_configuration() {
+    for to in ["type = \"integer\"\nwriteOnly = true", "type = \"string\"\nformat = \"password\""] {
+        let fault = fault("type = \"integer\"", to);
+        assert!(fault.starts_with("line 3") && fault.contains("looks like a secret"), "{fault}");
+    }
+    let hidden = "type = \"object\"\n[config.properties.x.anyOf.0]\n";
+    assert!(!faults("type = \"object\"\nrequired", hidden).is_empty());
+}
+
+#[test]
+fn a_schema_describes_an_object_and_refers_to_nothing_outside() {
+    for (from, to, words) in [
+        ("type = \"object\"\nrequired", "required", "must be \"object\""),
+        ("required = [\"url\"]", "required = [\"urls\"]", "did you mean `url`?"),
+        ("type = \"integer\"", "type = \"int\"", "did you mean"),
+        ("type = \"integer\"", "\"$ref\" = \"http://169.254.169.254/\"", "must stay within this schema"),
+    ] {
+        let faults = faults(from, to);
+        assert!(faults.iter().any(|fault| fault.contains(words)), "{to}: {faults:?}");
+    }
+}
+
+#[test]
+fn a_manifest_without_configuration_allows_none() {
+    let text = "[plugin]\nname = \"a\"\nversion = \"1.0.0\"\ndescription = \"d\"\nhost = \"*\"\ncapabilities = [\"a:b@1.0.0\"]";
+    assert_eq!(Manifest::from_toml(text).unwrap().config["additionalProperties"], false);
+}
+
+#[test]
+fn an_endless_manifest_is_not_read() {
+    assert!(Manifest::from_toml(&" ".repeat(300_000)).is_err());
+    assert!(Manifest::from_json(&vec![b'['; 300_000]).is_err());
+    assert!(Manifest::from_json("[".repeat(200_000).as_bytes()).is_err());
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "(\\[\\[?[a-z.]{0,12}\\]?\\]?\n|[a-z-]{1,12} = (\"[^\"\n]{0,8}\"|[0-9]{1,20}|\\[[0-9\", ]{0,6}\\])\n){0,12}") {
+        let _ = Manifest::from_toml(&text);
+    }
+
+    #[test]
+    fn no_json_makes_the_reader_panic(json in "[\\[\\]{}\",:a-z0-9 ]{0,200}") {
+        let _ = Manifest::from_json(json.as_bytes());
+    }
+}

@@ -1,0 +1,168 @@
+//! From a component to a plugin in one file and back.
+
+use std::path::Path;
+
+use jackfield_registry::{Digest, Manifest, PackError, Package, PackageError, pack, strip};
+use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
+use wit_parser::{ManglingAndAbi, Resolve};
+
+const ECHO: &str = "
+    /// Says it again.
+    package acme:echo@1.0.0;
+    /// Echoes.
+    interface echo {
+      use jackfield:types/types@0.1.0.{error};
+      /// Says `what` again.
+      say: func(what: string) -> result<string, error>;
+    }
+";
+
+/// A component that exports these interfaces, all of whose functions trap.
+fn component(exports: &[&str]) -> Vec<u8> {
+    let mut resolve = Resolve::default();
+    let first = include_str!("../../wit/types/types.wit");
+    resolve.push_source("types.wit", first).unwrap();
+    let lifecycle = include_str!("../../wit/plugin/lifecycle.wit");
+    resolve.push_source("lifecycle.wit", lifecycle).unwrap();
+    resolve.push_source("kv.wit", include_str!("../../wit/key-value/key-value.wit")).unwrap();
+    resolve.push_source("echo.wit", ECHO).unwrap();
+    let exports: String = exports.iter().map(|name| format!("export {name};")).collect();
+    let package = resolve.push_source("world.wit", &format!("package a:b; world w {{ {exports} }}")).unwrap();
+    let world = resolve.select_world(&[package], None).unwrap();
+    let mut module = dummy_module(&resolve, world, ManglingAndAbi::Standard32);
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
+    ComponentEncoder::default().module(&module).unwrap().encode().unwrap()
+}
+
+const LIFECYCLE: &str = "jackfield:plugin/lifecycle@0.1.0";
+
+fn manifest(capabilities: &str) -> Manifest {
+    Manifest::from_toml(&format!(
+        "[plugin]\nname = \"echo\"\nversion = \"1.2.3\"\ndescription = \"Echo\"\nhost = \"*\"\ncapabilities = {capabilities}"
+    ))
+    .unwrap()
+}
+
+fn echo() -> (Vec<u8>, Manifest, tempfile::TempDir) {
+    let wit = tempfile::tempdir().unwrap();
+    std::fs::write(wit.path().join("echo.wit"), ECHO).unwrap();
+    (component(&[LIFECYCLE, "acme:echo/echo@1.0.0"]), manifest("[\"acme:echo@1.0.0\"]"), wit)
+}
+
+#[test]
+fn what_is_packed_is_read_back_with_manifest_wit_and_docs() {
+    let (component, manifest, wit) = echo();
+    let packed = pack(&component, &manifest, &[wit.path()]).unwrap();
+    let package = Package::read(&packed).unwrap();
+    assert_eq!(package.manifest, manifest);
+    assert_eq!(package.digest, Digest::of(&packed));
+    for part in ["package acme:echo@1.0.0 {", "package jackfield:types@0.1.0 {", "package jackfield:plugin@0.1.0 {", "/// Says `what` again."] {
+        assert!(package.wit.contains(part), "{part}\n{}", package.wit);
+    }
+    assert!(!package.wit.contains("jackfield:metrics"), "only what the plugin has to do with travels");
+    let mut resolve = Resolve::default();
+    let group = wit_parser::UnresolvedPackageGroup::parse("plugin.wit", &package.wit).map_err(|(_, e)| e).unwrap();
+    resolve.push_group(group).unwrap();
+}
+
+#[test]
+fn the_same_input_is_packed_into_the_same_bytes() {
+    let (component, manifest, wit) = echo();
+    let packed = pack(&component, &manifest, &[wit.path()]).unwrap();
+    assert_eq!(pack(&component, &manifest, &[wit.path()]).unwrap(), packed);
+    assert_eq!(strip(&packed).unwrap(), component);
+    assert_eq!(strip(&component).unwrap(), component);
+}
+
+#[test]
+fn jackfields_own_wit_needs_no_folder() {
+    let component = component(&[LIFECYCLE, "jackfield:key-value/key-value@0.1.0", "jackfield:key-value/locks@0.1.0"]);
+    let manifest = manifest("[\"jackfield:key-value@0.1.0\", \"jackfield:key-value/locks@0.1.0\"]");
+    assert!(Package::read(&pack(&component, &manifest, &[]).unwrap()).unwrap().wit.contains("compare-and-set"));
+}
+
+#[test]
+fn one_folder_a_package_is_read_in_the_order_of_use() {
+    let (component, manifest, _) = echo();
+    let wit = tempfile::tempdir().unwrap();
+    for (folder, text) in [("a", ECHO.replace("say:", "use acme:words/words@1.0.0.{word}; say:").replace("what: string", "what: word")), ("b", "package acme:words@1.0.0; interface words { type word = string; }".to_owned())] {
+        std::fs::create_dir(wit.path().join(folder)).unwrap();
+        std::fs::write(wit.path().join(folder).join("x.wit"), text).unwrap();
+    }
+    let package = Package::read(&pack(&component, &manifest, &[wit.path()]).unwrap()).unwrap();
+    assert!(package.wit.contains("package acme:words@1.0.0 {"));
+}
+
+#[test]
+fn a_component_is_packed_once() {
+    let (component, manifest, wit) = echo();
+    let packed = pack(&component, &manifest, &[wit.path()]).unwrap();
+    assert_eq!(pack(&packed, &manifest, &[wit.path()]), Err(PackError::AlreadyPacked));
+}
+
+#[test]
+fn the_manifest_and_the_exports_must_agree() {
+    let (component_, manifest_, wit) = echo();
+    let more = manifest("[\"acme:echo@1.0.0\", \"jackfield:key-value/locks@0.1.0\"]");
+    let error = pack(&component_, &more, &[wit.path()]).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "plugin.toml names the capability `jackfield:key-value/locks@0.1.0`, which the component does not export; it exports acme:echo/echo@1.0.0"
+    );
+    let both = component(&[LIFECYCLE, "acme:echo/echo@1.0.0", "jackfield:key-value/leases@0.1.0"]);
+    let error = pack(&both, &manifest_, &[wit.path()]).unwrap_err().to_string();
+    assert!(error.contains("exports `jackfield:key-value/leases@0.1.0`, which plugin.toml does not name"), "{error}");
+    let without = component(&["acme:echo/echo@1.0.0"]);
+    assert!(matches!(pack(&without, &manifest_, &[wit.path()]), Err(PackError::NoLifecycle { .. })));
+}
+
+#[test]
+fn missing_and_broken_wit_is_named() {
+    let (component, manifest, wit) = echo();
+    assert_eq!(pack(&component, &manifest, &[]), Err(PackError::WitNotFound { package: "acme:echo@1.0.0".into() }));
+    assert!(matches!(pack(&component, &manifest, &[Path::new("/nowhere")]), Err(PackError::Wit { .. })));
+    std::fs::write(wit.path().join("echo.wit"), ECHO.replace("{error}", "{errors}")).unwrap();
+    let error = pack(&component, &manifest, &[wit.path()]).unwrap_err().to_string();
+    assert!(error.contains("name `error` does not exist") && error.contains("echo.wit:8:"), "{error}");
+}
+
+#[test]
+fn what_is_no_plugin_is_refused_with_what_it_is() {
+    let said = |bytes: &[u8]| Package::read(bytes).unwrap_err().to_string();
+    assert!(said(b"").contains("the file is empty"));
+    assert!(said(b"\x7fELF and so on").contains("magic number"));
+    assert!(said(b"(component)").contains("text form"));
+    assert!(said(b"\0asm\x01\0\0\0").contains("core WebAssembly module"));
+    assert!(said(b"\0asm\x0e\0\x01\0").contains("version"));
+    assert!(said(&echo().0).contains("run `jackfield plugin pack`"));
+}
+
+#[test]
+fn sections_that_are_doubled_broken_or_cut_off_are_refused() {
+    let (component, manifest, wit) = echo();
+    let packed = pack(&component, &manifest, &[wit.path()]).unwrap();
+    let mut doubled = packed.clone();
+    doubled.extend_from_slice(&packed[component.len()..]);
+    assert_eq!(Package::read(&doubled), Err(PackageError::Duplicate { section: "jackfield:manifest" }));
+    for end in [packed.len() - 1, component.len() + 1, 9] {
+        assert!(matches!(Package::read(&packed[..end]), Err(PackageError::Malformed { .. })), "{end}");
+    }
+    let at = packed.windows(4).rposition(|bytes| bytes == b"1.2.").unwrap();
+    let mut broken = packed.clone();
+    broken[at] = b'x';
+    let error = Package::read(&broken).unwrap_err().to_string();
+    assert!(error.contains("`plugin.version`: is not a version"), "{error}");
+    for length in [&b"\xff\xff\xff\xff\xff\x01"[..], b"\xff\xff\xff\xff\x7f", b"\x80"] {
+        let bytes = [b"\0asm\x0d\0\x01\0", &b"\0"[..], length].concat();
+        assert!(matches!(Package::read(&bytes), Err(PackageError::Malformed { .. })));
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_make_the_reader_panic(tail in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+        let bytes = [&b"\0asm\x0d\0\x01\0"[..], &tail].concat();
+        let _ = Package::read(&bytes);
+        let _ = strip(&bytes);
+    }
+}

@@ -1,0 +1,96 @@
+//! What was asked for. Five words and three options need no parser of their own weight.
+
+use std::path::PathBuf;
+
+/// What `cargo xtask` says of itself.
+pub(crate) const USAGE: &str = "\
+Usage: cargo xtask <task>
+
+  up [--check] [--data DIR] [--listen ADDR]
+                   Build and start Jackfield beside real systems, show a tour of calls, stay until Ctrl-C.
+                   --check: on free ports with throw-away data; check every answer, stop everything, and say with
+                   the exit code whether all was well. The last line is JSON.
+                   --data DIR: where Jackfield keeps its data (.jackfield); --listen ADDR: where it listens
+                   (127.0.0.1:7575).
+  test [FILTER]    Set up, build and run every test, against real systems where this machine can have them.
+  setup            Only what both of them need: the wasm32-wasip2 target, the program, the packed plugins.
+  guests           Only build and pack the plugins, to target/plugins/NAME.wasm.";
+
+/// A task.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Task {
+    Help,
+    Setup,
+    Guests,
+    Test { filter: Vec<String> },
+    Up(UpOptions),
+}
+
+/// How `up` is wanted.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct UpOptions {
+    pub(crate) check: bool,
+    pub(crate) data: Option<PathBuf>,
+    pub(crate) listen: Option<String>,
+}
+
+/// Reads the command line, without the program's name.
+pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Task, String> {
+    let Some(task) = words.next() else { return Ok(Task::Help) };
+    match task.as_str() {
+        "help" | "--help" | "-h" => Ok(Task::Help),
+        "setup" => nothing_more(words, Task::Setup),
+        "guests" => nothing_more(words, Task::Guests),
+        "test" => Ok(Task::Test { filter: words.collect() }),
+        "up" => parse_up(words).map(Task::Up),
+        other => Err(format!("there is no task `{other}`")),
+    }
+}
+
+fn parse_up(mut words: impl Iterator<Item = String>) -> Result<UpOptions, String> {
+    let mut options = UpOptions::default();
+    while let Some(word) = words.next() {
+        let (name, inline) = match word.split_once('=') {
+            Some((name, value)) => (name.to_string(), Some(value.to_string())),
+            None => (word, None),
+        };
+        let mut value = || inline.clone().or_else(|| words.next()).ok_or_else(|| format!("`{name}` needs a value"));
+        match name.as_str() {
+            "--check" => options.check = true,
+            "--data" => options.data = Some(value()?.into()),
+            "--listen" => options.listen = Some(value()?),
+            other => return Err(format!("`up` has no option `{other}`")),
+        }
+    }
+    Ok(options)
+}
+
+fn nothing_more(mut words: impl Iterator<Item = String>, task: Task) -> Result<Task, String> {
+    match words.next() {
+        None => Ok(task),
+        Some(word) => Err(format!("unexpected `{word}`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(line: &str) -> Result<Task, String> {
+        parse(line.split_whitespace().map(str::to_string))
+    }
+
+    #[test]
+    fn options_of_up_are_read_in_both_spellings() {
+        let wanted = UpOptions { check: true, data: Some("d".into()), listen: Some("127.0.0.1:1".into()) };
+        assert_eq!(of("up --check --data d --listen=127.0.0.1:1"), Ok(Task::Up(wanted)));
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_by_name() {
+        assert!(of("upp").unwrap_err().contains("upp"));
+        assert!(of("up --chekc").unwrap_err().contains("--chekc"));
+        assert!(of("up --data").unwrap_err().contains("needs a value"));
+        assert!(of("setup now").unwrap_err().contains("now"));
+    }
+}

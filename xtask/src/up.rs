@@ -1,0 +1,2 @@
+use anyhow::Result;
+pub(crate) fn run(_o: &crate::args::UpOptions) -> Result<bool> { Ok(true) }
