@@ -49,7 +49,9 @@ impl fmt::Display for CapabilityRef {
 
 /// Why a text does not name a capability.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{given}` does not name a capability: {why}; write `namespace:package@1.2.3` or `namespace:package/interface@1.2.3`")]
+#[error(
+    "`{given}` does not name a capability: {why}; write `namespace:package@1.2.3` or `namespace:package/interface@1.2.3`"
+)]
 pub struct CapabilityRefError {
     given: String,
     why: String,
@@ -70,7 +72,8 @@ impl FromStr for CapabilityRef {
                 )));
             }
         }
-        let version = semver::Version::parse(version).map_err(|e| error(format!("`{version}` is not a version: {e}")))?;
+        let version =
+            semver::Version::parse(version).map_err(|e| error(format!("`{version}` is not a version: {e}")))?;
         Ok(Self { namespace: namespace.into(), package: package.into(), interface: interface.into(), version })
     }
 }

@@ -26,7 +26,10 @@ pub enum PackError {
     #[error("this component is packed already; pack the file that the compiler wrote, or strip this one first")]
     AlreadyPacked,
     /// A capability of the manifest is not exported.
-    #[error("plugin.toml names the capability `{capability}`, which the component does not export; it exports {}", list(exported))]
+    #[error(
+        "plugin.toml names the capability `{capability}`, which the component does not export; it exports {}",
+        list(exported)
+    )]
     NotExported {
         /// The capability.
         capability: String,
@@ -34,7 +37,9 @@ pub enum PackError {
         exported: Vec<String>,
     },
     /// Something is exported that the manifest does not name.
-    #[error("the component exports `{export}`, which plugin.toml does not name; add it to `capabilities` or remove the export")]
+    #[error(
+        "the component exports `{export}`, which plugin.toml does not name; add it to `capabilities` or remove the export"
+    )]
     Undeclared {
         /// The export.
         export: String,
@@ -46,7 +51,9 @@ pub enum PackError {
         exported: Vec<String>,
     },
     /// The WIT of a capability was not found.
-    #[error("the WIT of `{package}` was not found; give the folder that holds it (it is not one of Jackfield's own packages)")]
+    #[error(
+        "the WIT of `{package}` was not found; give the folder that holds it (it is not one of Jackfield's own packages)"
+    )]
     WitNotFound {
         /// The package.
         package: String,

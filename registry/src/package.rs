@@ -52,7 +52,9 @@ pub enum PackageError {
         reason: &'static str,
     },
     /// The component has no manifest or no WIT.
-    #[error("the component has no section `{section}`, so it is not packed yet; run `jackfield plugin pack` on it first")]
+    #[error(
+        "the component has no section `{section}`, so it is not packed yet; run `jackfield plugin pack` on it first"
+    )]
     NotPacked {
         /// The section that is missing.
         section: &'static str,

@@ -46,7 +46,9 @@ fn header(bytes: &[u8]) -> Result<(), PackageError> {
     match bytes {
         [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => Ok(()),
         [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => Err(PackageError::CoreModule),
-        [0, b'a', b's', b'm', ..] => Err(PackageError::NotAComponent("its WebAssembly version is not one of a component".into())),
+        [0, b'a', b's', b'm', ..] => {
+            Err(PackageError::NotAComponent("its WebAssembly version is not one of a component".into()))
+        }
         [] => Err(PackageError::NotAComponent("the file is empty".into())),
         _ if bytes.trim_ascii_start().starts_with(b"(") => {
             Err(PackageError::NotAComponent("it is WebAssembly in text form; the binary is needed".into()))

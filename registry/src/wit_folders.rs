@@ -42,10 +42,11 @@ pub fn wit_folders(wit: &Path) -> io::Result<Vec<PathBuf>> {
     }
     let mut sorted = Vec::new();
     while !waiting.is_empty() {
-        let uses = |text: &str, name: &Option<String>| name.as_ref().is_some_and(|name| text.contains(&format!("{name}/")));
-        let free = waiting.iter().position(|(name, _, text)| {
-            waiting.iter().all(|(other, ..)| other == name || !uses(text, other))
-        });
+        let uses =
+            |text: &str, name: &Option<String>| name.as_ref().is_some_and(|name| text.contains(&format!("{name}/")));
+        let free = waiting
+            .iter()
+            .position(|(name, _, text)| waiting.iter().all(|(other, ..)| other == name || !uses(text, other)));
         // A circle is taken as it comes: the parser says what is wrong with it.
         let (_, path, _) = waiting.remove(free.unwrap_or(0));
         sorted.push(path);

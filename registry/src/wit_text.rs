@@ -7,8 +7,8 @@ use std::path::Path;
 use wit_component::WitPrinter;
 use wit_parser::{PackageId, Resolve, SourceMap};
 
-use crate::package::MAX_WIT_BYTES;
 use crate::pack::PackError;
+use crate::package::MAX_WIT_BYTES;
 use crate::{Manifest, first_party_wit, wit_folders};
 
 /// The packages that every plugin has to do with.

@@ -56,7 +56,12 @@ fn what_is_packed_is_read_back_with_manifest_wit_and_docs() {
     let package = Package::read(&packed).unwrap();
     assert_eq!(package.manifest, manifest);
     assert_eq!(package.digest, Digest::of(&packed));
-    for part in ["package acme:echo@1.0.0 {", "package jackfield:types@0.1.0 {", "package jackfield:plugin@0.1.0 {", "/// Says `what` again."] {
+    for part in [
+        "package acme:echo@1.0.0 {",
+        "package jackfield:types@0.1.0 {",
+        "package jackfield:plugin@0.1.0 {",
+        "/// Says `what` again.",
+    ] {
         assert!(package.wit.contains(part), "{part}\n{}", package.wit);
     }
     assert!(!package.wit.contains("jackfield:metrics"), "only what the plugin has to do with travels");
@@ -85,7 +90,10 @@ fn jackfields_own_wit_needs_no_folder() {
 fn one_folder_a_package_is_read_in_the_order_of_use() {
     let (component, manifest, _) = echo();
     let wit = tempfile::tempdir().unwrap();
-    for (folder, text) in [("a", ECHO.replace("say:", "use acme:words/words@1.0.0.{word}; say:").replace("what: string", "what: word")), ("b", "package acme:words@1.0.0; interface words { type word = string; }".to_owned())] {
+    for (folder, text) in [
+        ("a", ECHO.replace("say:", "use acme:words/words@1.0.0.{word}; say:").replace("what: string", "what: word")),
+        ("b", "package acme:words@1.0.0; interface words { type word = string; }".to_owned()),
+    ] {
         std::fs::create_dir(wit.path().join(folder)).unwrap();
         std::fs::write(wit.path().join(folder).join("x.wit"), text).unwrap();
     }

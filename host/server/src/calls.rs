@@ -77,9 +77,10 @@ async fn other_method(State(app): State<App>, Segments(path): Segments<Operation
 fn not_allowed(operation: &Operation) -> Problem {
     let action = operation.action();
     match operation.kind {
-        OperationKind::Write => {
-            Problem::method_not_allowed(format!("`{action}` is a write: call it with POST and a JSON body"), Some("POST"))
-        }
+        OperationKind::Write => Problem::method_not_allowed(
+            format!("`{action}` is a write: call it with POST and a JSON body"),
+            Some("POST"),
+        ),
         OperationKind::Read => Problem::method_not_allowed(
             format!("`{action}` is a read: call it with GET and query parameters, or with POST and a JSON body"),
             Some("GET, HEAD, POST"),

@@ -40,8 +40,9 @@ fn limit(text: Option<&str>) -> Result<usize, Problem> {
 
 fn decode(cursor: &str) -> Result<String, Problem> {
     let name = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    name.filter(|name| !name.is_empty())
-        .ok_or_else(|| Problem::invalid("`cursor` is not the `next` of an earlier page; leave it out to start anew").at("/cursor"))
+    name.filter(|name| !name.is_empty()).ok_or_else(|| {
+        Problem::invalid("`cursor` is not the `next` of an earlier page; leave it out to start anew").at("/cursor")
+    })
 }
 
 #[cfg(test)]
@@ -82,7 +83,17 @@ mod tests {
 
     #[test]
     fn a_cursor_or_limit_of_ones_own_making_is_refused() {
-        for bad in ["limit=0", "limit=1001", "limit=", "limit=x", "limit=-1", "cursor=", "cursor=!!", "cursor=_w", "limit=1&limit=2"] {
+        for bad in [
+            "limit=0",
+            "limit=1001",
+            "limit=",
+            "limit=x",
+            "limit=-1",
+            "cursor=",
+            "cursor=!!",
+            "cursor=_w",
+            "limit=1&limit=2",
+        ] {
             assert!(cut(&["a"], bad).is_err(), "{bad}");
         }
     }

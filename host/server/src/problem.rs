@@ -78,9 +78,11 @@ impl Problem {
 
     /// The body is larger than the limit.
     pub(crate) fn too_large(limit: usize) -> Self {
+        let limit =
+            if limit.is_multiple_of(1 << 20) { format!("{} MiB", limit >> 20) } else { format!("{limit} bytes") };
         Self::with_status(
             StatusCode::PAYLOAD_TOO_LARGE,
-            Error::invalid(format!("the body is larger than the {} MiB that may be sent here", limit >> 20)),
+            Error::invalid(format!("the body is larger than the {limit} that may be sent here")),
         )
     }
 
@@ -95,7 +97,8 @@ impl Problem {
 
     /// The client took too long to send its body.
     pub(crate) fn slow_body(limit: Duration) -> Self {
-        let detail = format!("the body did not arrive within {} s; send it again on a faster connection", limit.as_secs());
+        let detail =
+            format!("the body did not arrive within {} s; send it again on a faster connection", limit.as_secs());
         Self::with_status(
             StatusCode::REQUEST_TIMEOUT,
             Error::new(ErrorKind::DeadlineExceeded, ErrorSource::Caller, detail),
@@ -104,10 +107,7 @@ impl Problem {
 
     /// `If-Match` did not.
     pub(crate) fn precondition_failed(detail: impl Into<String>) -> Self {
-        Self::with_status(
-            StatusCode::PRECONDITION_FAILED,
-            Error::new(ErrorKind::Conflict, ErrorSource::Caller, detail),
-        )
+        Self::with_status(StatusCode::PRECONDITION_FAILED, Error::new(ErrorKind::Conflict, ErrorSource::Caller, detail))
     }
 
     fn with_status(status: StatusCode, error: Error) -> Self {
@@ -120,12 +120,7 @@ impl Problem {
         self
     }
 
-    /// What kind of failure it is.
-    pub(crate) fn kind(&self) -> ErrorKind {
-        self.error.kind
-    }
-
-    /// What was wrong, in words.
+    #[cfg(test)]
     pub(crate) fn detail(&self) -> &str {
         &self.error.message
     }

@@ -33,7 +33,7 @@ pub(crate) fn value(value: &[u8], field: &str) -> Result<()> {
 /// A time to live.
 pub(crate) fn ttl(ttl_ms: u64, field: &str) -> Result<i64> {
     match i64::try_from(ttl_ms) {
-        Ok(ttl) if ttl_ms >= 1 && ttl_ms <= MAX_TTL_MS => Ok(ttl),
+        Ok(ttl) if (1..=MAX_TTL_MS).contains(&ttl_ms) => Ok(ttl),
         _ => Err(Error::invalid(field, format!("must be from 1 to {MAX_TTL_MS} milliseconds"))),
     }
 }

@@ -240,7 +240,9 @@ fn endpoints(tree: &Value, faults: &mut Faults) {
                 let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
                 faults.add(
                     key("address"),
-                    format!("names the configuration property `{address}`, which `config.properties` does not have{hint}"),
+                    format!(
+                        "names the configuration property `{address}`, which `config.properties` does not have{hint}"
+                    ),
                 );
             }
         }

@@ -13,9 +13,9 @@ use serde_json::{Map, Value};
 
 use crate::CapabilityRef;
 pub use check::ManifestFault;
-pub use parse::ManifestError;
 #[cfg(feature = "package")]
 pub(crate) use parse::MAX_MANIFEST_BYTES;
+pub use parse::ManifestError;
 
 /// A plugin's manifest, as `plugin.toml` holds it for people and the packed file as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -119,7 +119,9 @@ fn object(table: &DeTable<'_>, text: &str, path: &str, lines: &mut HashMap<Strin
 fn convert(value: &DeValue<'_>, text: &str, path: &str, lines: &mut HashMap<String, usize>) -> Value {
     match value {
         DeValue::String(text) => Value::from(text.as_ref()),
-        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).map_or(Value::Null, Value::from),
+        DeValue::Integer(number) => {
+            i64::from_str_radix(number.as_str(), number.radix()).map_or(Value::Null, Value::from)
+        }
         DeValue::Float(number) => number.as_str().parse::<f64>().map_or(Value::Null, Value::from),
         DeValue::Boolean(truth) => Value::from(*truth),
         // JSON has no dates: a date in a schema's default or example is its text.

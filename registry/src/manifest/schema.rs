@@ -93,7 +93,8 @@ fn types(schema: &Map<String, Value>, path: &str, faults: &mut Faults) {
     let mut one = |path: String, value: &Value| match value.as_str() {
         Some(name) if TYPES.contains(&name) => {}
         Some(name) => {
-            let hint = nearest(name, TYPES.into_iter()).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            let hint =
+                nearest(name, TYPES.into_iter()).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
             faults.add(path, format!("`{name}` is not a type of JSON Schema{hint}"));
         }
         None => faults.add(path, format!("must be one of {}", TYPES.join(", "))),

@@ -91,8 +91,14 @@ fn an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() {
 #[test]
 fn a_missing_key_and_a_wrong_type_are_named() {
     assert_eq!(fault("name = \"etcd\"\n", ""), "line 2: `plugin.name`: is missing");
-    assert_eq!(fault("methods = [\"POST\"]", "methods = \"POST\""), "line 14: `endpoints[0].methods`: expected a list of texts, found a text");
-    assert_eq!(fault("memory-mib = 64", "memory-mib = 0"), "line 18: `limits.memory-mib`: must be a whole number from 1 to 4096, is 0");
+    assert_eq!(
+        fault("methods = [\"POST\"]", "methods = \"POST\""),
+        "line 14: `endpoints[0].methods`: expected a list of texts, found a text"
+    );
+    assert_eq!(
+        fault("memory-mib = 64", "memory-mib = 0"),
+        "line 18: `limits.memory-mib`: must be a whole number from 1 to 4096, is 0"
+    );
     assert_eq!(
         fault("[[endpoints]]", "[endpoints]"),
         "line 10: `endpoints`: expected a list of tables; write `[[endpoints]]`, not `[endpoints]`"

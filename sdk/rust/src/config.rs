@@ -25,5 +25,6 @@ pub fn get<T: DeserializeOwned>() -> Result<T> {
 
 /// As [`get`], for a configuration that is at hand as JSON text, such as that which `validate_config` is given.
 pub fn parse<T: DeserializeOwned>(json: &str) -> Result<T> {
-    serde_json::from_str(json).map_err(|e| Error::invalid("", format!("the configuration is not what the plugin expects: {e}")))
+    serde_json::from_str(json)
+        .map_err(|e| Error::invalid("", format!("the configuration is not what the plugin expects: {e}")))
 }

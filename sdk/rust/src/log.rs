@@ -1,8 +1,8 @@
 //! The plugin's log. The macros take what `format!` takes; the host adds the integration, the call and the time, and
 //! drops lines beyond the plugin's budget. What is printed to standard output and standard error arrives here too.
 
-use crate::host;
 pub use crate::bindings::jackfield::plugin::log::Level;
+use crate::host;
 
 /// Writes one line.
 pub fn write(level: Level, message: &str) {

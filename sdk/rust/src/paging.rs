@@ -51,13 +51,15 @@ pub fn seal(text: &str) -> String {
 
 /// The text of a cursor that [`seal`] made; anything else is an `invalid` error.
 pub fn unseal(cursor: &str) -> Result<String> {
-    let fault = || Error::invalid("/page/cursor", "this is not a cursor that an earlier page returned; start without one");
+    let fault =
+        || Error::invalid("/page/cursor", "this is not a cursor that an earlier page returned; start without one");
     let digits = cursor.as_bytes();
     if digits.len() < 8 || !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {
         return Err(fault());
     }
     let byte = |at: usize| u8::from_str_radix(&cursor[at..at + 2], 16);
-    let bytes = (8..digits.len()).step_by(2).map(byte).collect::<std::result::Result<Vec<_>, _>>().map_err(|_| fault())?;
+    let bytes =
+        (8..digits.len()).step_by(2).map(byte).collect::<std::result::Result<Vec<_>, _>>().map_err(|_| fault())?;
     if u32::from_str_radix(&cursor[..8], 16) != Ok(checksum(&bytes)) {
         return Err(fault());
     }
@@ -100,7 +102,9 @@ mod tests {
 
     #[test]
     fn a_cursor_that_was_not_handed_out_is_refused() {
-        for cursor in ["", "7", "zz", "00000000", "ffffffff6f", "ü1234567", &seal("key:a"), &format!("{}0", cursor_at(3))] {
+        for cursor in
+            ["", "7", "zz", "00000000", "ffffffff6f", "ü1234567", &seal("key:a"), &format!("{}0", cursor_at(3))]
+        {
             let page = Page { cursor: Some(cursor.to_owned()), limit: None };
             let error = paginate(vec![1], &page, 10).unwrap_err();
             assert!(matches!(error.kind, crate::types::ErrorKind::Invalid(_)), "{cursor}: {error:?}");

@@ -4,10 +4,10 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::bindings::jackfield::plugin::state::{DeleteMutation, Mutation, SetMutation};
+pub use crate::bindings::jackfield::plugin::state::{Expect, Item, Versioned};
 use crate::host;
 use crate::types::{Error, Result};
-pub use crate::bindings::jackfield::plugin::state::{Expect, Item, Versioned};
-use crate::bindings::jackfield::plugin::state::{DeleteMutation, Mutation, SetMutation};
 
 /// The most keys one [`list`] returns.
 pub const MAX_LIST: u32 = 1000;
@@ -55,7 +55,8 @@ pub fn delete(key: impl Into<String>) -> Result<u64> {
 
 /// Reads JSON that this plugin wrote.
 pub fn from_json<T: DeserializeOwned>(key: &str, value: &[u8]) -> Result<T> {
-    serde_json::from_slice(value).map_err(|e| Error::internal(format!("the plugin's state holds something unreadable at `{key}`: {e}")))
+    serde_json::from_slice(value)
+        .map_err(|e| Error::internal(format!("the plugin's state holds something unreadable at `{key}`: {e}")))
 }
 
 /// Repeats an attempt until it succeeds: for changes that read, decide and commit. An attempt answers `None` when

@@ -22,8 +22,7 @@ pub fn now_ms() -> TimestampMs {
 pub fn to_rfc3339(ms: TimestampMs) -> Option<String> {
     let (year, month, day) = date_of(ms.div_euclid(DAY_MS));
     let in_day = ms.rem_euclid(DAY_MS);
-    let (hour, minute, second, milli) =
-        (in_day / 3_600_000, in_day / 60_000 % 60, in_day / 1000 % 60, in_day % 1000);
+    let (hour, minute, second, milli) = (in_day / 3_600_000, in_day / 60_000 % 60, in_day / 1000 % 60, in_day % 1000);
     (0..=9999)
         .contains(&year)
         .then(|| format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z"))
@@ -150,9 +149,18 @@ mod tests {
     #[test]
     fn what_is_no_time_is_refused() {
         for text in [
-            "", "2024-02-30T00:00:00Z", "2023-02-29T00:00:00Z", "2024-13-01T00:00:00Z", "2024-01-01T24:00:00Z",
-            "2024-01-01T00:00:00", "2024-01-01T00:00:00.Z", "2024-01-01T00:00:00+1:00", "2024-01-01T00:00:00ü0Z",
-            "2024-01-01T00:00:00+24:00", "+024-01-01T00:00:00Z", "2024-01-01T00:00:00ZZ",
+            "",
+            "2024-02-30T00:00:00Z",
+            "2023-02-29T00:00:00Z",
+            "2024-13-01T00:00:00Z",
+            "2024-01-01T24:00:00Z",
+            "2024-01-01T00:00:00",
+            "2024-01-01T00:00:00.Z",
+            "2024-01-01T00:00:00+1:00",
+            "2024-01-01T00:00:00ü0Z",
+            "2024-01-01T00:00:00+24:00",
+            "+024-01-01T00:00:00Z",
+            "2024-01-01T00:00:00ZZ",
         ] {
             assert_eq!(from_rfc3339(text), None, "{text}");
         }

@@ -59,7 +59,8 @@ impl Program {
         let mut command = self.command();
         command.arg("serve").arg("--data").arg(data).arg("--listen").arg(address);
         let mut process = Process::start(NAME, &mut command, Path::new(&log))?;
-        process.wait_ready(Duration::from_secs(60), || http::get(address, "/healthz").is_ok_and(|r| r.status == 200))?;
+        process
+            .wait_ready(Duration::from_secs(60), || http::get(address, "/healthz").is_ok_and(|r| r.status == 200))?;
         Ok(Server { program: self.clone(), process, address: address.into() })
     }
 }
@@ -108,7 +109,8 @@ impl Server {
             let errors = String::from_utf8_lossy(&output.stderr);
             return Err(PeerError::failed(NAME, format!("{arguments:?}: {}: {errors}{text}", output.status)));
         }
-        serde_json::from_str(&text).map_err(|error| PeerError::failed(NAME, format!("{arguments:?}: {error} in {text}")))
+        serde_json::from_str(&text)
+            .map_err(|error| PeerError::failed(NAME, format!("{arguments:?}: {error} in {text}")))
     }
 
     /// Calls an operation over the API: the status and the answer.

@@ -25,7 +25,10 @@ pub(crate) fn build() -> Result<Vec<(String, PathBuf)>> {
 
     let folder = cargo::packed_plugins();
     fs::create_dir_all(&folder)?;
-    names.into_iter().map(|name| pack(&name, folder.join(format!("{name}.wasm"))).map(|packed| (name, packed))).collect()
+    names
+        .into_iter()
+        .map(|name| pack(&name, folder.join(format!("{name}.wasm"))).map(|packed| (name, packed)))
+        .collect()
 }
 
 /// The folders below `plugins/` that hold a manifest.

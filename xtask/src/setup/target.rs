@@ -55,9 +55,8 @@ fn rustc() -> Command {
 /// Whether the target's standard library and its start-up objects are where rustc looks.
 fn is_installed(sysroot: &Path) -> bool {
     let library = library_folder(sysroot);
-    let has_std = fs::read_dir(&library).is_ok_and(|entries| {
-        entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-"))
-    });
+    let has_std = fs::read_dir(&library)
+        .is_ok_and(|entries| entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-")));
     has_std && library.join("self-contained/crt1-command.o").is_file()
 }
 

@@ -43,5 +43,9 @@ async fn show(
         None => headers::asks_for(&headers, "text/plain"),
     };
     // A text answers as `text/plain; charset=utf-8`.
-    Ok(if wit { app.host.capability_wit(&name)?.into_response() } else { Json(app.host.capability(&name)?).into_response() })
+    Ok(if wit {
+        app.host.capability_wit(&name)?.into_response()
+    } else {
+        Json(app.host.capability(&name)?).into_response()
+    })
 }

@@ -43,7 +43,9 @@ async fn list(State(app): State<App>, uri: Uri) -> Result<Json<Page<IntegrationI
 
 fn label(text: &str) -> Result<(&str, &str), Problem> {
     let label = text.split_once('=').filter(|(name, _)| !name.is_empty());
-    label.ok_or_else(|| Problem::invalid("`label` selects by one label, written `name=value`; repeat it for more").at("/label"))
+    label.ok_or_else(|| {
+        Problem::invalid("`label` selects by one label, written `name=value`; repeat it for more").at("/label")
+    })
 }
 
 async fn add(State(app): State<App>, request: Request) -> Result<Response, Problem> {
@@ -60,7 +62,11 @@ async fn show(State(app): State<App>, Segments(name): Segments<String>, uri: Uri
     Ok(tagged(app.host.integration(&name)?))
 }
 
-async fn update(State(app): State<App>, Segments(name): Segments<String>, request: Request) -> Result<Response, Problem> {
+async fn update(
+    State(app): State<App>,
+    Segments(name): Segments<String>,
+    request: Request,
+) -> Result<Response, Problem> {
     Known::read(request.uri(), &[])?;
     let current = app.host.integration(&name)?.revision;
     let condition = etag::check(request.headers(), current)?;

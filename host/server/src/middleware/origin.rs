@@ -6,7 +6,11 @@
 //! name the page's origin then, so a request that could change something and comes from another origin is refused.
 //! A program that is no browser may leave both headers out; neither attack can.
 
-use axum::{extract::Request, middleware::Next, response::{IntoResponse as _, Response}};
+use axum::{
+    extract::Request,
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
 use http::{HeaderMap, HeaderValue, Method, Uri, header, uri::Authority};
 
 use crate::problem::Problem;
@@ -82,7 +86,8 @@ mod tests {
     use super::*;
 
     fn allowed(method: Method, uri: &str, headers: &[(&'static str, &'static str)]) -> bool {
-        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect();
+        let headers =
+            headers.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect();
         judge(&method, &uri.parse().unwrap(), &headers).is_ok()
     }
 
@@ -96,12 +101,30 @@ mod tests {
     #[test]
     fn any_other_host_is_refused_however_it_is_spelt() {
         for host in [
-            "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "192.168.1.5:7575", "[::]", "0.0.0.0",
-            "evil@127.0.0.1", "127.0.0.1@evil", "localhost.", "2130706433", "0x7f.1", "", "a b",
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "192.168.1.5:7575",
+            "[::]",
+            "0.0.0.0",
+            "evil@127.0.0.1",
+            "127.0.0.1@evil",
+            "localhost.",
+            "2130706433",
+            "0x7f.1",
+            "",
+            "a b",
         ] {
             assert!(!allowed(Method::GET, "/", &[("host", host)]), "{host}");
         }
         assert!(!allowed(Method::GET, "http://evil.example/", &[("host", "localhost")]));
+    }
+
+    #[test]
+    fn a_request_that_names_two_hosts_is_refused() {
+        let mut headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("localhost"))]);
+        headers.append(header::HOST, HeaderValue::from_static("localhost"));
+        assert!(judge(&Method::GET, &Uri::from_static("/"), &headers).is_err());
     }
 
     #[test]
@@ -113,7 +136,9 @@ mod tests {
     #[test]
     fn a_page_of_another_origin_may_not_change_anything() {
         let at = |origin| allowed(Method::POST, "/", &[("host", "localhost:7575"), ("origin", origin)]);
-        for origin in ["https://evil.example", "null", "http://localhost:3000", "http://127.0.0.1:7575", "localhost:7575", ""] {
+        for origin in
+            ["https://evil.example", "null", "http://localhost:3000", "http://127.0.0.1:7575", "localhost:7575", ""]
+        {
             assert!(!at(origin), "{origin}");
         }
         assert!(at("http://localhost:7575"));

@@ -69,7 +69,8 @@ fn document(host: &Host) -> Result<Value, Problem> {
 }
 
 fn object(text: &str) -> Result<Map<String, Value>, Problem> {
-    serde_json::from_str(text).map_err(|_| Problem::internal("a part of the OpenAPI document that is built in does not parse"))
+    serde_json::from_str(text)
+        .map_err(|_| Problem::internal("a part of the OpenAPI document that is built in does not parse"))
 }
 
 /// The problems any request may meet: it cannot be read, it comes from where it must not, something fails inside.

@@ -33,22 +33,16 @@ pub(super) fn path_item(
 }
 
 fn post(integration: &str, capability: &str, operation: &Operation, adopted: &Adopted) -> Value {
-    let mut request = adopted.request.clone();
-    let required = request.get("required").and_then(Value::as_array).is_some_and(|names| !names.is_empty());
+    let required = adopted.request.get("required").and_then(Value::as_array).is_some_and(|names| !names.is_empty());
     let mut parameters = vec![reference("timeout-ms")];
     if operation.kind == OperationKind::Write {
         parameters.push(reference("idempotency-key"));
-    }
-    if operation.feed
-        && let Some(wait) = request.pointer_mut("/properties/wait-ms")
-    {
-        *wait = params::wait_ms();
     }
     let mut post = describe(integration, capability, operation, "");
     post.insert("parameters".into(), Value::Array(parameters));
     post.insert(
         "requestBody".into(),
-        json!({"required": required, "content": {"application/json": {"schema": request}}}),
+        json!({"required": required, "content": {"application/json": {"schema": adopted.request}}}),
     );
     answer(post, operation, adopted, CALL_PROBLEMS.iter().chain(&BODY_PROBLEMS), false)
 }
@@ -112,11 +106,12 @@ fn reference(parameter: &str) -> Value {
     json!({"$ref": format!("#/components/parameters/{parameter}")})
 }
 
-/// Up to the first full stop that ends a sentence, without it, on one line.
+/// Up to the first full stop that ends a sentence (a capital follows), without it, on one line.
 fn first_sentence(docs: &str) -> String {
     let paragraph: Vec<&str> = docs.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
     let paragraph = paragraph.join(" ");
-    let end = paragraph.find(". ").unwrap_or(paragraph.len());
+    let ends = |(at, _): &(usize, &str)| paragraph[at + 2..].starts_with(|next: char| !next.is_lowercase());
+    let end = paragraph.match_indices(". ").find(ends).map_or(paragraph.len(), |(at, _)| at);
     paragraph[..end].trim_end_matches('.').to_owned()
 }
 
@@ -128,7 +123,7 @@ mod tests {
     fn a_summary_is_the_first_sentence_without_its_full_stop() {
         assert_eq!(first_sentence("Reads one key; absent if none."), "Reads one key; absent if none");
         assert_eq!(first_sentence("Sets a key. Then\nmore."), "Sets a key");
-        assert_eq!(first_sentence("Over two\nlines e.g. this"), "Over two lines e.g");
+        assert_eq!(first_sentence("Over two\nlines e.g. this"), "Over two lines e.g. this");
         assert_eq!(first_sentence(""), "");
     }
 }

@@ -58,19 +58,22 @@ impl Known {
         match pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             None => Ok(Self { pairs, known }),
             Some((name, _)) if known.is_empty() => {
-                Err(Problem::invalid(format!("`{name}` is not known here: this takes no query parameters")).at(pointer(name)))
+                Err(Problem::invalid(format!("`{name}` is not known here: this takes no query parameters"))
+                    .at(pointer(name)))
             }
             Some((name, _)) => {
                 let hint = did_you_mean(name, known.iter().copied());
                 let known = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-                Err(Problem::invalid(format!("the query parameter `{name}` is not known here; there are {known}.{hint}"))
-                    .at(pointer(name)))
+                Err(Problem::invalid(format!(
+                    "the query parameter `{name}` is not known here; there are {known}.{hint}"
+                ))
+                .at(pointer(name)))
             }
         }
     }
 
     /// A parameter that may be given once.
-    pub(crate) fn one(&self, name: &str) -> Result<Option<&str>, Problem> {
+    pub(crate) fn one<'a>(&'a self, name: &'a str) -> Result<Option<&'a str>, Problem> {
         debug_assert!(self.known.contains(&name));
         let mut values = self.all(name);
         let value = values.next();
@@ -104,7 +107,10 @@ mod tests {
     #[test]
     fn escapes_are_decoded_and_repetition_is_kept() {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        assert_eq!(read("a=1&a=2+3&b%3D=%C3%BC&c").unwrap(), [pair("a", "1"), pair("a", "2 3"), pair("b=", "ü"), pair("c", "")]);
+        assert_eq!(
+            read("a=1&a=2+3&b%3D=%C3%BC&c").unwrap(),
+            [pair("a", "1"), pair("a", "2 3"), pair("b=", "ü"), pair("c", "")]
+        );
         assert_eq!(read("").unwrap(), []);
         assert_eq!(read("&&a=b=c&").unwrap(), [pair("a", "b=c")]);
     }

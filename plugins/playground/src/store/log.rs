@@ -87,7 +87,7 @@ impl Txn {
                 if !self.head.log.is_full() {
                     break;
                 }
-                self.head.log.dropped += 1;
+                self.head.log.dropped = decode(item)?.number;
                 self.head.log.bytes = self.head.log.bytes.saturating_sub(item.value.len() as u64);
                 batch = batch.delete(&item.key, Expect::Any);
             }

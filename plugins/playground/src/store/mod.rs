@@ -10,8 +10,6 @@
 mod expiry;
 pub(crate) mod log;
 mod once;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 
@@ -24,7 +22,7 @@ pub(crate) use once::Request;
 
 /// The key that every transaction writes.
 const HEAD: &str = "head";
-/// How often a read or a write starts over before it gives up is [`state::retry`]'s business.
+/// The keys whose changes go to the log.
 const WATCHED: [&str; 2] = ["kv/", "sd/"];
 
 /// What is true of the store as a whole.
@@ -55,6 +53,12 @@ impl Found {
         self.revision.unwrap_or(committed).to_string()
     }
 
+    /// The revision; none where this very transaction changed the key.
+    pub(crate) fn known_revision(&self) -> Option<u64> {
+        self.revision
+    }
+
+    /// What the key holds, read as JSON.
     pub(crate) fn json<T: DeserializeOwned>(&self, key: &str) -> Result<T> {
         state::from_json(key, &self.value)
     }
@@ -69,21 +73,21 @@ pub(crate) struct Txn {
     changes: BTreeMap<String, Option<Vec<u8>>>,
     /// The watched keys that were changed, in order.
     logged: Vec<String>,
+    /// Whether there is anything to commit.
+    touched: bool,
 }
 
 /// Reads, repeating until nothing changed meanwhile.
 pub(crate) fn read<T>(look: impl Fn(&Txn) -> Result<T>) -> Result<T> {
     state::retry(|| {
         let txn = Txn::begin()?;
-        let seen = look(&txn);
-        // What expired is put away by whoever comes along, also by a read.
-        if txn.changes.is_empty() {
-            return if txn.still_holds()? { seen.map(Some) } else { Ok(None) };
+        // What expired is put away by whoever comes along, also by a read, which then starts over.
+        if txn.touched {
+            txn.commit()?;
+            return Ok(None);
         }
-        Ok(match txn.commit()? {
-            Some(_) => None,
-            None => None,
-        })
+        let seen = look(&txn);
+        if txn.still_holds()? { seen.map(Some) } else { Ok(None) }
     })
 }
 
@@ -109,7 +113,7 @@ pub(crate) fn write<T: Serialize + DeserializeOwned>(
             return if txn.still_holds()? { Ok(Some((answer, 0))) } else { Ok(None) };
         }
         txn.remember(request, options, &answer)?;
-        if txn.changes.is_empty() {
+        if !txn.touched {
             return if txn.still_holds()? { Ok(Some((answer, 0))) } else { Ok(None) };
         }
         Ok(txn.commit()?.map(|revision| (answer, revision)))
@@ -123,7 +127,7 @@ impl Txn {
             None => (Head::default(), None),
         };
         let now = time::now_ms();
-        let mut txn = Self { now, head, head_revision, changes: BTreeMap::new(), logged: Vec::new() };
+        let mut txn = Self { now, head, head_revision, changes: BTreeMap::new(), logged: Vec::new(), touched: false };
         txn.put_away_what_expired()?;
         Ok(txn)
     }
@@ -162,7 +166,8 @@ impl Txn {
 
     /// Sets a key to JSON.
     pub(crate) fn set_json(&mut self, key: impl Into<String>, value: &impl Serialize) -> Result<()> {
-        let json = serde_json::to_vec(value).map_err(|e| Error::internal(format!("a record cannot be written: {e}")))?;
+        let json =
+            serde_json::to_vec(value).map_err(|e| Error::internal(format!("a record cannot be written: {e}")))?;
         self.set(key, json);
         Ok(())
     }
@@ -179,6 +184,7 @@ impl Txn {
             self.logged.push(key.clone());
         }
         self.changes.insert(key, value);
+        self.touched = true;
     }
 
     /// A number that was never handed out before.

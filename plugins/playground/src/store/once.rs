@@ -80,7 +80,12 @@ impl Txn {
     }
 
     /// Keeps an answer for the time the same request comes again.
-    pub(super) fn remember<T: Serialize>(&mut self, request: &Request, options: &WriteOptions, answer: &T) -> Result<()> {
+    pub(super) fn remember<T: Serialize>(
+        &mut self,
+        request: &Request,
+        options: &WriteOptions,
+        answer: &T,
+    ) -> Result<()> {
         let Some(key) = once_key(options)? else { return Ok(()) };
         let slot = format!("once-slot/{:03}", self.head.once % SLOTS);
         self.head.once += 1;

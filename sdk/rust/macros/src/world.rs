@@ -35,7 +35,13 @@ pub(crate) fn expand(plugin: &syn::Path) -> Result<TokenStream, String> {
         // Makes the compiler watch the manifest.
         const _: &str = ::core::include_str!(#tracked);
         #bindings
-        #(#reexports)*
+        /// The capabilities' types and traits, as generated from their WIT.
+        pub mod wit {
+            #(#reexports)*
+        }
+        // A glob, so that the author may have modules of the same names.
+        #[allow(unused_imports)]
+        pub(crate) use wit::*;
         #lifecycle
         // Only a component has these exports; their names would be a burden for a native linker.
         #[cfg(target_family = "wasm")]
@@ -107,9 +113,9 @@ fn reexports(capabilities: &[CapabilityRef]) -> Vec<TokenStream> {
         let trait_docs = format!("The operations of `{}`.", capability.interface_id());
         quote! {
             #[doc = #docs]
-            pub use bindings::exports::#namespace::#package::#interface as #module;
+            pub use super::bindings::exports::#namespace::#package::#interface as #module;
             #[doc = #trait_docs]
-            pub use bindings::exports::#namespace::#package::#interface::Guest as #guest;
+            pub use super::bindings::exports::#namespace::#package::#interface::Guest as #guest;
         }
     };
     capabilities.iter().map(reexport).collect()

@@ -77,7 +77,9 @@ impl Lines {
             None => {
                 self.searched = self.buffer.len();
                 if self.buffer.len() > MAX_LINE {
-                    return Err(self.response.garbage("made of lines", &format!("one line has more than {MAX_LINE} bytes")));
+                    return Err(self
+                        .response
+                        .garbage("made of lines", &format!("one line has more than {MAX_LINE} bytes")));
                 }
                 return Ok(None);
             }

@@ -158,7 +158,8 @@ impl Request {
         match serde_json::to_vec(body) {
             Ok(json) => self.body("application/json", json),
             Err(e) => {
-                self.fault = Some(Error::internal(format!("the request to `{}` cannot be written as JSON: {e}", self.endpoint)));
+                self.fault =
+                    Some(Error::internal(format!("the request to `{}` cannot be written as JSON: {e}", self.endpoint)));
                 self
             }
         }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+use super::Effect;
 use super::lines::Lines;
 use super::status::{Reason, reason_of, status_error};
-use super::Effect;
 use crate::host::Body;
 use crate::types::{Error, Result};
 

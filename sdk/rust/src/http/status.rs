@@ -19,7 +19,13 @@ pub struct Reason {
 }
 
 /// The error for a status that does not say success. `subject` names the request, e.g. ``GET /health on `api` ``.
-pub fn status_error(status: u16, effect: Effect, retry_after: Option<&str>, subject: &str, reason: Option<Reason>) -> Error {
+pub fn status_error(
+    status: u16,
+    effect: Effect,
+    retry_after: Option<&str>,
+    subject: &str,
+    reason: Option<Reason>,
+) -> Error {
     let reason = reason.unwrap_or_default();
     let mut message = format!("{subject} was answered with {status}");
     if let Some(name) = name_of(status) {
@@ -109,7 +115,8 @@ fn message_in(json: &Value) -> Option<String> {
 }
 
 fn one_line(text: &str) -> String {
-    let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> =
+        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
     let line = words.join(" ");
     match line.char_indices().nth(MAX_MESSAGE) {
         Some((end, _)) => format!("{}…", &line[..end]),

@@ -1,0 +1,90 @@
+//! Which API a command talks to: the one that `--server` names, else the server that announced itself in the data folder's
+//! lock file, else none, and the command opens the data folder itself. A folder has one writer at a time; when another
+//! command holds it, this one waits a little for its turn before it says so.
+
+use std::{path::PathBuf, time::Duration};
+
+use jackfield_core::server_of;
+use tokio::time::{Instant, sleep};
+
+use super::{Api, embedded::Embedded, remote::Remote};
+use crate::{
+    args::{Globals, ServerUrl},
+    failure::Failure,
+};
+
+/// How long to wait for another command to be done with the data folder.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Where to look for an API.
+#[derive(Clone, Debug)]
+pub(crate) struct Connection {
+    server: Option<ServerUrl>,
+    data: Option<PathBuf>,
+    cache: Option<PathBuf>,
+}
+
+impl Connection {
+    pub(crate) fn new(globals: &Globals) -> Self {
+        Self { server: globals.server.clone(), data: globals.data.clone(), cache: globals.cache.clone() }
+    }
+
+    /// The data folder.
+    pub(crate) fn data(&self) -> Result<PathBuf, Failure> {
+        self.data.clone().or_else(|| home_folder("XDG_DATA_HOME", ".local/share")).ok_or_else(|| {
+            Failure::Usage("where the data folder is cannot be told: neither HOME nor XDG_DATA_HOME is set; give --data DIR".into())
+        })
+    }
+
+    /// The folder for compiled plugins; none where it cannot be told, and plugins are compiled each time.
+    pub(crate) fn cache(&self) -> Option<PathBuf> {
+        self.cache.clone().or_else(|| home_folder("XDG_CACHE_HOME", ".cache"))
+    }
+
+    /// Finds or opens the API.
+    pub(crate) async fn open(&self) -> Result<Api, Failure> {
+        if let Some(url) = &self.server {
+            return Ok(Api::Remote(Remote::new(url.clone(), None)?));
+        }
+        let (data, cache) = (self.data()?, self.cache());
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(url) = announced(&data) {
+                return Ok(Api::Remote(Remote::new(url, Some(data))?));
+            }
+            match Embedded::open(&data, cache.as_deref()).await {
+                Ok(embedded) => return Ok(Api::Embedded(embedded)),
+                Err(error) if is_locked(&error) && Instant::now() < deadline => sleep(PAUSE).await,
+                Err(error) => return Err(Failure::Unreachable(error.message)),
+            }
+        }
+    }
+}
+
+impl Api {
+    /// Looks where the server is now, in case it was started anew at another address.
+    pub(super) fn look_again(&mut self) {
+        if let Self::Remote(remote) = self
+            && let Some(url) = remote.found_in().and_then(|data| announced(data))
+        {
+            remote.moved_to(url);
+        }
+    }
+}
+
+fn announced(data: &std::path::Path) -> Option<ServerUrl> {
+    server_of(data)?.parse().ok()
+}
+
+/// Whether another process has the data folder.
+fn is_locked(error: &jackfield_core::Error) -> bool {
+    matches!(error.kind, jackfield_core::ErrorKind::Conflict | jackfield_core::ErrorKind::Unavailable)
+}
+
+/// `$VARIABLE/jackfield`, or `~/FOLDER/jackfield`. As the XDG specification asks, a relative path counts as none.
+fn home_folder(variable: &str, folder: &str) -> Option<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(folder)))?;
+    Some(base.join("jackfield"))
+}

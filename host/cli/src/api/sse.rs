@@ -1,0 +1,117 @@
+//! Server-sent events, read as they come. Pure: bytes in, events out; a piece may end anywhere, even within a character.
+
+/// The longest line that is kept; a longer one means that something else is talking.
+const MAX_LINE: usize = 64 << 20;
+
+/// One block of the stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Event {
+    /// Its name.
+    pub(crate) name: String,
+    /// The position after it, where the block told one.
+    pub(crate) id: Option<String>,
+    /// Its data; none where the block only moves the position.
+    pub(crate) data: Option<String>,
+}
+
+/// What is known between two pieces.
+#[derive(Debug, Default)]
+pub(crate) struct Parser {
+    line: Vec<u8>,
+    /// The last byte was `\r`, so a `\n` belongs to it.
+    after_cr: bool,
+    event: Event,
+}
+
+/// A line longer than any event.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TooLong;
+
+impl Parser {
+    /// The events that a further piece completes.
+    pub(crate) fn push(&mut self, piece: &[u8]) -> Result<Vec<Event>, TooLong> {
+        let mut events = Vec::new();
+        let mut rest = piece;
+        while !rest.is_empty() {
+            if std::mem::take(&mut self.after_cr) && rest[0] == b'\n' {
+                rest = &rest[1..];
+                continue;
+            }
+            match rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
+                None => {
+                    self.line.extend_from_slice(rest);
+                    rest = &[];
+                }
+                Some(end) => {
+                    self.line.extend_from_slice(&rest[..end]);
+                    self.after_cr = rest[end] == b'\r';
+                    rest = &rest[end + 1..];
+                    let line = std::mem::take(&mut self.line);
+                    events.extend(self.end_line(&String::from_utf8_lossy(&line)));
+                }
+            }
+            if self.line.len() > MAX_LINE {
+                return Err(TooLong);
+            }
+        }
+        Ok(events)
+    }
+
+    fn end_line(&mut self, line: &str) -> Option<Event> {
+        if line.is_empty() {
+            let event = std::mem::take(&mut self.event);
+            return (event.id.is_some() || event.data.is_some()).then_some(event);
+        }
+        let (field, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match field {
+            "event" => value.clone_into(&mut self.event.name),
+            "id" if !value.contains('\0') => self.event.id = Some(value.to_owned()),
+            "data" => match &mut self.event.data {
+                Some(data) => data.extend(["\n", value]),
+                data => *data = Some(value.to_owned()),
+            },
+            // Comments keep the connection awake; `retry` is for browsers.
+            _ => {}
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(name: &str, id: Option<&str>, data: Option<&str>) -> Event {
+        Event { name: name.into(), id: id.map(Into::into), data: data.map(Into::into) }
+    }
+
+    const STREAM: &str = "retry: 1000\n\n: heartbeat\n\nevent: change\ndata: {\ndata: \"ä\"}\n\nevent:change\r\nid: c 1\r\ndata: 2\r\n\r\nid: c2\n\n";
+
+    fn expected() -> Vec<Event> {
+        vec![
+            event("change", None, Some("{\n\"ä\"}")),
+            event("change", Some("c 1"), Some("2")),
+            event("", Some("c2"), None),
+        ]
+    }
+
+    #[test]
+    fn events_positions_and_comments_are_told_apart() {
+        assert_eq!(Parser::default().push(STREAM.as_bytes()), Ok(expected()));
+    }
+
+    #[test]
+    fn the_pieces_may_end_anywhere() {
+        for size in 1..20 {
+            let mut parser = Parser::default();
+            let events: Vec<_> = STREAM.as_bytes().chunks(size).flat_map(|piece| parser.push(piece).unwrap()).collect();
+            assert_eq!(events, expected(), "pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn an_event_that_is_cut_off_is_not_told() {
+        assert_eq!(Parser::default().push(b"event: change\ndata: 1\n"), Ok(Vec::new()));
+    }
+}

@@ -1,0 +1,176 @@
+//! `jackfield integration …`
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::Pair;
+
+const SETTINGS: &str = "Settings";
+const LISTS: &str = "Which";
+
+/// What can be done with integrations.
+#[derive(Debug, Subcommand)]
+pub(crate) enum IntegrationVerb {
+    Add(AddArgs),
+    /// List the integrations and how they are
+    #[command(visible_alias = "ls", after_long_help = "\
+Examples:
+  jackfield integration list
+  jackfield integration list --label env=prod --plugin etcd")]
+    List(ListArgs),
+    /// Show an integration: its configuration, what it may reach, how it is
+    #[command(after_long_help = "\
+Examples:
+  jackfield integration show prod-etcd
+  jackfield integration show prod-etcd -o yaml")]
+    Show {
+        /// The integration
+        name: String,
+    },
+    /// Check now how an integration is
+    ///
+    /// Exits with 1 when it is unhealthy.
+    #[command(after_long_help = "\
+Examples:
+  jackfield integration check prod-etcd
+  jackfield integration check prod-etcd && deploy")]
+    Check {
+        /// The integration
+        name: String,
+    },
+    Update(UpdateArgs),
+    /// Remove an integration and what its plugin keeps for it
+    #[command(visible_alias = "rm", after_long_help = "\
+Examples:
+  jackfield integration remove prod-etcd")]
+    Remove {
+        /// The integration
+        name: String,
+    },
+}
+
+/// Add an integration: a plugin, configured for one outside system
+///
+/// `jackfield plugin show PLUGIN` lists the settings it takes and the endpoints it wants to reach.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  jackfield integration add pg --plugin playground
+  jackfield integration add prod-etcd --plugin etcd --label env=prod \\
+      --set url=https://etcd-1:2379 --set url=https://etcd-2:2379 --ca-file api=ca.pem
+  jackfield integration add prom --plugin prometheus --set url=http://prometheus.internal:9090 \\
+      --allow-address api=10.0.0.0/8")]
+pub(crate) struct AddArgs {
+    /// Its name: lower-case letters, digits and `-`
+    pub(crate) name: String,
+
+    /// The plugin
+    #[arg(long, value_name = "PLUGIN")]
+    pub(crate) plugin: String,
+
+    /// A setting of the plugin, typed by its schema; repeat it for more, or for a list
+    ///
+    /// `k=text`, `k=@file` for a file's content, `k:=JSON`, `a.b=text` for a member.
+    #[arg(long = "set", value_name = "K=V", help_heading = SETTINGS)]
+    pub(crate) set: Vec<String>,
+
+    /// The whole configuration: JSON, `@file` or `-`; --set goes over it
+    #[arg(long, value_name = "JSON", help_heading = SETTINGS)]
+    pub(crate) config: Option<String>,
+
+    /// A label to select it by; repeat it for more
+    #[arg(long = "label", value_name = "K=V", help_heading = SETTINGS)]
+    pub(crate) labels: Vec<Pair>,
+
+    #[command(flatten)]
+    pub(crate) endpoints: EndpointArgs,
+}
+
+/// What the operator sets for endpoints.
+#[derive(Debug, Args)]
+pub(crate) struct EndpointArgs {
+    /// Let an endpoint be at addresses of this range although they are private; repeat it for more
+    #[arg(long = "allow-address", value_name = "ENDPOINT=CIDR", help_heading = SETTINGS)]
+    pub(crate) allow_addresses: Vec<Pair>,
+
+    /// Trust the certificates (PEM) of this file at an endpoint, instead of the system's
+    #[arg(long = "ca-file", value_name = "ENDPOINT=PATH", help_heading = SETTINGS)]
+    pub(crate) ca_files: Vec<Pair>,
+}
+
+/// Which part of a list.
+#[derive(Debug, Args)]
+pub(crate) struct PageArgs {
+    /// The most to list at once
+    #[arg(long, value_name = "N", help_heading = LISTS)]
+    pub(crate) limit: Option<u32>,
+
+    /// Go on after an earlier page
+    #[arg(long, value_name = "CURSOR", help_heading = LISTS)]
+    pub(crate) cursor: Option<String>,
+}
+
+/// Which integrations to list.
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Only those with this label; repeat it for more
+    #[arg(long = "label", value_name = "K=V", help_heading = LISTS)]
+    pub(crate) labels: Vec<Pair>,
+
+    /// Only those of this plugin
+    #[arg(long, value_name = "PLUGIN", help_heading = LISTS)]
+    pub(crate) plugin: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) page: PageArgs,
+}
+
+/// Change an integration; what is not named stays
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  jackfield integration update prod-etcd --set timeout-ms=5000 --unset prefix
+  jackfield integration update prod-etcd --label env=staging --remove-label owner
+  jackfield integration update prod-etcd --allow-address api=10.1.0.0/16 --revision 4")]
+#[command(group = clap::ArgGroup::new("change").required(true).multiple(true))]
+pub(crate) struct UpdateArgs {
+    /// The integration
+    pub(crate) name: String,
+
+    /// A setting to change, as with `add`
+    #[arg(long = "set", value_name = "K=V", group = "change", help_heading = SETTINGS)]
+    pub(crate) set: Vec<String>,
+
+    /// A setting to remove
+    #[arg(long, value_name = "K", group = "change", help_heading = SETTINGS)]
+    pub(crate) unset: Vec<String>,
+
+    /// Settings to change, as a JSON merge patch: JSON, `@file` or `-`; --set goes over it
+    #[arg(long, value_name = "JSON", group = "change", help_heading = SETTINGS)]
+    pub(crate) config: Option<String>,
+
+    /// A label to set
+    #[arg(long = "label", value_name = "K=V", group = "change", help_heading = SETTINGS)]
+    pub(crate) labels: Vec<Pair>,
+
+    /// A label to remove
+    #[arg(long = "remove-label", value_name = "K", group = "change", help_heading = SETTINGS)]
+    pub(crate) remove_labels: Vec<String>,
+
+    /// Ranges to let an endpoint be at, instead of those it has
+    #[arg(long = "allow-address", value_name = "ENDPOINT=CIDR", group = "change", help_heading = SETTINGS)]
+    pub(crate) allow_addresses: Vec<Pair>,
+
+    /// Certificates (PEM) to trust at an endpoint, instead of those it has
+    #[arg(long = "ca-file", value_name = "ENDPOINT=PATH", group = "change", help_heading = SETTINGS)]
+    pub(crate) ca_files: Vec<Pair>,
+
+    /// An endpoint to give back its defaults
+    #[arg(long = "reset-endpoint", value_name = "ENDPOINT", group = "change", help_heading = SETTINGS)]
+    pub(crate) reset_endpoints: Vec<String>,
+
+    /// Change it only if it is at this revision
+    #[arg(long, value_name = "N")]
+    pub(crate) revision: Option<u64>,
+}

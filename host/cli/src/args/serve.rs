@@ -1,0 +1,39 @@
+//! `jackfield serve`
+
+use std::net::SocketAddr;
+
+use clap::{Args, ValueEnum};
+
+/// Serve the API on this machine until Ctrl-C
+///
+/// Other `jackfield` commands find the server by the data folder. Until authentication arrives it listens on loopback
+/// addresses only. Logs go to standard error; RUST_LOG chooses which.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  jackfield serve
+  jackfield serve --data /var/lib/jackfield --listen 127.0.0.1:7575 --log-format json
+  RUST_LOG=jackfield_core=debug jackfield serve --listen '[::1]:0'")]
+pub(crate) struct ServeArgs {
+    /// The address to listen on; port 0 takes any free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7575")]
+    pub(crate) listen: SocketAddr,
+
+    /// The form of the log
+    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    pub(crate) log_format: LogFormat,
+
+    /// How often each integration's health is checked, e.g. 30s
+    #[arg(long, value_name = "TIME", value_parser = super::parse::timeout)]
+    pub(crate) health_interval: Option<std::time::Duration>,
+}
+
+/// The form of the log.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}

@@ -1,0 +1,127 @@
+//! Capabilities and operations from WIT alone.
+
+use jackfield_reflect::{JsonLimits, Operation, OperationKind, ReflectError, operations, read_wit};
+use serde_json::json;
+
+const TYPES: &str = "
+package test:root@0.1.0;
+package jackfield:types@0.1.0 {
+  interface types {
+    record error { message: string }
+    record page { cursor: option<string>, limit: option<u32> }
+    record write-options { idempotency-key: option<string>, dry-run: bool }
+  }
+}
+";
+
+fn capability(body: &str) -> Result<Vec<Operation>, ReflectError> {
+    let text = format!(
+        "{TYPES} package acme:dns@0.1.0 {{ interface dns {{ use jackfield:types/types@0.1.0.{{error, page, write-options}}; {body} }} }}"
+    );
+    let packages = read_wit(&text)?;
+    operations(packages.iter().find(|p| p.id.name == "dns").unwrap())
+}
+
+#[test]
+fn what_ends_in_write_options_is_a_write_and_anything_else_a_read() {
+    let ops = capability(
+        "get: func(name: string) -> result<string, error>;
+         put: func(name: string, options: write-options) -> result<_, error>;
+         odd: func(options: write-options, name: string) -> result<_, error>;",
+    )
+    .unwrap();
+    let kinds: Vec<_> = ops.iter().map(|o| o.kind).collect();
+    assert_eq!(kinds, [OperationKind::Read, OperationKind::Write, OperationKind::Read]);
+}
+
+#[test]
+fn a_feed_and_a_paged_list_are_known_by_their_signatures() {
+    let ops = capability(
+        "record batch { changes: list<string>, next: string }
+         record names { items: list<string>, next: option<string> }
+         poll-changes: func(cursor: option<string>, wait-ms: u32) -> result<batch, error>;
+         names: func(page: page) -> result<names, error>;",
+    );
+    // `names` is a type too: WIT has one name space for both, and the parser says so.
+    assert!(ops.is_err());
+    let ops = capability(
+        "record batch { changes: list<string>, next: string }
+         record name-page { items: list<string>, next: option<string> }
+         poll-changes: func(cursor: option<string>, wait-ms: u32) -> result<batch, error>;
+         names: func(page: page) -> result<name-page, error>;",
+    )
+    .unwrap();
+    assert!(ops[0].feed && !ops[0].paged);
+    assert!(ops[1].paged && !ops[1].feed);
+    assert_eq!(ops[0].change_schema().unwrap()["type"], "string");
+}
+
+#[test]
+fn what_may_be_left_out_is_left_out_of_required_too() {
+    let ops = capability(
+        "list-names: func(prefix: string, all: bool, tags: list<string>, page: page, options: write-options) -> result<_, error>;",
+    )
+    .unwrap();
+    assert_eq!(ops[0].request_schema()["required"], json!(["prefix"]));
+    let params = ops[0].decode_params(br#"{"prefix": "a"}"#, &JsonLimits::default()).unwrap();
+    assert_eq!(params.len(), 5);
+}
+
+#[test]
+fn a_resource_cannot_be_served_and_the_error_says_what_to_do() {
+    let error = capability("resource r; open: func() -> result<own<r>, error>;").unwrap_err().to_string();
+    assert!(error.contains("resource `r`") && error.contains("pass its data instead"), "{error}");
+}
+
+#[test]
+fn a_package_without_a_version_is_refused() {
+    let error = read_wit("package acme:dns; interface dns { f: func(); }").unwrap_err().to_string();
+    assert!(error.contains("package acme:dns@0.1.0;"), "{error}");
+}
+
+#[test]
+fn pairs_of_name_and_text_become_the_body_the_shapes_ask_for() {
+    let ops = capability(
+        "record range { low: u8, high: option<u8> }
+         variant which { all, named(string), ranged(range) }
+         f: func(name: string, n: option<u64>, tags: list<string>, which: which, page: page, x: f64) -> result<_, error>;",
+    )
+    .unwrap();
+    let pairs = [
+        ("name", "7"), ("n", "18446744073709551615"), ("tags", "a"), ("tags", "b"), ("which.ranged.low", "3"),
+        ("page.limit", "5"), ("page.cursor", "c"), ("x", "Infinity"),
+    ];
+    let pairs: Vec<_> = pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+    let body = ops[0].params_from_query(&pairs).unwrap();
+    assert_eq!(
+        body,
+        json!({"name": "7", "n": "18446744073709551615", "tags": ["a", "b"], "which": {"ranged": {"low": 3}},
+               "page": {"limit": 5, "cursor": "c"}, "x": "Infinity"})
+    );
+    ops[0].decode_params(body.to_string().as_bytes(), &JsonLimits::default()).unwrap();
+    let error = ops[0].params_from_query(&[("nmae".into(), "x".into())]).unwrap_err().to_string();
+    assert_eq!(error, "at `/nmae`: `dns.f` has no parameter of this name. Did you mean `name`?");
+    let error = ops[0].params_from_query(&[("page.limt".into(), "x".into())]).unwrap_err().to_string();
+    assert!(error.contains("Did you mean `limit`?"), "{error}");
+    let error = ops[0].params_from_query(&[("x".into(), "1".into()), ("x".into(), "2".into())]).unwrap_err();
+    assert_eq!(error.message, "it is given twice");
+}
+
+#[test]
+fn the_projects_own_wit_is_servable_and_documented() {
+    let wit = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
+    let read = |path: &str| std::fs::read_to_string(wit.join(path)).unwrap();
+    let types = read("types/types.wit").replacen("package jackfield:types@0.1.0;", "package jackfield:types@0.1.0 {", 1) + "}";
+    for package in ["key-value", "service-discovery", "metrics", "alerting"] {
+        let text = format!("{}\n{types}", read(&format!("{package}/{package}.wit")));
+        let packages = read_wit(&text).unwrap();
+        let package = packages.iter().find(|p| p.id.name == package).unwrap();
+        for operation in operations(package).unwrap() {
+            assert!(!operation.docs.is_empty(), "{} has no docs", operation.action());
+            assert!(operation.fallible, "{} returns no result", operation.action());
+            let schema = operation.request_schema();
+            jsonschema::draft202012::new(&schema).unwrap();
+            jsonschema::draft202012::new(&operation.response_schema()).unwrap();
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! One commit within the writer's transaction: expectations, changes, quotas. It runs under a savepoint, so a refused
+//! commit leaves no trace and the commits beside it do not notice.
+
+use std::collections::HashSet;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::readers::usage;
+use crate::{
+    Bucket, Change, Mutation, Quota, StoreError,
+    check::{after_prefix, within},
+};
+
+/// Makes the changes of one commit, at `revision`. Returns whether anything was changed at all.
+pub(super) fn apply(connection: &Connection, mutations: &[Mutation], revision: u64) -> Result<bool, StoreError> {
+    for Mutation { bucket, key, expect, .. } in mutations {
+        if *expect == crate::Expect::Any {
+            continue;
+        }
+        let found = revision_of(connection, *bucket, key)?;
+        if !expect.holds(found) {
+            return Err(StoreError::Conflict { bucket: *bucket, key: key.clone(), found });
+        }
+    }
+    if mutations.iter().all(|mutation| mutation.change == Change::Keep) {
+        return Ok(false);
+    }
+    let mut quotas = HashSet::new();
+    for mutation in mutations {
+        if let Some(quota) = &mutation.quota {
+            quotas.insert((mutation.bucket, quota));
+        }
+    }
+    let quotas = quotas
+        .into_iter()
+        .map(|(bucket, quota)| Ok((usage(connection, bucket, &quota.prefix)?, bucket, quota)))
+        .collect::<Result<Vec<(_, Bucket, &Quota)>, rusqlite::Error>>()?;
+    let revision = i64::try_from(revision).map_err(|_| StoreError::Io("the revision counter is exhausted".into()))?;
+    for mutation in mutations {
+        change(connection, mutation, revision)?;
+    }
+    for (before, bucket, quota) in quotas {
+        within(quota, before, usage(connection, bucket, &quota.prefix)?)?;
+    }
+    Ok(true)
+}
+
+fn revision_of(connection: &Connection, bucket: Bucket, key: &str) -> Result<Option<u64>, rusqlite::Error> {
+    let mut statement = connection.prepare_cached("SELECT revision FROM entries WHERE bucket = ?1 AND key = ?2")?;
+    let found: Option<i64> =
+        statement.query_row(params![bucket as i64, key.as_bytes()], |row| row.get(0)).optional()?;
+    Ok(found.and_then(|revision| u64::try_from(revision).ok()))
+}
+
+fn change(connection: &Connection, mutation: &Mutation, revision: i64) -> Result<(), rusqlite::Error> {
+    let (bucket, key) = (mutation.bucket as i64, mutation.key.as_bytes());
+    match &mutation.change {
+        Change::Set(value) => {
+            let sql = "INSERT INTO entries (bucket, key, value, revision) VALUES (?1, ?2, ?3, ?4)
+                       ON CONFLICT DO UPDATE SET value = excluded.value, revision = excluded.revision";
+            connection.prepare_cached(sql)?.execute(params![bucket, key, value, revision])?;
+        }
+        Change::Delete => {
+            let sql = "DELETE FROM entries WHERE bucket = ?1 AND key = ?2";
+            connection.prepare_cached(sql)?.execute(params![bucket, key])?;
+        }
+        Change::DeletePrefix => {
+            let sql = "DELETE FROM entries WHERE bucket = ?1 AND key >= ?2 AND (?3 IS NULL OR key < ?3)";
+            connection.prepare_cached(sql)?.execute(params![bucket, key, after_prefix(key)])?;
+        }
+        Change::Keep => {}
+    }
+    Ok(())
+}

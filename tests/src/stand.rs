@@ -1,0 +1,112 @@
+//! One Jackfield for one test: a server on a free port with a data folder of its own, and what it needs to be useful.
+
+use std::path::{Path, PathBuf};
+
+use jackfield_peers::jackfield::{Program, Server};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A Jackfield of the test's own.
+#[derive(Debug)]
+pub struct Stand {
+    server: Option<Server>,
+    program: Program,
+    folder: TempDir,
+}
+
+impl Stand {
+    /// Starts one that knows no plugin.
+    pub fn start() -> Stand {
+        let program = Program::built().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let server = program.serve(&folder.path().join("data")).unwrap();
+        Stand { server: Some(server), program, folder }
+    }
+
+    /// Starts one with an integration: its name, its plugin, its configuration.
+    pub fn with(integration: &str, plugin: &str, config: &Value) -> Stand {
+        let stand = Stand::start();
+        stand.add(integration, plugin, config);
+        stand
+    }
+
+    /// Installs one of this checkout's plugins and adds an integration of it.
+    pub fn add(&self, integration: &str, plugin: &str, config: &Value) {
+        self.install(plugin);
+        self.server().integrate(integration, plugin, config).unwrap();
+    }
+
+    /// Installs one of this checkout's plugins.
+    pub fn install(&self, plugin: &str) {
+        let (status, answer) = self.server().install(&packed(plugin)).unwrap();
+        assert!(matches!(status, 200 | 201), "{plugin}: {status} {answer}");
+    }
+
+    /// The server.
+    ///
+    /// # Panics
+    /// While it is stopped.
+    pub fn server(&self) -> &Server {
+        self.server.as_ref().expect("the server is stopped")
+    }
+
+    /// The server, to stop, kill or freeze its process.
+    ///
+    /// # Panics
+    /// While it is stopped.
+    pub fn server_mut(&mut self) -> &mut Server {
+        self.server.as_mut().expect("the server is stopped")
+    }
+
+    /// Stops the server; the data folder stays.
+    pub fn stop(&mut self) {
+        self.server = None;
+    }
+
+    /// Ends the server as a crash would; the data folder stays.
+    pub fn crash(&mut self) {
+        self.server_mut().process().kill();
+        self.server = None;
+    }
+
+    /// Starts the server again on the same data.
+    pub fn restart(&mut self) {
+        self.server = None;
+        self.server = Some(self.program.serve(&self.data()).unwrap());
+    }
+
+    /// Its data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A folder that goes with the test.
+    pub fn scratch(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The program that is tested.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+}
+
+/// The packed file of one of this checkout's plugins.
+pub fn packed(plugin: &str) -> PathBuf {
+    let file = plugins_folder().join(format!("{plugin}.wasm"));
+    assert!(file.is_file(), "{} is not there. Remedy: cargo xtask guests", file.display());
+    file
+}
+
+/// Where the packed plugins are: `JACKFIELD_PLUGINS_DIR`, or where `cargo xtask guests` puts them.
+pub fn plugins_folder() -> PathBuf {
+    match std::env::var_os("JACKFIELD_PLUGINS_DIR") {
+        Some(folder) => folder.into(),
+        None => std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("plugins"),
+    }
+}
+
+/// The checkout.
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}

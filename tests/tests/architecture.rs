@@ -1,0 +1,129 @@
+//! Imports point down only: design.md's table, held against what cargo says the crates really depend on.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::Command,
+};
+
+use jackfield_tests::workspace;
+use serde_json::Value;
+
+/// What each crate of ours may import of ours. A crate that is not here may not exist.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("jackfield-cli", &["jackfield-server", "jackfield-core"]),
+    ("jackfield-server", &["jackfield-core", "jackfield-reflect"]),
+    (
+        "jackfield-core",
+        &["jackfield-engine", "jackfield-gateway", "jackfield-store", "jackfield-registry", "jackfield-reflect"],
+    ),
+    ("jackfield-gateway", &["jackfield-net"]),
+    ("jackfield-engine", &["jackfield-reflect"]),
+    ("jackfield-registry", &["jackfield-reflect"]),
+    ("jackfield-reflect", &[]),
+    ("jackfield-net", &[]),
+    ("jackfield-store", &[]),
+    // The SDK reads a plugin's manifest while it is compiled: with the manifest's own parser, not a second one.
+    ("jackfield-sdk", &["jackfield-sdk-macros"]),
+    ("jackfield-sdk-macros", &["jackfield-registry"]),
+    ("plugin-alertmanager", &["jackfield-sdk"]),
+    ("plugin-etcd", &["jackfield-sdk"]),
+    ("plugin-playground", &["jackfield-sdk"]),
+    ("plugin-prometheus", &["jackfield-sdk"]),
+    // What tests the product from outside links nothing of it.
+    ("jackfield-peers", &[]),
+    ("jackfield-tests", &["jackfield-peers"]),
+    ("xtask", &["jackfield-peers"]),
+];
+
+/// Libraries that one crate alone may use: whoever else wants them has taken a way around it.
+const OWNED: &[(&str, &[&str])] = &[
+    // One chokepoint to the network.
+    ("hyper-rustls", &["jackfield-net"]),
+    ("tokio-rustls", &["jackfield-net"]),
+    // One owner of the database. The SDK's and the host's other crates see the Store trait.
+    ("rusqlite", &["jackfield-store"]),
+    // Nothing below the server knows a web framework, nothing below the program a terminal.
+    ("axum", &["jackfield-server"]),
+    ("clap", &["jackfield-cli"]),
+];
+
+/// The normal dependencies of every crate of the workspace, by crate.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["metadata", "--format-version", "1", "--no-deps"])
+        .current_dir(workspace())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_string();
+    let packages = metadata["packages"].as_array().unwrap();
+    packages
+        .iter()
+        .map(|package| {
+            let all = package["dependencies"].as_array().unwrap();
+            let normal = all.iter().filter(|dependency| dependency["kind"].is_null());
+            (text(&package["name"]), normal.map(|dependency| text(&dependency["name"])).collect())
+        })
+        .collect()
+}
+
+#[test]
+fn crates_import_only_what_is_below_them() {
+    let table: BTreeMap<&str, &[&str]> = MAY_IMPORT.iter().copied().collect();
+    let all = dependencies();
+    let mut wrong = Vec::new();
+    for (name, imports) in &all {
+        let Some(allowed) = table.get(name.as_str()) else {
+            wrong.push(format!("{name} has no row in the table of imports"));
+            continue;
+        };
+        for import in imports.iter().filter(|import| all.contains_key(*import)) {
+            if !allowed.contains(&import.as_str()) {
+                wrong.push(format!("{name} imports {import}; it may import {allowed:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn libraries_with_an_owner_are_used_by_it_alone() {
+    let owned: BTreeMap<&str, &[&str]> = OWNED.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for (name, imports) in dependencies() {
+        for import in imports {
+            if owned.get(import.as_str()).is_some_and(|owners| !owners.contains(&name.as_str())) {
+                wrong.push(format!("{name} uses {import}, which belongs to {:?}", owned[import.as_str()]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_file_is_too_long_to_read() {
+    let long: Vec<String> = rust_files(&workspace())
+        .into_iter()
+        .filter_map(|path| {
+            let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+            (lines > 500).then(|| format!("{}: {lines} lines", path.display()))
+        })
+        .collect();
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}
+
+/// The Rust files of the checkout, those that cargo made excepted.
+fn rust_files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let (path, name) = (entry.path(), entry.file_name());
+        let name = name.to_string_lossy();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            files.extend(rust_files(&path));
+        } else if name.ends_with(".rs") {
+            files.push(path);
+        }
+    }
+    files
+}
