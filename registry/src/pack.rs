@@ -58,6 +58,9 @@ pub enum PackError {
         /// The package.
         package: String,
     },
+    /// The folders with WIT cannot be read, or hold a package twice.
+    #[error("the WIT folders cannot be taken: {0}")]
+    WitFolders(String),
     /// A folder's WIT cannot be read.
     #[error("the WIT in {folder} cannot be read: {reason}")]
     Wit {

@@ -2,6 +2,7 @@
 //! and the author's own folder. In the repository `registry/wit` is a link to the top-level `wit` folder; in a published
 //! crate it is a copy. The SDK's macro and `pack` both ask here, so what was compiled against is what gets packed.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -27,26 +28,59 @@ pub fn first_party_wit() -> &'static [(&'static str, &'static str)] {
     ]
 }
 
-/// The folders of an author's WIT packages, each after those it uses. `wit` either holds the files of one package (then
-/// it is the one folder, and may have `deps` as usual), or one folder a package.
-pub fn wit_folders(wit: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut paths = std::fs::read_dir(wit)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
-    paths.sort();
-    if paths.iter().any(|path| is_wit(path)) {
-        return Ok(vec![wit.to_owned()]);
+/// The folders of an author's WIT packages, each after those it uses. Each of `dirs` either holds the files of one package
+/// (then it is that folder, and may have `deps` as usual), or one folder a package. A package that is there twice, or that
+/// is one of Jackfield's own, is an error: the parser knows no way to tell which is meant.
+pub fn wit_folders(dirs: &[&Path]) -> io::Result<Vec<PathBuf>> {
+    let mut folders = Vec::new();
+    for dir in dirs {
+        let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", dir.display()));
+        let paths = entries(dir).map_err(named)?;
+        if paths.iter().any(|path| is_wit(path)) {
+            folders.push(dir.to_path_buf());
+        } else {
+            folders.extend(paths.into_iter().filter(|path| path.is_dir()));
+        }
     }
+    let folders = in_order_of_use(folders)?;
+    let mut known: BTreeMap<String, PathBuf> =
+        first_party_wit().iter().map(|(id, _)| ((*id).to_owned(), PathBuf::new())).collect();
+    for folder in &folders {
+        let mut units = vec![folder.clone()];
+        let deps = folder.join("deps");
+        if deps.is_dir() {
+            units.extend(entries(&deps)?.into_iter().filter(|path| path.is_dir() || is_wit(path)));
+        }
+        for unit in units {
+            for id in packages_of(&text_of(&unit)?).into_iter().collect::<BTreeSet<_>>() {
+                if let Some(other) = known.insert(id.clone(), unit.clone()) {
+                    let place = if other.as_os_str().is_empty() {
+                        "Jackfield's own".into()
+                    } else {
+                        other.display().to_string()
+                    };
+                    let remedy = "remove one; Jackfield's own packages need no copy";
+                    let message = format!("the WIT package {id} is in {} and in {place}: {remedy}", unit.display());
+                    return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
+                }
+            }
+        }
+    }
+    Ok(folders)
+}
+
+fn in_order_of_use(folders: Vec<PathBuf>) -> io::Result<Vec<PathBuf>> {
     let mut waiting = Vec::new();
-    for path in paths.into_iter().filter(|path| path.is_dir()) {
+    for path in folders {
         let text = text_of(&path)?;
-        waiting.push((package_of(&text), path, text));
+        waiting.push((packages_of(&text), path, text));
     }
+    let name = |id: &str| format!("{}/", id.split('@').next().unwrap_or(id));
     let mut sorted = Vec::new();
     while !waiting.is_empty() {
-        let uses =
-            |text: &str, name: &Option<String>| name.as_ref().is_some_and(|name| text.contains(&format!("{name}/")));
-        let free = waiting
-            .iter()
-            .position(|(name, _, text)| waiting.iter().all(|(other, ..)| other == name || !uses(text, other)));
+        let free = waiting.iter().position(|(own, _, text)| {
+            waiting.iter().flat_map(|(other, ..)| other).all(|id| own.contains(id) || !text.contains(&name(id)))
+        });
         // A circle is taken as it comes: the parser says what is wrong with it.
         let (_, path, _) = waiting.remove(free.unwrap_or(0));
         sorted.push(path);
@@ -54,25 +88,39 @@ pub fn wit_folders(wit: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(sorted)
 }
 
+fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
 fn is_wit(path: &Path) -> bool {
     path.is_file() && path.extension().is_some_and(|extension| extension == "wit")
 }
 
-fn text_of(folder: &Path) -> io::Result<String> {
+/// The text of a file, or of all the files in a folder.
+fn text_of(path: &Path) -> io::Result<String> {
+    if path.is_file() {
+        return std::fs::read_to_string(path);
+    }
     let mut text = String::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if is_wit(&path) {
-            text.push_str(&std::fs::read_to_string(&path)?);
-            text.push('\n');
-        }
+    for path in entries(path)?.iter().filter(|path| is_wit(path)) {
+        text.push_str(&std::fs::read_to_string(path)?);
+        text.push('\n');
     }
     Ok(text)
 }
 
-/// `namespace:name` of the package that a text declares.
-fn package_of(text: &str) -> Option<String> {
-    let rest = text.lines().find_map(|line| line.trim_start().strip_prefix("package "))?;
-    let end = rest.find(['@', ';', '{', ' ']).unwrap_or(rest.len());
-    Some(rest[..end].to_owned())
+/// The ids, `namespace:name@version`, of the packages that a text declares.
+fn packages_of(text: &str) -> Vec<String> {
+    let code: String =
+        text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n");
+    let mut words = code.split([' ', '\t', '\n', '\r', ';', '{', '}']).filter(|word| !word.is_empty());
+    let mut packages = Vec::new();
+    while let Some(word) = words.next() {
+        if word == "package" {
+            packages.extend(words.next().map(str::to_owned));
+        }
+    }
+    packages
 }

@@ -59,13 +59,9 @@ fn parse(wit_dirs: &[&Path]) -> Result<Resolve, PackError> {
         let group = sources.parse().map_err(|(_, e)| unreadable(package, &e.to_string()))?;
         resolve.push_group(group).map_err(|e| unreadable(package, &e.to_string()))?;
     }
-    for dir in wit_dirs {
-        let name = dir.display().to_string();
-        for folder in wit_folders(dir).map_err(|e| unreadable(&name, &e.to_string()))? {
-            let name = folder.display().to_string();
-            if let Err(e) = resolve.push_dir(&folder) {
-                return Err(unreadable(&name, &resolve.render_error(&e)));
-            }
+    for folder in wit_folders(wit_dirs).map_err(|e| PackError::WitFolders(e.to_string()))? {
+        if let Err(e) = resolve.push_dir(&folder) {
+            return Err(unreadable(&folder.display().to_string(), &resolve.render_error(&e)));
         }
     }
     Ok(resolve)

@@ -128,10 +128,28 @@ fn the_manifest_and_the_exports_must_agree() {
 fn missing_and_broken_wit_is_named() {
     let (component, manifest, wit) = echo();
     assert_eq!(pack(&component, &manifest, &[]), Err(PackError::WitNotFound { package: "acme:echo@1.0.0".into() }));
-    assert!(matches!(pack(&component, &manifest, &[Path::new("/nowhere")]), Err(PackError::Wit { .. })));
+    assert!(matches!(pack(&component, &manifest, &[Path::new("/nowhere")]), Err(PackError::WitFolders(_))));
     std::fs::write(wit.path().join("echo.wit"), ECHO.replace("{error}", "{errors}")).unwrap();
     let error = pack(&component, &manifest, &[wit.path()]).unwrap_err().to_string();
     assert!(error.contains("name `error` does not exist") && error.contains("echo.wit:8:"), "{error}");
+}
+
+#[test]
+fn a_package_that_is_there_twice_is_named() {
+    let (component, manifest, wit) = echo();
+    std::fs::create_dir_all(wit.path().join("deps/types")).unwrap();
+    let copy = wit.path().join("deps/types/types.wit");
+    std::fs::write(&copy, include_str!("../../wit/types/types.wit")).unwrap();
+    let error = pack(&component, &manifest, &[wit.path()]).unwrap_err().to_string();
+    assert!(
+        error.contains("the WIT package jackfield:types@0.1.0 is in ") && error.contains("need no copy"),
+        "{error}"
+    );
+    std::fs::remove_file(copy).unwrap();
+    std::fs::remove_dir(wit.path().join("deps/types")).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    std::fs::write(other.path().join("same.wit"), ECHO).unwrap();
+    assert!(pack(&component, &manifest, &[wit.path(), other.path()]).is_err());
 }
 
 #[test]

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 #[derive(Debug)]
 pub struct Stand {
     server: Option<Server>,
+    address: String,
     program: Program,
     folder: TempDir,
 }
@@ -20,7 +21,7 @@ impl Stand {
         let program = Program::built().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let server = program.serve(&folder.path().join("data")).unwrap();
-        Stand { server: Some(server), program, folder }
+        Stand { address: server.address().into(), server: Some(server), program, folder }
     }
 
     /// Starts one with an integration: its name, its plugin, its configuration.
@@ -69,10 +70,10 @@ impl Stand {
         self.server = None;
     }
 
-    /// Starts the server again on the same data.
+    /// Starts the server again on the same data and address.
     pub fn restart(&mut self) {
         self.server = None;
-        self.server = Some(self.program.serve(&self.data()).unwrap());
+        self.server = Some(self.program.serve_on(&self.data(), &self.address).unwrap());
     }
 
     /// Its data folder.

@@ -35,15 +35,15 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("xtask", &["jackfield-peers"]),
 ];
 
-/// Libraries that one crate alone may use: whoever else wants them has taken a way around it.
+/// Libraries that belong to certain crates: whoever else wants them has taken a way around these.
 const OWNED: &[(&str, &[&str])] = &[
-    // One chokepoint to the network.
-    ("hyper-rustls", &["jackfield-net"]),
+    // One chokepoint between plugins and the network. The program has a client of its own, for its server.
+    ("hyper-rustls", &["jackfield-net", "jackfield-cli"]),
     ("tokio-rustls", &["jackfield-net"]),
-    // One owner of the database. The SDK's and the host's other crates see the Store trait.
+    // One owner of the database. Everyone else sees the Store trait.
     ("rusqlite", &["jackfield-store"]),
     // Nothing below the server knows a web framework, nothing below the program a terminal.
-    ("axum", &["jackfield-server"]),
+    ("axum", &["jackfield-server", "jackfield-cli"]),
     ("clap", &["jackfield-cli"]),
 ];
 

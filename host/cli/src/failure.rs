@@ -12,7 +12,7 @@ use crate::params::ParamError;
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The API said no.
-    Api(Problem),
+    Api(Box<Problem>),
     /// It failed here.
     Failed(String),
     /// The answer itself is the bad news, and it has been printed.
@@ -48,9 +48,16 @@ pub(crate) struct Parts {
 
 impl Problem {
     /// Reads a problem document; none where the bytes are something else.
-    pub(crate) fn read(body: Bytes) -> Option<Self> {
+    pub(crate) fn read(body: Bytes) -> Option<Box<Self>> {
         let parts: Parts = serde_json::from_slice(&body).ok()?;
-        (!parts.kind.is_empty()).then_some(Self { body, parts })
+        (!parts.kind.is_empty()).then(|| Box::new(Self { body, parts }))
+    }
+
+    /// What the caller named is not there; the API would say the same.
+    pub(crate) fn not_found(detail: String) -> Box<Self> {
+        let document = document("not-found", "caller", "Not found", &detail);
+        let parts = Parts { detail, kind: "not-found".into(), source: "caller".into(), ..Parts::default() };
+        Box::new(Self { body: document, parts })
     }
 
     /// Whether the same request may succeed in a while.
@@ -79,10 +86,7 @@ impl Failure {
             Self::Usage(detail) => ("invalid", "caller", "The command line is wrong", detail),
             Self::Unreachable(detail) => ("unavailable", "host", "No API could be reached", detail),
         };
-        let kind_url = format!("https://jackfield.dev/problems/{kind}");
-        let document: Value =
-            json!({"type": kind_url, "title": title, "detail": detail, "kind": kind, "source": source});
-        Some(document.to_string().into())
+        Some(document(kind, source, title, detail))
     }
 
     /// What a person reads on standard error, line by line: what, where, remedy.
@@ -107,7 +111,8 @@ impl Problem {
             "downstream" => "the outside system",
             other => other,
         };
-        let mut lines = vec![("error", detail.clone()), ("kind", format!("{kind}, by {at_fault}"))];
+        let kind_line = if at_fault.is_empty() { kind.clone() } else { format!("{kind}, by {at_fault}") };
+        let mut lines = vec![("error", detail.clone()), ("kind", kind_line)];
         if let Some(field) = field.as_deref().filter(|field| !field.is_empty()) {
             lines.push(("where", field.to_owned()));
         }
@@ -127,14 +132,29 @@ impl Problem {
 /// The next thing to do, where the kind alone tells it.
 fn remedy(kind: &str, source: &str) -> Option<&'static str> {
     Some(match (kind, source) {
-        ("conflict", _) => "read it again, then decide; `options.precondition.revision=…` writes only over what you have seen",
-        ("outcome-unknown", _) => "look whether it happened before you repeat it; with the same --idempotency-key it happens once",
+        ("conflict", _) => {
+            "read it again, then decide; `options.precondition.revision=…` writes only over what you have seen"
+        }
+        ("outcome-unknown", _) => {
+            "look whether it happened before you repeat it; with the same --idempotency-key it happens once"
+        }
         ("deadline-exceeded", _) => "give it longer with --timeout, or ask for less",
-        ("unauthenticated" | "permission-denied", "downstream") => "give the integration's account the right in the outside system",
+        ("unauthenticated" | "permission-denied", "downstream") => {
+            "give the integration's account the right in the outside system"
+        }
         ("unavailable", "downstream") => "see `jackfield integration check NAME`, and whether the outside system is up",
-        ("internal", "plugin") => "report it to the plugin's author, with the plugin's version from `jackfield plugin list`",
+        ("internal", "plugin") => {
+            "report it to the plugin's author, with the plugin's version from `jackfield plugin list`"
+        }
         _ => return None,
     })
+}
+
+/// A problem document of our own, in the form of the API's.
+fn document(kind: &str, source: &str, title: &str, detail: &str) -> Bytes {
+    let kind_url = format!("https://jackfield.dev/problems/{kind}");
+    let document: Value = json!({"type": kind_url, "title": title, "detail": detail, "kind": kind, "source": source});
+    document.to_string().into()
 }
 
 impl From<ParamError> for Failure {
@@ -147,7 +167,7 @@ impl From<ParamError> for Failure {
 mod tests {
     use super::*;
 
-    fn problem(text: &'static str) -> Problem {
+    fn problem(text: &'static str) -> Box<Problem> {
         Problem::read(Bytes::from_static(text.as_bytes())).unwrap()
     }
 

@@ -67,7 +67,9 @@ impl<'a> Schema<'a> {
         let mut here = self;
         for _ in 0..MAX_REFERENCES {
             let Some(reference) = here.node.get("$ref").and_then(Value::as_str) else { break };
-            let Some(target) = reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer)) else { break };
+            let Some(target) = reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer)) else {
+                break;
+            };
             here.node = target;
         }
         here
@@ -195,7 +197,7 @@ impl<'a> Object<'a> {
     }
 
     /// The named members.
-    pub(crate) fn properties(self) -> impl Iterator<Item = (&'a str, Schema<'a>)> {
+    pub(crate) fn properties(self) -> impl Iterator<Item = (&'a str, Schema<'a>)> + Clone {
         let root = self.root;
         self.properties.into_iter().flatten().map(move |(name, node)| (name.as_str(), Schema { root, node }))
     }

@@ -73,8 +73,9 @@ impl Ui {
         if body.is_empty() {
             return Ok(Tree::Null);
         }
-        serde_json::from_slice(body)
-            .map_err(|error| Failure::Failed(format!("the answer is not JSON ({error}); is it Jackfield that answers?")))
+        serde_json::from_slice(body).map_err(|error| {
+            Failure::Failed(format!("the answer is not JSON ({error}); is it Jackfield that answers?"))
+        })
     }
 
     /// Tells a person something beside the answer; a program that asked for JSON or YAML is told nothing.

@@ -50,6 +50,19 @@ pub struct NewIntegration {
     pub endpoints: BTreeMap<String, EndpointSettings>,
 }
 
+impl NewIntegration {
+    /// An integration of `plugin` with an empty configuration.
+    pub fn new(name: impl Into<String>, plugin: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            plugin: plugin.into(),
+            config: serde_json::Map::new(),
+            labels: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
+        }
+    }
+}
+
 /// What the operator sets for one endpoint of an integration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

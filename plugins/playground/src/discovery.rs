@@ -1,8 +1,6 @@
 //! The service registry: `sd/SERVICE/ID` holds a registration and its health, `sd-ttl/SERVICE/ID` when it goes by itself.
 //! The two are apart so that an instance that only says "still here" changes nothing that people watch.
 
-use std::collections::BTreeMap;
-
 use jackfield_sdk::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -113,6 +111,13 @@ fn check(registration: &Registration) -> Result<()> {
     registration.ttl_ms.map_or(Ok(()), |ttl| limits::ttl(ttl, "/registration/ttl-ms").map(|_| ()))
 }
 
+fn request(registration: &Registration) -> Request {
+    let Registration { service, id, address, port, labels, ttl_ms } = registration;
+    let request = Request::new("register").with(service).with(id).with(address).with(port.to_le_bytes());
+    let request = request.with_opt(ttl_ms.map(u64::to_le_bytes));
+    labels.iter().fold(request, |request, label| request.with(&label.name).with(&label.value))
+}
+
 fn register(txn: &mut Txn, registration: &Registration, options: &WriteOptions) -> Result<Instance> {
     let (service, id) = (&registration.service, &registration.id);
     let key = key(service, id);
@@ -159,16 +164,20 @@ fn recall((key, json, revision): Remembered, committed: u64) -> Result<Instance>
 
 impl ServiceDiscovery for Playground {
     fn list(page: Page) -> Result<ServicePage> {
-        let all = store::read(|txn| txn.list("sd/"))?;
-        let mut services = BTreeMap::<String, Service>::new();
-        for (key, found) in all {
+        let mut services: Vec<Service> = Vec::new();
+        for (key, found) in store::read(|txn| txn.list("sd/"))? {
             let instance = instance(&key, &found.value, String::new())?;
-            let empty = || Service { name: instance.service.clone(), instances: 0, passing: 0 };
-            let service = services.entry(instance.service.clone()).or_insert_with(empty);
-            service.instances += 1;
-            service.passing += u32::from(instance.health == InstanceHealth::Passing);
+            let passing = u32::from(instance.health == InstanceHealth::Passing);
+            match services.iter_mut().find(|service| service.name == instance.service) {
+                Some(service) => {
+                    service.instances += 1;
+                    service.passing += passing;
+                }
+                None => services.push(Service { name: instance.service, instances: 1, passing }),
+            }
         }
-        let (items, next) = paging::paginate(services.into_values().collect(), &page, DEFAULT_LIMIT)?;
+        services.sort_by(|one, other| one.name.cmp(&other.name));
+        let (items, next) = paging::paginate(services, &page, DEFAULT_LIMIT)?;
         Ok(ServicePage { items, next })
     }
 
@@ -200,7 +209,7 @@ impl ServiceDiscovery for Playground {
 
     fn register(registration: Registration, options: WriteOptions) -> Result<Instance> {
         check(&registration)?;
-        let request = Request::new("register").with(format!("{registration:?}"));
+        let request = request(&registration);
         let (made, committed) =
             store::write(&request, &options, |txn| remember(register(txn, &registration, &options)?))?;
         recall(made, committed)

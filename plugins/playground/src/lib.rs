@@ -2,7 +2,7 @@
 //! plugin's own state. It needs no outside system, so it is what a newcomer tries first, what tests of the host run on,
 //! and what a plugin author reads.
 //!
-//! Everything goes through [`store`]: one operation reads what it needs, decides, and commits all its changes at once,
+//! Everything goes through the module `store`: one operation reads what it needs, decides, and commits all its changes at once,
 //! starting over when another call came first. There, too, are the change log that `poll-changes` reads, the expiry of
 //! leases and registrations, and the memory of idempotency keys. The other modules are one interface each and hold only
 //! what is peculiar to it.

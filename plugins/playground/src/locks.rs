@@ -1,8 +1,6 @@
 //! Locks: `lock/NAME` in the state, under a lease of their own. A lock that is taken is tried again until the time the
 //! caller gives is over; nothing is queued, so a waiting caller may lose to a luckier one.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::time::{Duration, Instant};
 
 use jackfield_sdk::prelude::*;
@@ -27,19 +25,13 @@ fn key(name: &str) -> String {
     format!("lock/{name}")
 }
 
-/// 128 bits that nobody can guess: the standard library's hashers start from random keys.
-fn token() -> String {
-    let half = || RandomState::new().build_hasher().finish();
-    format!("{:016x}{:016x}", half(), half())
-}
-
 fn take(txn: &mut Txn, name: &str, ttl_ms: i64, options: &WriteOptions) -> Result<Option<Record>> {
     let held = txn.get(&key(name))?;
     options.check(&format!("the lock `{name}`"), kv::revision(held.as_ref()).as_deref())?;
     if held.is_some() {
         return Ok(None);
     }
-    let record = Record { token: token(), lease: leases::grant(txn, ttl_ms)?, fencing: txn.number() };
+    let record = Record { token: random::token(), lease: leases::grant(txn, ttl_ms)?, fencing: txn.number() };
     txn.set_json(key(name), &record)?;
     Ok(Some(record))
 }

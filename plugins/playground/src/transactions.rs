@@ -35,7 +35,7 @@ impl Transactions for Playground {
                 "a transaction has conditions of its own; give them there",
             ));
         }
-        let request = Request::new("transact").with(format!("{conditions:?} {then:?} {otherwise:?}"));
+        let request = request(&conditions, &then, &otherwise);
         let ((succeeded, done), committed) = store::write(&request, &options, |txn| {
             let succeeded = all_hold(txn, &conditions)?;
             let (steps, field) = if succeeded { (&then, "/then") } else { (&otherwise, "/otherwise") };
@@ -47,6 +47,27 @@ impl Transactions for Playground {
         let results = steps.into_iter().zip(done).map(|(step, done)| result(step, done, committed)).collect();
         Ok(Outcome { succeeded, results })
     }
+}
+
+fn request(conditions: &[Condition], then: &[Step], otherwise: &[Step]) -> Request {
+    let mut request = Request::new("transact").with(conditions.len().to_le_bytes()).with(then.len().to_le_bytes());
+    for Condition { key, holds } in conditions {
+        request = match holds {
+            Predicate::Present => request.with("present"),
+            Predicate::Absent => request.with("absent"),
+            Predicate::Revision(revision) => request.with("revision").with(revision),
+            Predicate::Value(value) => request.with("value").with(value),
+        };
+        request = request.with(key);
+    }
+    for step in then.iter().chain(otherwise) {
+        request = match step {
+            Step::Put(put) => request.with("put").with(&put.key).with(&put.value).with_opt(put.lease.as_ref()),
+            Step::Delete(key) => request.with("delete").with(key),
+            Step::Get(key) => request.with("get").with(key),
+        };
+    }
+    request
 }
 
 fn check(conditions: &[Condition], then: &[Step], otherwise: &[Step]) -> Result<()> {

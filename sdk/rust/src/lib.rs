@@ -1,9 +1,82 @@
-//! The Rust SDK: a plugin is its manifest and its functions.
+//! The Rust SDK: a plugin is its manifest and its functions, nothing more.
+//!
+//! A plugin is a crate with `crate-type = ["cdylib", "rlib"]` and this crate as a dependency. Beside its `Cargo.toml` lies
+//! its manifest, `plugin.toml`, which names the capabilities it exports. [`plugin!`] reads it and makes of each
+//! capability a trait to implement and a module with its types:
+//!
+//! ```toml
+//! # plugin.toml
+//! [plugin]
+//! name = "weather"
+//! version = "0.1.0"
+//! description = "The weather as key-value pairs"
+//! host = ">=0.1.0, <0.2.0"
+//! capabilities = ["acme:weather@0.1.0"]
+//!
+//! [[endpoints]]
+//! name = "api"
+//! address = "url"                # the configuration property that holds the address
+//! methods = ["GET"]
+//! paths = ["/v1/*"]
+//!
+//! [config]
+//! type = "object"
+//! required = ["url"]
+//! properties.url.type = "string"
+//! ```
+//!
+//! A capability of Jackfield's own needs no WIT beside it. One of the author's own is described in the folder `wit`, and
+//! may `use` Jackfield's packages without a copy of them:
+//!
+//! ```wit
+//! package acme:weather@0.1.0;
+//!
+//! /// The weather.
+//! interface weather {
+//!   use jackfield:types/types@0.1.0.{error};
+//!   /// The temperature at a place, in degrees Celsius.
+//!   temperature: func(place: string) -> result<f64, error>;
+//! }
+//! ```
+//!
+//! ```ignore
+//! use jackfield_sdk::prelude::*;
+//!
+//! jackfield_sdk::plugin!(Plug);
+//!
+//! struct Plug;
+//!
+//! impl Plugin for Plug {
+//!     fn check_health() -> Result<Health> {
+//!         http::get("api", "/v1/health").send()?.error_for_status()?;
+//!         Ok(Health::healthy("the weather service answers"))
+//!     }
+//! }
+//!
+//! impl Weather for Plug {
+//!     fn temperature(place: String) -> Result<f64> {
+//!         #[derive(serde::Deserialize)]
+//!         struct Answer { celsius: f64 }
+//!         let answer: Answer = http::get("api", "/v1/now").query("place", place).send()?.error_for_status()?.json()?;
+//!         Ok(answer.celsius)
+//!     }
+//! }
+//! ```
+//!
+//! `cargo build --release --target wasm32-wasip2` makes the component, `jackfield plugin pack` the plugin. From the WIT
+//! alone come its REST routes, command line, OpenAPI and docs.
+//!
+//! What a plugin can do goes through the host: [`http`] to the endpoints of its manifest, [`config`], [`state`] and
+//! [`log`]. There is no other way out, and no secret ever comes in. Clocks, `std::time` and `std::thread::sleep` work;
+//! sockets, files and environment variables are not there. Built for the machine at hand instead of WebAssembly, a plugin
+//! meets the stand-ins of `testing`, so its tests are ordinary tests.
 
 pub mod config;
 pub mod http;
 pub mod log;
+pub mod matchers;
 pub mod paging;
+pub mod random;
 pub mod state;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
@@ -14,6 +87,15 @@ mod bindings;
 mod host;
 mod plugin;
 
+/// Makes a type the plugin that `plugin.toml`, beside `Cargo.toml`, describes. Once, at the root of the crate:
+/// `jackfield_sdk::plugin!(MyType);`
+///
+/// The type must implement [`Plugin`] and the trait of each capability interface that the manifest names. For an interface
+/// `key-value` there is a trait `KeyValue` and a module `key_value` with its types, both in the module `wit` and, unless
+/// the crate has items of these names, at its root. Where two interfaces have the same name, theirs are
+/// `package_interface`.
+///
+/// Whatever is wrong with the manifest or the WIT is a compile error that says where.
 pub use jackfield_sdk_macros::plugin;
 pub use plugin::{Health, HealthStatus, Plugin};
 pub use types::{Error, Result};
@@ -27,5 +109,5 @@ pub mod prelude {
     pub use crate::types::{
         Error, ErrorKind, ErrorSource, Label, Page, Precondition, Result, TimestampMs, WriteOptions, label,
     };
-    pub use crate::{config, http, log, paging, state, time};
+    pub use crate::{config, http, log, paging, random, state, time};
 }

@@ -62,17 +62,31 @@ pub fn from_json<T: DeserializeOwned>(key: &str, value: &[u8]) -> Result<T> {
 /// Repeats an attempt until it succeeds: for changes that read, decide and commit. An attempt answers `None` when
 /// another writer came first ([`Batch::try_commit`] says so); it starts over from reading.
 pub fn retry<T>(mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    let mut done = None;
+    retry_until(&mut || {
+        done = attempt()?;
+        Ok(done.is_some())
+    })?;
+    done.ok_or_else(lost_out)
+}
+
+/// Not generic, so that a component has it once.
+fn retry_until(attempt: &mut dyn FnMut() -> Result<bool>) -> Result<()> {
     const ATTEMPTS: u32 = 64;
     for round in 0..ATTEMPTS {
-        if let Some(done) = attempt()? {
-            return Ok(done);
+        if attempt()? {
+            return Ok(());
         }
         // Losing means that somebody won, so waiting is only needed to spread many writers.
         if round >= 4 {
             std::thread::sleep(std::time::Duration::from_millis(u64::from(round % 8) + 1));
         }
     }
-    Err(Error::conflict(format!("other writers came first {ATTEMPTS} times; try again")))
+    Err(lost_out())
+}
+
+fn lost_out() -> Error {
+    Error::conflict("other writers came first again and again; try again")
 }
 
 /// Changes that are made all or none.

@@ -119,6 +119,14 @@ impl Server {
         self.send("POST", &path, parameters)
     }
 
+    /// Calls an operation over the API: the whole response, to the byte.
+    pub fn call_raw(&self, integration: &str, operation: &str, parameters: &Value) -> Result<http::Response> {
+        let path = format!("/v1/integrations/{integration}/{}", operation.replace('.', "/"));
+        let headers = [("content-type", "application/json")];
+        http::request(&self.address, "POST", &path, &headers, parameters.to_string().as_bytes())
+            .map_err(|error| PeerError::failed(NAME, format!("POST {path}: {error}")))
+    }
+
     /// Calls an operation over the API that must succeed.
     pub fn ok(&self, integration: &str, operation: &str, parameters: &Value) -> Result<Value> {
         match self.call(integration, operation, parameters)? {

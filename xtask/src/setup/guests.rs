@@ -8,6 +8,10 @@ use anyhow::{Context, Result};
 use super::target;
 use crate::cargo;
 
+/// Where guests are: a folder below the checkout, and what their packages' names begin with. Those of the second are for
+/// tests only.
+const PLACES: [(&str, &str); 2] = [("plugins", "plugin"), ("tests/guests", "guest")];
+
 /// Builds and packs every plugin; the packed files, by name.
 pub(crate) fn build() -> Result<Vec<(String, PathBuf)>> {
     target::ensure()?;
@@ -15,11 +19,12 @@ pub(crate) fn build() -> Result<Vec<(String, PathBuf)>> {
         super::program()?;
     }
     let names = names()?;
-    cargo::step(&format!("plugins: building {}", names.join(", ")));
+    let listed: Vec<_> = names.iter().map(|guest| guest.name.as_str()).collect();
+    cargo::step(&format!("plugins: building {}", listed.join(", ")));
     let mut build = cargo::cargo();
     build.args(["build", "--profile", "guest", "--target", "wasm32-wasip2"]);
-    for name in &names {
-        build.args(["--package", &format!("plugin-{name}")]);
+    for guest in &names {
+        build.args(["--package", &format!("{}-{}", guest.prefix, guest.name)]);
     }
     cargo::run("the build of the plugins", &mut build)?;
 
@@ -27,26 +32,38 @@ pub(crate) fn build() -> Result<Vec<(String, PathBuf)>> {
     fs::create_dir_all(&folder)?;
     names
         .into_iter()
-        .map(|name| pack(&name, folder.join(format!("{name}.wasm"))).map(|packed| (name, packed)))
+        .map(|guest| {
+            let into = folder.join(format!("{}.wasm", guest.name));
+            pack(&guest, into).map(|packed| (guest.name, packed))
+        })
         .collect()
 }
 
-/// The folders below `plugins/` that hold a manifest.
-fn names() -> Result<Vec<String>> {
-    let folder = cargo::workspace().join("plugins");
-    let entries = fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let mut names: Vec<String> = entries
-        .flatten()
-        .filter(|entry| entry.path().join("plugin.toml").is_file())
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    Ok(names)
+struct Guest {
+    name: String,
+    folder: &'static str,
+    prefix: &'static str,
 }
 
-fn pack(name: &str, into: PathBuf) -> Result<PathBuf> {
+/// The folders that hold a manifest.
+fn names() -> Result<Vec<Guest>> {
+    let mut guests = Vec::new();
+    for (folder, prefix) in PLACES {
+        let path = cargo::workspace().join(folder);
+        let entries = fs::read_dir(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let names = entries
+            .flatten()
+            .filter(|entry| entry.path().join("plugin.toml").is_file())
+            .map(|entry| entry.file_name().to_string_lossy().into_owned());
+        guests.extend(names.map(|name| Guest { name, folder, prefix }));
+    }
+    guests.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(guests)
+}
+
+fn pack(guest: &Guest, into: PathBuf) -> Result<PathBuf> {
     let mut pack = Command::new(cargo::jackfield());
-    pack.current_dir(cargo::workspace()).args(["plugin", "pack"]).arg(format!("plugins/{name}")).arg("-o").arg(&into);
-    cargo::output(&mut pack).with_context(|| format!("packing plugin {name}"))?;
+    pack.current_dir(cargo::workspace()).args(["plugin", "pack"]).arg(format!("{}/{}", guest.folder, guest.name)).arg("-o").arg(&into);
+    cargo::output(&mut pack).with_context(|| format!("packing plugin {}", guest.name))?;
     Ok(into)
 }

@@ -33,7 +33,10 @@ impl Connection {
     /// The data folder.
     pub(crate) fn data(&self) -> Result<PathBuf, Failure> {
         self.data.clone().or_else(|| home_folder("XDG_DATA_HOME", ".local/share")).ok_or_else(|| {
-            Failure::Usage("where the data folder is cannot be told: neither HOME nor XDG_DATA_HOME is set; give --data DIR".into())
+            Failure::Usage(
+                "where the data folder is cannot be told: neither HOME nor XDG_DATA_HOME is set; give --data DIR"
+                    .into(),
+            )
         })
     }
 

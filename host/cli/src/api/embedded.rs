@@ -1,19 +1,23 @@
 //! The host in this process, for as long as the command runs. The very router that `jackfield serve` puts on a socket is
 //! driven without one, so there is no second path to keep alike.
 
-use std::{path::Path, time::Duration};
+use std::{convert::Infallible, path::Path, time::Duration};
 
-use axum::{Router, body::Body};
+use bytes::Bytes;
 use http::{HeaderValue, header};
+use http_body_util::{BodyExt, Full};
 use jackfield_core::Host;
 use jackfield_server::{Drain, ServerOptions, router};
-use tower::ServiceExt as _;
+use tower::{BoxError, Service, ServiceExt as _, util::BoxCloneSyncService};
 
-use super::Request;
+use super::{Body, Request, boxed};
 use crate::failure::Failure;
 
 /// A command is over long before a schedule comes round; `integration check` checks by itself.
 const NO_SCHEDULE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The router, as what it is to a caller.
+type Router = BoxCloneSyncService<http::Request<Full<Bytes>>, http::Response<Body>, Infallible>;
 
 /// A host and its API.
 pub(crate) struct Embedded {
@@ -31,7 +35,7 @@ impl Embedded {
         let host = builder.build().await?;
         let options = ServerOptions::default();
         let drain = options.drain.clone();
-        Ok(Self { router: router(host.clone(), options), host, drain })
+        Ok(Self { router: erased(router(host.clone(), options)), host, drain })
     }
 
     pub(super) async fn send(&self, request: Request) -> Result<http::Response<Body>, Failure> {
@@ -39,7 +43,7 @@ impl Embedded {
         let mut built = http::Request::builder()
             .method(method)
             .uri(path)
-            .body(Body::from(body))
+            .body(Full::new(body))
             .map_err(|error| Failure::Usage(format!("this cannot be asked for: {error}")))?;
         *built.headers_mut() = headers;
         built.headers_mut().insert(header::HOST, HeaderValue::from_static("localhost"));
@@ -53,4 +57,17 @@ impl Embedded {
         self.drain.start();
         self.host.shutdown().await;
     }
+}
+
+/// The router without its type, which belongs to the server's web framework.
+fn erased<S, B>(router: S) -> Router
+where
+    S: Service<http::Request<Full<Bytes>>, Response = http::Response<B>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    B: BodyExt<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    BoxCloneSyncService::new(router.map_response(boxed))
 }

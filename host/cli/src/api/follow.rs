@@ -4,14 +4,14 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use axum::body::{Body, BodyDataStream};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::{HeaderName, HeaderValue};
+use http_body_util::{BodyDataStream, BodyExt as _};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    Api, Request,
+    Api, Body, Request,
     sse::{Event, Parser},
 };
 use crate::failure::{Failure, Problem};
@@ -36,7 +36,7 @@ pub(crate) struct Follow {
 }
 
 struct Stream {
-    body: BodyDataStream,
+    body: BodyDataStream<Body>,
     parser: Parser,
     opened: Instant,
 }
@@ -58,7 +58,12 @@ pub(crate) enum Update {
 
 impl Follow {
     /// Opens the stream; this first time a failure is final.
-    pub(crate) async fn open(api: Api, path: String, position: Option<String>, patience: Duration) -> Result<Self, (Api, Failure)> {
+    pub(crate) async fn open(
+        api: Api,
+        path: String,
+        position: Option<String>,
+        patience: Duration,
+    ) -> Result<Self, (Api, Failure)> {
         let mut follow = Self { api, path, position, patience, stream: None, lost: None, ready: VecDeque::new() };
         match follow.connect().await {
             Ok(()) => Ok(follow),
@@ -79,11 +84,12 @@ impl Follow {
     async fn connect(&mut self) -> Result<(), Failure> {
         let mut request = Request::get(self.path.as_str());
         if let Some(position) = self.position.as_deref().filter(|position| !position.is_empty()) {
-            let value = HeaderValue::from_bytes(position.as_bytes())
-                .map_err(|_| Failure::Usage("the cursor holds control characters, so it is not one that Jackfield gave".into()))?;
+            let value = HeaderValue::from_bytes(position.as_bytes()).map_err(|_| {
+                Failure::Usage("the cursor holds control characters, so it is not one that Jackfield gave".into())
+            })?;
             request = request.header(HeaderName::from_static("last-event-id"), value);
         }
-        let body: Body = self.api.stream(request).await?;
+        let body = self.api.stream(request).await?;
         self.stream = Some(Stream { body: body.into_data_stream(), parser: Parser::default(), opened: Instant::now() });
         Ok(())
     }
@@ -118,7 +124,8 @@ impl Follow {
 
     fn read(&mut self, piece: &Bytes) -> Result<(), Failure> {
         let Some(stream) = &mut self.stream else { return Ok(()) };
-        let events = stream.parser.push(piece).map_err(|_| Failure::Failed("the stream holds a line without end".into()))?;
+        let events =
+            stream.parser.push(piece).map_err(|_| Failure::Failed("the stream holds a line without end".into()))?;
         self.ready.extend(events);
         Ok(())
     }

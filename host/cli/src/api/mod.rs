@@ -9,10 +9,9 @@ mod path;
 mod remote;
 mod sse;
 
-use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 use serde::Serialize;
 
 pub(crate) use connect::Connection;
@@ -21,10 +20,21 @@ pub(crate) use path::{Query, segment};
 
 use crate::failure::{Failure, Problem};
 
+/// An answer's body, wherever it comes from.
+pub(crate) type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+
+/// An answer with its body's own type forgotten.
+fn boxed<B>(response: http::Response<B>) -> http::Response<Body>
+where
+    B: BodyExt<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
+    response.map(|body| body.map_err(Into::into).boxed_unsync())
+}
+
 /// An API that can be asked.
 pub(crate) enum Api {
     /// A server.
-    Remote(remote::Remote),
+    Remote(Box<remote::Remote>),
     /// A host in this process.
     Embedded(embedded::Embedded),
 }
@@ -62,7 +72,8 @@ impl Request {
 
     /// The same request with a JSON body.
     pub(crate) fn json(self, body: &impl Serialize) -> Result<Self, Failure> {
-        let text = serde_json::to_vec(body).map_err(|e| Failure::Failed(format!("the request has no form in JSON: {e}")))?;
+        let text =
+            serde_json::to_vec(body).map_err(|e| Failure::Failed(format!("the request has no form in JSON: {e}")))?;
         Ok(self.body("application/json", text))
     }
 }
@@ -80,7 +91,10 @@ impl Api {
         let response = self.send(request).await?;
         let status = response.status();
         let body = response.into_body().collect().await.map_err(|error| {
-            Failure::Failed(format!("the answer of {} broke off ({error}); if it was a write, look whether it happened", self.name()))
+            Failure::Failed(format!(
+                "the answer of {} broke off ({error}); if it was a write, look whether it happened",
+                self.name()
+            ))
         })?;
         let body = body.to_bytes();
         if status.is_success() { Ok(Response { status, body }) } else { Err(self.refusal(status, body)) }
@@ -94,8 +108,12 @@ impl Api {
             let body = response.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
             return Err(self.refusal(status, body));
         }
-        if response.headers().get(header::CONTENT_TYPE).is_none_or(|t| !t.as_bytes().starts_with(b"text/event-stream")) {
-            return Err(Failure::Failed(format!("{} does not answer with a stream of events; is it Jackfield?", self.name())));
+        if response.headers().get(header::CONTENT_TYPE).is_none_or(|t| !t.as_bytes().starts_with(b"text/event-stream"))
+        {
+            return Err(Failure::Failed(format!(
+                "{} does not answer with a stream of events; is it Jackfield?",
+                self.name()
+            )));
         }
         Ok(response.into_body())
     }

@@ -1,9 +1,8 @@
 //! A server over HTTP/1.1, plain or with TLS (the system's roots; SSL_CERT_FILE names others). Proxies in the environment
 //! are not used: the API is on this machine or behind an address that was given.
 
-use std::{error::Error as _, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderValue, header};
 use http_body_util::Full;
@@ -13,7 +12,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 
-use super::Request;
+use super::{Body, Request, boxed};
 use crate::{args::ServerUrl, failure::Failure};
 
 /// The longest wait for a connection.
@@ -33,9 +32,9 @@ enum Http {
 }
 
 impl Remote {
-    pub(super) fn new(url: ServerUrl, found_in: Option<PathBuf>) -> Result<Self, Failure> {
+    pub(super) fn new(url: ServerUrl, found_in: Option<PathBuf>) -> Result<Box<Self>, Failure> {
         let client = Http::new(url.is_tls())?;
-        Ok(Self { url, client, found_in })
+        Ok(Box::new(Self { url, client, found_in }))
     }
 
     pub(super) fn url(&self) -> &ServerUrl {
@@ -69,7 +68,7 @@ impl Remote {
             Http::Plain(client) => client.request(built).await,
             Http::Tls(client) => client.request(built).await,
         };
-        answer.map(|response| response.map(Body::new)).map_err(|error| self.lost(&error))
+        answer.map(boxed).map_err(|error| self.lost(&error))
     }
 
     fn lost(&self, error: &hyper_util::client::legacy::Error) -> Failure {

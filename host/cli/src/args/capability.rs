@@ -8,9 +8,12 @@ use super::integration::PageArgs;
 #[derive(Debug, Subcommand)]
 pub(crate) enum CapabilityVerb {
     /// List the capabilities of the installed plugins
-    #[command(visible_alias = "ls", after_long_help = "\
+    #[command(
+        visible_alias = "ls",
+        after_long_help = "\
 Examples:
-  jackfield capability list")]
+  jackfield capability list"
+    )]
     List(PageArgs),
     /// Show a capability's operations and their parameters
     #[command(after_long_help = "\

@@ -1,7 +1,5 @@
 //! `jackfield integration …`
 
-use std::path::PathBuf;
-
 use clap::{Args, Subcommand};
 
 use super::Pair;
@@ -14,10 +12,13 @@ const LISTS: &str = "Which";
 pub(crate) enum IntegrationVerb {
     Add(AddArgs),
     /// List the integrations and how they are
-    #[command(visible_alias = "ls", after_long_help = "\
+    #[command(
+        visible_alias = "ls",
+        after_long_help = "\
 Examples:
   jackfield integration list
-  jackfield integration list --label env=prod --plugin etcd")]
+  jackfield integration list --label env=prod --plugin etcd"
+    )]
     List(ListArgs),
     /// Show an integration: its configuration, what it may reach, how it is
     #[command(after_long_help = "\
@@ -41,9 +42,12 @@ Examples:
     },
     Update(UpdateArgs),
     /// Remove an integration and what its plugin keeps for it
-    #[command(visible_alias = "rm", after_long_help = "\
+    #[command(
+        visible_alias = "rm",
+        after_long_help = "\
 Examples:
-  jackfield integration remove prod-etcd")]
+  jackfield integration remove prod-etcd"
+    )]
     Remove {
         /// The integration
         name: String,

@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use call::{CallArgs, WatchArgs};
 pub(crate) use capability::CapabilityVerb;
-pub(crate) use integration::{AddArgs, EndpointArgs, IntegrationVerb, ListArgs, UpdateArgs};
+pub(crate) use integration::{AddArgs, IntegrationVerb, ListArgs, UpdateArgs};
 pub(crate) use parse::{Pair, ServerUrl};
 pub(crate) use plugin::{PackArgs, PluginVerb};
 pub(crate) use serve::{LogFormat, ServeArgs};

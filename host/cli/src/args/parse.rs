@@ -53,9 +53,12 @@ impl FromStr for ServerUrl {
     /// `host:port` alone means http.
     fn from_str(text: &str) -> Result<Self, String> {
         let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-        let wrong = |why: &str| Err(format!("{why}; write it as `http://127.0.0.1:7575` or `https://jackfield.example`"));
+        let wrong =
+            |why: &str| Err(format!("{why}; write it as `http://127.0.0.1:7575` or `https://jackfield.example`"));
         let Ok(uri) = text.parse::<Uri>() else { return wrong("it is not an address") };
-        let Some(authority) = uri.authority().filter(|a| !a.host().is_empty()) else { return wrong("it names no host") };
+        let Some(authority) = uri.authority().filter(|a| !a.host().is_empty()) else {
+            return wrong("it names no host");
+        };
         if authority.as_str().contains('@') {
             return wrong("it holds a user name, which would be shown in process lists");
         }
@@ -90,10 +93,10 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 
 /// A time span that is not zero.
 pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
-    duration(text)?.max(Duration::ZERO).checked_sub(Duration::from_millis(1)).map_or_else(
-        || Err("the shortest time is 1ms".to_owned()),
-        |rest| Ok(rest + Duration::from_millis(1)),
-    )
+    duration(text)?
+        .max(Duration::ZERO)
+        .checked_sub(Duration::from_millis(1))
+        .map_or_else(|| Err("the shortest time is 1ms".to_owned()), |rest| Ok(rest + Duration::from_millis(1)))
 }
 
 #[cfg(test)]
@@ -102,7 +105,9 @@ mod tests {
 
     #[test]
     fn time_spans_are_read_with_their_unit() {
-        for (text, ms) in [("250ms", 250), ("5s", 5000), ("5", 5000), ("1.5s", 1500), ("2m", 120_000), ("1h", 3_600_000)] {
+        for (text, ms) in
+            [("250ms", 250), ("5s", 5000), ("5", 5000), ("1.5s", 1500), ("2m", 120_000), ("1h", 3_600_000)]
+        {
             assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
         }
         for text in ["", "s", "5x", "-5s", "5 s", "1e3", "inf", "nan", "..", "99999999999999999999999h"] {

@@ -22,10 +22,13 @@ Examples:
         file: PathBuf,
     },
     /// List the installed plugins
-    #[command(visible_alias = "ls", after_long_help = "\
+    #[command(
+        visible_alias = "ls",
+        after_long_help = "\
 Examples:
   jackfield plugin list
-  jackfield plugin list -o json | jq -r '.items[].digest'")]
+  jackfield plugin list -o json | jq -r '.items[].digest'"
+    )]
     List(PageArgs),
     /// Show what a plugin is, what it asks for and which settings it takes
     #[command(after_long_help = "\
@@ -37,9 +40,12 @@ Examples:
         name: String,
     },
     /// Remove a plugin that no integration uses
-    #[command(visible_alias = "rm", after_long_help = "\
+    #[command(
+        visible_alias = "rm",
+        after_long_help = "\
 Examples:
-  jackfield plugin remove etcd")]
+  jackfield plugin remove etcd"
+    )]
     Remove {
         /// The plugin
         name: String,

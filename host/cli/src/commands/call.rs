@@ -53,8 +53,7 @@ pub(super) async fn run(context: &Context, args: CallArgs) -> Result<(), Failure
 }
 
 fn request(args: &CallArgs, capability: &str, name: &str) -> Result<Request, Failure> {
-    let path =
-        format!("/v1/integrations/{}/{}/{}", segment(&args.integration), segment(capability), segment(name));
+    let path = format!("/v1/integrations/{}/{}/{}", segment(&args.integration), segment(capability), segment(name));
     let mut request = Request::new(Method::POST, path);
     if let Some(key) = &args.idempotency_key {
         let value = HeaderValue::from_str(key)

@@ -64,7 +64,7 @@ async fn show(context: &Context, request: Request, operation: Option<&str>) -> R
     context.ui.answer(&body, |tree| {
         let mut out = String::new();
         if operation.is_none() {
-            out.push_str(&format!("{}\n{}\n", printable(tree.text("id")), indented(tree.text("docs"), "")));
+            out.push_str(&format!("{}\n{}", printable(tree.text("id")), indented(tree.text("docs"), "")));
             let mut facts = Table::plain();
             facts.row([Cell::from("plugins"), Cell::from(tree.texts("plugins"))]);
             facts.row([Cell::from("integrations"), Cell::from(tree.texts("integrations"))]);
@@ -98,12 +98,13 @@ fn describe(capability: &str, item: &Tree, operation: &Operation) -> String {
     if let Kind::Object(object) = schema.kind() {
         for (name, schema) in object.properties() {
             let required = required.is_some_and(|names| names.iter().any(|other| other == name));
-            parameters.row([
+            let description = Some(schema.description()).filter(|text| !text.is_empty());
+            let cells = [
                 Cell::from(format!("  {name}")),
                 Cell::from(if required { "required" } else { "optional" }),
                 Cell::from(kind_text(schema)),
-                Cell::from(schema.description()),
-            ]);
+            ];
+            parameters.row(cells.into_iter().chain(description.map(Cell::from)));
         }
     }
     out.push_str(&parameters.render(Style::default()));

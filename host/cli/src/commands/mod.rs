@@ -97,13 +97,15 @@ fn quoted(text: &str) -> String {
 
 /// Reads JSON that is given in place, as `@file`, or as `-` for standard input.
 fn json_argument(option: &str, text: &str) -> Result<serde_json::Map<String, serde_json::Value>, Failure> {
-    let content = match text.strip_prefix('@').or_else(|| text.strip_prefix('-').filter(|rest| rest.is_empty()).map(|_| "-")) {
-        Some("-") => read_stdin().map_err(|e| Failure::Usage(format!("{option}: standard input cannot be read: {e}")))?,
-        Some(file) => {
-            std::fs::read(file).map_err(|e| Failure::Usage(format!("{option}: the file `{file}` cannot be read: {e}")))?
-        }
-        None => text.as_bytes().to_vec(),
-    };
+    let content =
+        match text.strip_prefix('@').or_else(|| text.strip_prefix('-').filter(|rest| rest.is_empty()).map(|_| "-")) {
+            Some("-") => {
+                read_stdin().map_err(|e| Failure::Usage(format!("{option}: standard input cannot be read: {e}")))?
+            }
+            Some(file) => std::fs::read(file)
+                .map_err(|e| Failure::Usage(format!("{option}: the file `{file}` cannot be read: {e}")))?,
+            None => text.as_bytes().to_vec(),
+        };
     serde_json::from_slice(&content).map_err(|e| Failure::Usage(format!("{option} takes a JSON object: {e}")))
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     api::{Api, Request, segment},
-    failure::Failure,
+    failure::{Failure, Problem},
     params::{Assignment, Subject, build},
     schema::{Kind, Schema},
     suggest,
@@ -52,7 +52,7 @@ impl Capability {
         self.operations.iter().find(|operation| operation.name == name).ok_or_else(|| {
             let known: Vec<_> = self.operations.iter().map(|operation| operation.name.as_str()).collect();
             let hint = suggest::hint(name, known.iter().copied());
-            Failure::Failed(format!("the capability `{}` has no operation `{name}`{hint}", self.name))
+            not_found(format!("the capability `{}` has no operation `{name}`{hint}", self.name))
         })
     }
 
@@ -65,18 +65,25 @@ impl Capability {
             return if operation.feed {
                 Ok(operation)
             } else {
-                Err(Failure::Failed(format!("`{capability}.{name}` is no change feed; call it instead of watching it")))
+                Err(not_found(format!("`{capability}.{name}` is no change feed; call it instead of watching it")))
             };
         }
         match feeds.as_slice() {
             [only] => Ok(only),
-            [] => Err(Failure::Failed(format!("the capability `{capability}` has no change feed to watch"))),
+            [] => Err(not_found(format!("the capability `{capability}` has no change feed to watch"))),
             several => {
                 let names: Vec<_> = several.iter().map(|o| format!("`{capability}.{}`", o.name)).collect();
-                Err(Failure::Usage(format!("`{capability}` has several change feeds; name one of {}", names.join(", "))))
+                Err(Failure::Usage(format!(
+                    "`{capability}` has several change feeds; name one of {}",
+                    names.join(", ")
+                )))
             }
         }
     }
+}
+
+fn not_found(detail: String) -> Failure {
+    Failure::Api(Problem::not_found(detail))
 }
 
 impl Operation {

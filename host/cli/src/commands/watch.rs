@@ -52,7 +52,9 @@ pub(super) async fn run(context: &Context, args: WatchArgs) -> Result<(), Failur
 pub(super) async fn events(context: &Context, args: &EventsArgs) -> Result<(), Failure> {
     let api = context.open().await?;
     if matches!(api, Api::Embedded(_)) {
-        context.ui.say("no server runs on the data folder, so nothing will happen here; start one with `jackfield serve`");
+        context
+            .ui
+            .say("no server runs on the data folder, so nothing will happen here; start one with `jackfield serve`");
     }
     let line = |data: &str, _: Option<&str>| {
         let text = match context.ui.format {
@@ -221,7 +223,10 @@ mod tests {
         let case = json!({"type": "object", "properties": {"put": put}, "required": ["put"]});
         let schema = json!({"oneOf": [case]});
         let line = |data: &str| change_line(Format::Table, data, Some("c"), false, Some(Schema::new(&schema))).unwrap();
-        assert_eq!(line(r#"{"put":{"key":"a","value":"aGkgeW91","lease":null}}"#), "put key=a value=\"hi you\" lease=\"\"\n");
+        assert_eq!(
+            line(r#"{"put":{"key":"a","value":"aGkgeW91","lease":null}}"#),
+            "put key=a value=\"hi you\" lease=\"\"\n"
+        );
         assert_eq!(line(r#"{"deleted":"a"}"#), "deleted a\n");
         assert_eq!(line(r#"{"gone":null}"#), "gone\n");
     }
@@ -235,7 +240,8 @@ mod tests {
 
     #[test]
     fn an_event_tells_when_what_and_to_whom() {
-        let text = event_line(r#"{"sequence":1,"at":0,"kind":"health-changed","integration":"pg","message":"is healthy"}"#);
+        let text =
+            event_line(r#"{"sequence":1,"at":0,"kind":"health-changed","integration":"pg","message":"is healthy"}"#);
         assert_eq!(text, "1970-01-01T00:00:00Z  health-changed        pg                is healthy\n");
         assert_eq!(event_line("{\"missed\":3}"), "(3 events were missed)\n");
     }

@@ -51,7 +51,7 @@ fn is_table(items: &[Tree]) -> bool {
 }
 
 /// An object: its plain members one below the other, then each list of objects in it as a table of its own.
-pub(crate) fn fields(tree: &Tree, schema: Option<Schema<'_>>, style: Style) -> String {
+fn fields(tree: &Tree, schema: Option<Schema<'_>>, style: Style) -> String {
     let mut plain = Table::plain();
     let mut sections = Vec::new();
     collect(tree, schema, "", &mut plain, &mut sections);
@@ -123,9 +123,8 @@ fn shown(value: &Tree, schema: Option<Schema<'_>>) -> Tree {
             Tree::List(items.iter().map(|value| shown(value, item)).collect())
         }
         Tree::Object(members) => {
-            let member = |(name, value): &(String, Tree)| {
-                (name.clone(), shown(value, schema.and_then(|s| s.member(name))))
-            };
+            let member =
+                |(name, value): &(String, Tree)| (name.clone(), shown(value, schema.and_then(|s| s.member(name))));
             Tree::Object(members.iter().map(member).collect())
         }
         other => other.clone(),
@@ -135,7 +134,9 @@ fn shown(value: &Tree, schema: Option<Schema<'_>>) -> Tree {
 /// A list of names and values, as `a=b, c=d`.
 fn labels(items: &[Tree]) -> Option<String> {
     let label = |item: &Tree| match item.members() {
-        [(n, Tree::Text(name)), (v, Tree::Text(value))] if n == "name" && v == "value" => Some(format!("{name}={value}")),
+        [(n, Tree::Text(name)), (v, Tree::Text(value))] if n == "name" && v == "value" => {
+            Some(format!("{name}={value}"))
+        }
         _ => None,
     };
     items.iter().map(label).collect::<Option<Vec<_>>>().map(|labels| labels.join(", "))
@@ -169,11 +170,9 @@ mod tests {
 
     #[test]
     fn a_record_is_its_members_and_its_lists_are_tables_below() {
-        let text = r#"{"succeeded":true,"data":{"kind":"x","rows":[{"a":1,"labels":[{"name":"n","value":"v"}]}]},"none":[]}"#;
-        assert_eq!(
-            shown(text, None),
-            "succeeded  true\ndata.kind  x\nnone       -\n\ndata.rows:\nA  LABELS\n1  n=v\n"
-        );
+        let text =
+            r#"{"succeeded":true,"data":{"kind":"x","rows":[{"a":1,"labels":[{"name":"n","value":"v"}]}]},"none":[]}"#;
+        assert_eq!(shown(text, None), "succeeded  true\ndata.kind  x\nnone       -\n\ndata.rows:\nA  LABELS\n1  n=v\n");
     }
 
     #[test]

@@ -7,8 +7,8 @@ mod text;
 mod time;
 mod tree;
 
-pub(crate) use human::{answer, cell, fields};
+pub(crate) use human::{answer, cell};
 pub(crate) use table::{Cell, Colour, Style, Table};
 pub(crate) use text::{printable, printable_lines, size};
-pub(crate) use time::{rfc3339, rfc3339_of};
+pub(crate) use time::rfc3339_of;
 pub(crate) use tree::Tree;

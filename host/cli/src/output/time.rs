@@ -3,7 +3,7 @@
 use super::Tree;
 
 /// A time given in milliseconds since 1970-01-01T00:00:00Z.
-pub(crate) fn rfc3339(ms: i64) -> String {
+fn rfc3339(ms: i64) -> String {
     let seconds = ms.div_euclid(1000);
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let (year, month, day) = date(days);

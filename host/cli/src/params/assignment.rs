@@ -52,7 +52,8 @@ impl Assignment {
             Origin::Here(text) if json => Given::Json(parse_json(path, text.as_bytes())?),
             Origin::Here(text) => Given::Text(text.to_owned()),
             Origin::File(file) => Given::File(
-                std::fs::read(file).map_err(|e| ParamError(format!("`{path}`: the file `{file}` cannot be read: {e}")))?,
+                std::fs::read(file)
+                    .map_err(|e| ParamError(format!("`{path}`: the file `{file}` cannot be read: {e}")))?,
             ),
             Origin::Stdin if *stdin_taken => {
                 return Err(ParamError("standard input can be read once only: `-` or `@-` is given twice".into()));

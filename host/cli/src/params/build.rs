@@ -137,7 +137,9 @@ impl Place<'_> {
 
     fn json_list(&self, text: &str) -> Result<Value, ParamError> {
         serde_json::from_str(text).or_else(|e| {
-            self.error(format!("a text that begins with `[` is taken for a JSON list: {e}; `name:=[\"…\"]` holds any text"))
+            self.error(format!(
+                "a text that begins with `[` is taken for a JSON list: {e}; `name:=[\"…\"]` holds any text"
+            ))
         })
     }
 
@@ -145,7 +147,9 @@ impl Place<'_> {
         let kind = schema.kind();
         let typed = match given {
             Given::Json(value) => Ok(value.clone()),
-            Given::Text(text) if text == "null" && schema.is_nullable() && !matches!(kind, Kind::Text | Kind::Bytes) => {
+            Given::Text(text)
+                if text == "null" && schema.is_nullable() && !matches!(kind, Kind::Text | Kind::Bytes) =>
+            {
                 Ok(Value::Null)
             }
             Given::Text(text) => from_text(&kind, text.as_bytes()),

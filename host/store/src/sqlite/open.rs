@@ -95,8 +95,7 @@ fn inspect(connection: &Connection, path: &Path, size: u64) -> Result<(), StoreE
         return Err(StoreError::NewerVersion { path: path.to_owned(), found, supported: SCHEMA_VERSION });
     }
     if size <= MAX_CHECKED_BYTES {
-        let verdict: String =
-            connection.pragma_query_value(None, "quick_check(1)", |row| row.get(0)).map_err(judged)?;
+        let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(judged)?;
         if verdict != "ok" {
             return Err(StoreError::Corrupt { path: path.to_owned(), reason: verdict });
         }

@@ -77,8 +77,48 @@ pub(crate) struct Txn {
     touched: bool,
 }
 
+/// What became of a write.
+enum Written {
+    /// It was made, at this revision.
+    Now(u64),
+    /// It was made before: the answer of that time, and the revision.
+    Before(Vec<u8>, u64),
+}
+
 /// Reads, repeating until nothing changed meanwhile.
 pub(crate) fn read<T>(look: impl Fn(&Txn) -> Result<T>) -> Result<T> {
+    let mut seen = None;
+    read_with(&mut |txn| {
+        seen = Some(look(txn)?);
+        Ok(())
+    })?;
+    seen.ok_or_else(lost)
+}
+
+/// Writes as the options say. `act` may run several times; it must do nothing but use the transaction. Returns its answer
+/// and the revision at which it was committed, for a repeated idempotency key those of the first time. With `dry-run`
+/// nothing is committed and the revision is 0.
+pub(crate) fn write<T: Serialize + DeserializeOwned>(
+    request: &Request,
+    options: &WriteOptions,
+    act: impl Fn(&mut Txn) -> Result<T>,
+) -> Result<(T, u64)> {
+    let mut made = None;
+    let written = write_with(request, options, &mut |txn| {
+        let answer = act(txn)?;
+        let json = if options.idempotency_key.is_some() { to_json(&answer)? } else { Vec::new() };
+        made = Some(answer);
+        Ok(json)
+    })?;
+    match written {
+        Written::Now(revision) => Ok((made.ok_or_else(lost)?, revision)),
+        Written::Before(answer, revision) => Ok((state::from_json("once/", &answer)?, revision)),
+    }
+}
+
+// The bodies of `read` and `write` are not generic, so that a component has them once and not once an operation.
+
+fn read_with(look: &mut dyn FnMut(&Txn) -> Result<()>) -> Result<()> {
     state::retry(|| {
         let txn = Txn::begin()?;
         // What expired is put away by whoever comes along, also by a read, which then starts over.
@@ -91,33 +131,37 @@ pub(crate) fn read<T>(look: impl Fn(&Txn) -> Result<T>) -> Result<T> {
     })
 }
 
-/// Writes as the options say. `act` may run several times; it must do nothing but use the transaction. Returns its answer
-/// and the revision at which it was committed, for a repeated idempotency key those of the first time. With `dry-run`
-/// nothing is committed and the revision is 0.
-pub(crate) fn write<T: Serialize + DeserializeOwned>(
+fn write_with(
     request: &Request,
     options: &WriteOptions,
-    act: impl Fn(&mut Txn) -> Result<T>,
-) -> Result<(T, u64)> {
+    act: &mut dyn FnMut(&mut Txn) -> Result<Vec<u8>>,
+) -> Result<Written> {
     state::retry(|| {
         let mut txn = Txn::begin()?;
-        if let Some(done) = txn.done_before(request, options)? {
-            return Ok(Some(done));
+        if let Some((answer, revision)) = txn.done_before(request, options)? {
+            return Ok(Some(Written::Before(answer, revision)));
         }
         let answer = match act(&mut txn) {
             Ok(answer) => answer,
             // A refusal counts only if what it rests on was true all at once.
             Err(refusal) => return if txn.still_holds()? { Err(refusal) } else { Ok(None) },
         };
-        if options.dry_run {
-            return if txn.still_holds()? { Ok(Some((answer, 0))) } else { Ok(None) };
+        if !options.dry_run {
+            txn.remember(request, options, &answer)?;
+            if txn.touched {
+                return Ok(txn.commit()?.map(Written::Now));
+            }
         }
-        txn.remember(request, options, &answer)?;
-        if !txn.touched {
-            return if txn.still_holds()? { Ok(Some((answer, 0))) } else { Ok(None) };
-        }
-        Ok(txn.commit()?.map(|revision| (answer, revision)))
+        Ok(txn.still_holds()?.then_some(Written::Now(0)))
     })
+}
+
+fn lost() -> Error {
+    Error::internal("a transaction ended without an answer")
+}
+
+pub(crate) fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(value).map_err(|e| Error::internal(format!("a record cannot be written: {e}")))
 }
 
 impl Txn {
@@ -147,16 +191,22 @@ impl Txn {
 
     /// Reads all keys that start with `prefix`, in order, with the changes of this transaction.
     pub(crate) fn list(&self, prefix: &str) -> Result<Vec<(String, Found)>> {
-        let stored = state::list_all(prefix)?.into_iter();
-        let mut all: BTreeMap<String, Found> =
-            stored.map(|item| (item.key, Found { value: item.value, revision: Some(item.revision) })).collect();
-        for (key, changed) in self.changes.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix)) {
-            match changed {
-                Some(value) => all.insert(key.clone(), Found { value: value.clone(), revision: None }),
-                None => all.remove(key),
-            };
+        let mut all: Vec<(String, Found)> = Vec::new();
+        for item in state::list_all(prefix)? {
+            if !self.changes.contains_key(&item.key) {
+                all.push((item.key, Found { value: item.value, revision: Some(item.revision) }));
+            }
         }
-        Ok(all.into_iter().collect())
+        let stored = all.len();
+        for (key, changed) in self.changes.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix)) {
+            if let Some(value) = changed {
+                all.push((key.clone(), Found { value: value.clone(), revision: None }));
+            }
+        }
+        if all.len() > stored {
+            all.sort_by(|one, other| one.0.cmp(&other.0));
+        }
+        Ok(all)
     }
 
     /// Sets a key.

@@ -3,8 +3,6 @@
 //! very batch that makes the change. They sit in a ring of slots, so the oldest makes room for the newest.
 
 use jackfield_sdk::prelude::*;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use super::Txn;
 use crate::limits;
@@ -39,15 +37,15 @@ impl Request {
     }
 
     fn fingerprint(&self, options: &WriteOptions) -> u64 {
-        let precondition = options.precondition.as_ref();
-        Self(self.0).with_opt(precondition.map(|precondition| format!("{precondition:?}"))).0
+        let request = Self(self.0);
+        match &options.precondition {
+            None => request.with("any"),
+            Some(Precondition::Absent) => request.with("absent"),
+            Some(Precondition::Present) => request.with("present"),
+            Some(Precondition::Revision(revision)) => request.with("revision").with(revision),
+        }
+        .0
     }
-}
-
-#[derive(Serialize, Deserialize)]
-struct Record<T> {
-    request: u64,
-    answer: T,
 }
 
 fn once_key(options: &WriteOptions) -> Result<Option<String>> {
@@ -62,30 +60,21 @@ fn once_key(options: &WriteOptions) -> Result<Option<String>> {
 
 impl Txn {
     /// The answer and the revision of a write that was made before.
-    pub(super) fn done_before<T: DeserializeOwned>(
-        &self,
-        request: &Request,
-        options: &WriteOptions,
-    ) -> Result<Option<(T, u64)>> {
+    pub(super) fn done_before(&self, request: &Request, options: &WriteOptions) -> Result<Option<(Vec<u8>, u64)>> {
         let Some(key) = once_key(options)? else { return Ok(None) };
         let Some(found) = state::get(&key)? else { return Ok(None) };
-        let asked = state::from_json::<Record<serde_json::Value>>(&key, &found.value)?.request;
-        if asked != request.fingerprint(options) {
-            return Err(Error::conflict(
+        match found.value.split_first_chunk() {
+            Some((asked, answer)) if u64::from_le_bytes(*asked) == request.fingerprint(options) => {
+                Ok(Some((answer.to_vec(), found.revision)))
+            }
+            _ => Err(Error::conflict(
                 "this idempotency key was used for another request; use a new key for each request",
-            ));
+            )),
         }
-        let record: Record<T> = state::from_json(&key, &found.value)?;
-        Ok(Some((record.answer, found.revision)))
     }
 
-    /// Keeps an answer for the time the same request comes again.
-    pub(super) fn remember<T: Serialize>(
-        &mut self,
-        request: &Request,
-        options: &WriteOptions,
-        answer: &T,
-    ) -> Result<()> {
+    /// Keeps an answer for the time the same request comes again: the fingerprint, then the answer.
+    pub(super) fn remember(&mut self, request: &Request, options: &WriteOptions, answer: &[u8]) -> Result<()> {
         let Some(key) = once_key(options)? else { return Ok(()) };
         let slot = format!("once-slot/{:03}", self.head.once % SLOTS);
         self.head.once += 1;
@@ -93,7 +82,8 @@ impl Txn {
             self.remove(String::from_utf8_lossy(&oldest.value));
         }
         self.set(slot, key.clone().into_bytes());
-        self.set_json(key, &Record { request: request.fingerprint(options), answer })
+        self.set(key, [&request.fingerprint(options).to_le_bytes()[..], answer].concat());
+        Ok(())
     }
 }
 

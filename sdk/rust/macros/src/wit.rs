@@ -16,5 +16,5 @@ pub(crate) fn own(crate_dir: &Path) -> Result<Vec<PathBuf>, String> {
     if !wit.is_dir() {
         return Ok(Vec::new());
     }
-    wit_folders(&wit).map_err(|e| format!("cannot read the folder {}: {e}", wit.display()))
+    wit_folders(&[&wit]).map_err(|e| e.to_string())
 }

@@ -2,7 +2,6 @@
 //! the bindings goes the glue that makes the life cycle out of the SDK's `Plugin` trait, and the names under which the
 //! author meets the generated modules and traits.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use jackfield_registry::{CapabilityRef, Manifest};
@@ -27,8 +26,11 @@ pub(crate) fn expand(plugin: &syn::Path) -> Result<TokenStream, String> {
 
     let mut folders = wit::first_party();
     folders.extend(wit::own(crate_dir)?);
-    let bindings = bindings(&manifest.plugin.capabilities, &folders)?;
-    let reexports = reexports(&manifest.plugin.capabilities);
+    let capabilities = &manifest.plugin.capabilities;
+    let bindings = bindings(capabilities, &folders)?;
+    let reexports = reexports(capabilities);
+    let traits: Vec<_> = capabilities.iter().map(|c| names::trait_(&short_name(c, capabilities))).collect();
+    let checks = (0..traits.len()).map(|index| format_ident!("implements_{index}"));
     let lifecycle = lifecycle(plugin, &manifest);
     let tracked = utf8(&path)?;
     Ok(quote! {
@@ -43,6 +45,10 @@ pub(crate) fn expand(plugin: &syn::Path) -> Result<TokenStream, String> {
         #[allow(unused_imports)]
         pub(crate) use wit::*;
         #lifecycle
+        // Names what is not implemented, also where there is nothing to export.
+        const _: () = {
+            #(const fn #checks<T: wit::#traits>() {} #checks::<#plugin>();)*
+        };
         // Only a component has these exports; their names would be a burden for a native linker.
         #[cfg(target_family = "wasm")]
         bindings::export!(#plugin with_types_in bindings);
@@ -97,17 +103,10 @@ fn bindings(capabilities: &[CapabilityRef], folders: &[PathBuf]) -> Result<Token
 
 /// Each capability's module and trait under a short name; under `package_interface` where two have the same.
 fn reexports(capabilities: &[CapabilityRef]) -> Vec<TokenStream> {
-    let mut uses = HashMap::<&str, usize>::new();
-    for capability in capabilities {
-        *uses.entry(&capability.interface).or_default() += 1;
-    }
     let reexport = |capability: &CapabilityRef| {
         let (namespace, package) = (names::module(&capability.namespace), names::module(&capability.package));
         let interface = names::module(&capability.interface);
-        let short = match uses[capability.interface.as_str()] {
-            1 => capability.interface.clone(),
-            _ => format!("{}-{}", capability.package, capability.interface),
-        };
+        let short = short_name(capability, capabilities);
         let (module, guest) = (names::module(&short), names::trait_(&short));
         let docs = format!("The types of `{}`.", capability.interface_id());
         let trait_docs = format!("The operations of `{}`.", capability.interface_id());
@@ -119,6 +118,14 @@ fn reexports(capabilities: &[CapabilityRef]) -> Vec<TokenStream> {
         }
     };
     capabilities.iter().map(reexport).collect()
+}
+
+/// The interface's name; with the package's before it where two interfaces have the same.
+fn short_name(capability: &CapabilityRef, all: &[CapabilityRef]) -> String {
+    match all.iter().filter(|other| other.interface == capability.interface).count() {
+        1 => capability.interface.clone(),
+        _ => format!("{}-{}", capability.package, capability.interface),
+    }
 }
 
 fn lifecycle(plugin: &syn::Path, manifest: &Manifest) -> TokenStream {

@@ -1,0 +1,120 @@
+//! How integrations look to an operator: above all, how they are.
+
+use crate::output::{Cell, Colour, Style, Table, Tree, cell, rfc3339_of};
+
+pub(super) fn list(items: &[Tree], style: Style) -> String {
+    let mut table = Table::new(["name", "plugin", "health", "capabilities", "labels", "message"]);
+    for item in items {
+        let health = item.get("health").unwrap_or(&Tree::Null);
+        table.row([
+            Cell::from(item.text("name")),
+            Cell::from(format!("{} {}", item.text("plugin"), item.text("plugin-version"))),
+            state(health),
+            Cell::from(item.texts("capabilities")),
+            Cell::from(labels(item)),
+            Cell::from(health.text("message")),
+        ]);
+    }
+    if table.is_empty() {
+        return "(no integrations; add one with `jackfield integration add NAME --plugin PLUGIN`)\n".into();
+    }
+    table.render(style)
+}
+
+pub(super) fn show(integration: &Tree, style: Style) -> String {
+    let health = integration.get("health").unwrap_or(&Tree::Null);
+    let mut facts = Table::plain();
+    let mut fact = |name: &str, value: &str| facts.row([Cell::from(name), Cell::from(value)]);
+    fact("name", integration.text("name"));
+    fact("plugin", &format!("{} {}", integration.text("plugin"), integration.text("plugin-version")));
+    fact("digest", integration.text("plugin-digest"));
+    fact("capabilities", &integration.texts("capabilities"));
+    fact("labels", &labels(integration));
+    fact("revision", &integration.get("revision").map(ToString::to_string).unwrap_or_default());
+    fact("added", &rfc3339_of(integration, "created-at"));
+    fact("changed", &rfc3339_of(integration, "updated-at"));
+    for (name, value) in integration.get("config").map(Tree::members).unwrap_or_default() {
+        fact(&format!("config {name}"), &cell(value, None));
+    }
+    for (name, settings) in integration.get("endpoints").map(Tree::members).unwrap_or_default() {
+        let ranges = settings.texts("allow-addresses");
+        if !ranges.is_empty() {
+            fact(&format!("endpoint {name}"), &format!("may be at {ranges}"));
+        }
+        if settings.get("ca-pem").is_some() {
+            fact(&format!("endpoint {name}"), "trusts its own certificates");
+        }
+    }
+    let mut out = facts.render(Style { width: None, ..style });
+    out.push('\n');
+    out.push_str(&report(health, style));
+    out
+}
+
+/// A health report.
+pub(super) fn report(health: &Tree, style: Style) -> String {
+    let mut facts = Table::plain();
+    facts.row([Cell::from("health"), state(health)]);
+    let mut fact = |name: &str, value: &str| {
+        if !value.is_empty() {
+            facts.row([Cell::from(name), Cell::from(value)]);
+        }
+    };
+    fact("message", health.text("message"));
+    fact("kind", health.text("kind"));
+    fact("at fault", health.text("source"));
+    fact("system version", health.text("system-version"));
+    fact("since", &rfc3339_of(health, "since"));
+    fact("checked", &rfc3339_of(health, "checked-at"));
+    if let Some(Tree::Number(latency)) = health.get("latency-ms") {
+        fact("took", &format!("{latency} ms"));
+    }
+    facts.render(Style { width: None, ..style })
+}
+
+/// Whether a health report says that nothing can be expected to work.
+pub(super) fn is_unhealthy(health: &Tree) -> bool {
+    health.text("state") == "unhealthy"
+}
+
+fn state(health: &Tree) -> Cell {
+    let colour = match health.text("state") {
+        "healthy" => Some(Colour::Good),
+        "degraded" => Some(Colour::Middling),
+        "unhealthy" => Some(Colour::Bad),
+        _ => None,
+    };
+    Cell::from(health.text("state")).coloured(colour)
+}
+
+fn labels(integration: &Tree) -> String {
+    let labels = integration.get("labels").map(Tree::members).unwrap_or_default();
+    labels.iter().map(|(name, value)| format!("{name}={}", cell(value, None))).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_says_how_each_integration_is() {
+        let items: Tree = serde_json::from_str(
+            r#"[{"name":"pg","plugin":"playground","plugin-version":"0.1.0","capabilities":["key-value"],
+                "labels":{"env":"dev"},"health":{"state":"healthy","message":"ready"}}]"#,
+        )
+        .unwrap();
+        let Tree::List(items) = items else { panic!("a list") };
+        let text = list(&items, Style::default());
+        assert!(text.ends_with("pg    playground 0.1.0  healthy  key-value     env=dev  ready\n"), "{text}");
+    }
+
+    #[test]
+    fn a_report_leaves_out_what_is_not_known() {
+        let health: Tree =
+            serde_json::from_str(r#"{"state":"unhealthy","message":"gone","since":0,"kind":null}"#).unwrap();
+        assert!(is_unhealthy(&health));
+        let text = report(&health, Style::default());
+        assert!(!text.contains("kind"), "{text}");
+        assert!(text.contains("since    1970-01-01T00:00:00Z"), "{text}");
+    }
+}

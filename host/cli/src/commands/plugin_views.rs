@@ -1,0 +1,144 @@
+//! How plugins look to an operator: above all, what one asks for and which settings it takes.
+
+use crate::{
+    output::{Cell, Style, Table, Tree, printable, rfc3339_of, size},
+    schema::Schema,
+};
+
+pub(super) fn list(items: &[Tree], style: Style) -> String {
+    let mut table = Table::new(["name", "version", "capabilities", "integrations", "installed"]);
+    for item in items {
+        table.row([
+            Cell::from(item.text("name")),
+            Cell::from(item.text("version")),
+            Cell::from(item.texts("capabilities")),
+            Cell::from(item.texts("integrations")),
+            Cell::from(rfc3339_of(item, "installed-at")),
+        ]);
+    }
+    if table.is_empty() {
+        return "(no plugins; install one with `jackfield plugin install FILE`)\n".into();
+    }
+    table.render(style)
+}
+
+pub(super) fn installed(plugin: &Tree, new: bool) -> String {
+    let done = if new { "installed" } else { "is installed already:" };
+    format!(
+        "{done} {} {} ({})\n",
+        printable(plugin.text("name")),
+        printable(plugin.text("version")),
+        printable(plugin.text("digest"))
+    )
+}
+
+/// The command that comes next.
+pub(super) fn how_to_add(plugin: &Tree) -> String {
+    let name = plugin.text("name");
+    let required =
+        plugin.get("manifest").and_then(|manifest| manifest.get("config")).map(|config| config.list("required"));
+    let settings = required.unwrap_or_default().iter().filter_map(|name| match name {
+        Tree::Text(name) => Some(format!(" --set {name}=…")),
+        _ => None,
+    });
+    format!("next: jackfield integration add NAME --plugin {name}{}", settings.collect::<String>())
+}
+
+pub(super) fn show(plugin: &Tree, style: Style) -> String {
+    let null = Tree::Null;
+    let manifest = plugin.get("manifest").unwrap_or(&null);
+    let about = manifest.get("plugin").unwrap_or(&null);
+    let mut facts = Table::plain();
+    let mut fact = |name: &str, value: &str| facts.row([Cell::from(name), Cell::from(value)]);
+    fact("name", plugin.text("name"));
+    fact("version", plugin.text("version"));
+    fact("description", about.text("description"));
+    fact("license", about.text("license"));
+    fact("digest", plugin.text("digest"));
+    fact("size", &plugin.number("size").and_then(|bytes| u64::try_from(bytes).ok()).map(size).unwrap_or_default());
+    fact("installed", &rfc3339_of(plugin, "installed-at"));
+    fact("host", about.text("host"));
+    fact("capabilities", &plugin.texts("capabilities"));
+    fact("integrations", &plugin.texts("integrations"));
+    for system in manifest.list("compatibility") {
+        fact("tested with", &format!("{} {}", system.text("system"), system.texts("versions")));
+    }
+    for (name, value) in manifest.get("limits").map(Tree::members).unwrap_or_default() {
+        fact(&format!("limit {name}"), &value.to_string());
+    }
+    let mut out = facts.render(Style { width: None, ..style });
+    section(&mut out, "It wants to reach", &endpoints(manifest), style);
+    section(&mut out, "It takes these settings (--set)", &settings(manifest), style);
+    out
+}
+
+fn section(out: &mut String, title: &str, table: &Table, style: Style) {
+    if !table.is_empty() {
+        out.push_str(&format!("\n{title}:\n{}", table.render(style)));
+    }
+}
+
+fn endpoints(manifest: &Tree) -> Table {
+    let mut table = Table::new(["endpoint", "address from", "methods", "paths", "what it is"]);
+    for endpoint in manifest.list("endpoints") {
+        table.row([
+            Cell::from(endpoint.text("name")),
+            Cell::from(endpoint.text("address")),
+            Cell::from(endpoint.texts("methods")),
+            Cell::from(endpoint.texts("paths")),
+            Cell::from(endpoint.text("description")),
+        ]);
+    }
+    table
+}
+
+fn settings(manifest: &Tree) -> Table {
+    let mut table = Table::new(["setting", "needed", "takes", "default", "what it is"]);
+    let Some(config) = manifest.get("config") else { return table };
+    let Ok(document) = serde_json::from_str::<serde_json::Value>(&config.to_string()) else { return table };
+    let required = config.list("required");
+    for (name, property) in config.get("properties").map(Tree::members).unwrap_or_default() {
+        let needed = required.iter().any(|other| matches!(other, Tree::Text(other) if other == name));
+        let takes = Schema::new(&document).member(name).map(super::capability::kind_text);
+        table.row([
+            Cell::from(name),
+            Cell::from(if needed { "yes" } else { "no" }),
+            Cell::from(takes.unwrap_or_default()),
+            Cell::from(property.get("default").map(ToString::to_string).unwrap_or_default()),
+            Cell::from(property.text("description")),
+        ]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plugin() -> Tree {
+        serde_json::from_str(
+            r#"{"name":"etcd","version":"0.1.0","digest":"sha256:00","size":72704,"installed-at":0,"capabilities":["jackfield:key-value@0.1.0"],
+            "integrations":[],"manifest":{"plugin":{"description":"keys","host":">=0.1.0"},
+            "endpoints":[{"name":"api","address":"url","methods":["POST"],"paths":["/v3/*"],"description":"members"}],
+            "config":{"required":["url"],"properties":{"url":{"type":["string","array"],"description":"where"},"n":{"type":"integer","default":3}}}}}"#,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn an_operator_sees_what_a_plugin_asks_for_and_which_settings_it_takes() {
+        let text = show(&plugin(), Style::default());
+        for needle in [
+            "size          71.0 KiB",
+            "api       url           POST     /v3/*  members",
+            "url      yes     a text or a list  -",
+        ] {
+            assert!(text.contains(needle), "{needle} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn after_an_installation_the_next_command_is_shown() {
+        assert_eq!(how_to_add(&plugin()), "next: jackfield integration add NAME --plugin etcd --set url=…");
+    }
+}

@@ -1,0 +1,76 @@
+//! Guests' lines in the host's log. A line is a stranger's text: it is bounded, kept to one line, and freed of control
+//! characters, so that it can neither flood the log nor pass for a line of the host's.
+
+use std::sync::Arc;
+
+use jackfield_engine::{CallContext, LogLevel, LogSink};
+
+use crate::track::Tracks;
+
+/// The longest line that is kept.
+const MAX_LINE: usize = 4096;
+/// Lines of one call that are kept.
+const MAX_LINES: u32 = 100;
+
+/// The log of one integration's guests.
+#[derive(Debug)]
+pub(crate) struct GuestLog {
+    pub(crate) integration: Arc<str>,
+    pub(crate) tracks: Arc<Tracks>,
+}
+
+impl LogSink for GuestLog {
+    fn write(&self, call: &CallContext, level: LogLevel, message: &str) {
+        // A line of no running call is the last half line of an instance that is dropped: one at most.
+        let number = self.tracks.update(call.id, |track| {
+            track.lines = track.lines.saturating_add(1);
+            track.lines
+        });
+        let integration = &*self.integration;
+        let (id, operation) = (call.id, &*call.operation);
+        match number {
+            Some(number) if number == MAX_LINES + 1 => {
+                tracing::warn!(target: "jackfield::guest", integration, operation, call = id,
+                    "the call has logged {MAX_LINES} lines; the rest is dropped");
+                return;
+            }
+            Some(number) if number > MAX_LINES => return,
+            _ => {}
+        }
+        let line = clean(message);
+        match level {
+            LogLevel::Trace => tracing::trace!(target: "jackfield::guest", integration, operation, call = id, "{line}"),
+            LogLevel::Debug => tracing::debug!(target: "jackfield::guest", integration, operation, call = id, "{line}"),
+            LogLevel::Info => tracing::info!(target: "jackfield::guest", integration, operation, call = id, "{line}"),
+            LogLevel::Warn => tracing::warn!(target: "jackfield::guest", integration, operation, call = id, "{line}"),
+            LogLevel::Error => tracing::error!(target: "jackfield::guest", integration, operation, call = id, "{line}"),
+        }
+    }
+}
+
+/// The text as one bounded line.
+pub(crate) fn clean(message: &str) -> String {
+    let cut = message.floor_char_boundary(MAX_LINE);
+    let (kept, rest) = message.split_at(cut);
+    let mut line: String = kept.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if !rest.is_empty() {
+        line.push_str(" … (cut)");
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_stays_one_line_and_has_no_control_characters() {
+        assert_eq!(clean("a\nERROR b\x1b[31m\r"), "a ERROR b [31m ");
+    }
+
+    #[test]
+    fn a_long_line_is_cut_between_characters() {
+        let line = clean(&"ß".repeat(MAX_LINE));
+        assert!(line.len() < MAX_LINE + 20 && line.ends_with("… (cut)"));
+    }
+}

@@ -1,0 +1,192 @@
+//! How integrations are: what a check's answer means, and what is remembered of it. The machine decides the state, the
+//! scheduler when to check; here the two meet the plugin.
+
+mod machine;
+pub(crate) mod scheduler;
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use jackfield_engine::{
+    CallContext, CallError,
+    lifecycle::{Health as GuestHealth, HealthStatus},
+};
+
+use crate::{
+    Error, EventKind, HealthReport, HealthState, Result,
+    clock::now_ms,
+    faults,
+    integrations::{Integration, Runtime},
+    shared::Shared,
+};
+use machine::{Finding, Level, Machine};
+
+/// The longest a check may take.
+const MAX_CHECK: Duration = Duration::from_secs(10);
+/// The longest sentence or version that is kept of a plugin's.
+const MAX_TEXT: usize = 1024;
+
+/// How one integration is.
+#[derive(Debug)]
+pub(crate) struct Health(Mutex<(Machine, HealthReport)>);
+
+/// A state that has changed.
+pub(crate) struct Changed {
+    from: HealthState,
+    to: HealthState,
+}
+
+impl Health {
+    /// Not checked yet.
+    pub(crate) fn unknown() -> Self {
+        Self(Mutex::new((Machine::Unknown, report(HealthState::Unknown, "not checked yet".into()))))
+    }
+
+    pub(crate) fn report(&self) -> HealthReport {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
+    }
+
+    /// Remembers what a check found, and says whether that changed the state.
+    fn record(&self, finding: Finding, mut found: HealthReport) -> Option<Changed> {
+        let mut health = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (machine, last) = &mut *health;
+        *machine = machine.transition(finding);
+        let (from, to) = (last.state, machine.state());
+        if from == to {
+            found.since = last.since;
+        }
+        if let Machine::Failing(_, failures) = *machine {
+            let patience = machine::PATIENCE;
+            found.message = format!("{failures} of {patience} checks that may fail in a row have failed: {}", found.message);
+        }
+        found.state = to;
+        found.system_version = found.system_version.or(last.system_version.take());
+        *last = found;
+        (from != to).then_some(Changed { from, to })
+    }
+
+    /// Remembers that the integration cannot run at all.
+    pub(crate) fn cannot_run(&self, error: &Error) {
+        self.record(Finding::Broken, failed(error));
+    }
+}
+
+/// Asks an integration how it is. A busy one is left in the state it is in: that it has much to do says nothing else.
+pub(crate) async fn check(shared: &Shared, integration: &Integration, asked: bool) -> HealthReport {
+    let started = Instant::now();
+    let runtime = match &integration.runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            integration.live.health.cannot_run(error);
+            return integration.live.health.report();
+        }
+    };
+    let answer = ask(shared, integration, runtime).await;
+    let (finding, mut found) = match answer {
+        Ok(health) => works(health),
+        Err(Asked::Busy) => return integration.live.health.report(),
+        Err(Asked::Failed(error)) => (Finding::Failed { asked }, failed(&error)),
+    };
+    found.checked_at = Some(now_ms());
+    found.latency_ms = Some(started.elapsed().as_secs_f64() * 1000.0);
+    let message = found.message.clone();
+    if let Some(Changed { from, to }) = integration.live.health.record(finding, found)
+        && shared.view.load().is_current(integration)
+    {
+        let message = format!("{} → {}: {message}", word(from), word(to));
+        shared.events.emit(EventKind::HealthChanged, Some(&integration.name), None, message);
+    }
+    integration.live.health.report()
+}
+
+/// Why an integration could not be asked.
+enum Asked {
+    Busy,
+    Failed(Error),
+}
+
+async fn ask(shared: &Shared, integration: &Integration, runtime: &Runtime) -> Result<GuestHealth, Asked> {
+    let context = CallContext::new("lifecycle.check-health", MAX_CHECK.min(runtime.limits.call_timeout));
+    let tracked = integration.live.tracks.begin(context.id);
+    runtime.calls.check_health(context).await.map_err(|error| match error {
+        CallError::Busy { .. } => Asked::Busy,
+        error => {
+            shared.guest_fault(integration, "check-health", &error);
+            Asked::Failed(faults::call(error, false, tracked.so_far()))
+        }
+    })
+}
+
+fn works(health: GuestHealth) -> (Finding, HealthReport) {
+    let finding = match health.status {
+        HealthStatus::Healthy => Finding::Works(Level::Full),
+        HealthStatus::Degraded => Finding::Works(Level::Partial),
+        HealthStatus::Unhealthy => Finding::Broken,
+    };
+    let mut found = report(HealthState::Unknown, bounded(health.message));
+    found.system_version = health.system_version.map(bounded);
+    (finding, found)
+}
+
+fn failed(error: &Error) -> HealthReport {
+    let mut found = report(HealthState::Unknown, bounded(error.message.clone()));
+    found.source = Some(error.source_of_fault);
+    found.kind = Some(error.kind);
+    found
+}
+
+fn report(state: HealthState, message: String) -> HealthReport {
+    HealthReport {
+        state,
+        since: now_ms(),
+        checked_at: None,
+        message,
+        source: None,
+        kind: None,
+        system_version: None,
+        latency_ms: None,
+    }
+}
+
+fn bounded(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(MAX_TEXT));
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+pub(crate) fn word(state: HealthState) -> &'static str {
+    match state {
+        HealthState::Unknown => "unknown",
+        HealthState::Healthy => "healthy",
+        HealthState::Degraded => "degraded",
+        HealthState::Unhealthy => "unhealthy",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ErrorKind, ErrorSource};
+
+    #[test]
+    fn a_report_keeps_since_when_and_the_version_until_they_change() {
+        let health = Health::unknown();
+        let mut up = report(HealthState::Unknown, "fine".into());
+        up.system_version = Some("3.5".into());
+        assert!(health.record(Finding::Works(Level::Full), up.clone()).is_some());
+        let since = health.report().since;
+        let error = Error::new(ErrorKind::Unavailable, ErrorSource::Downstream, "refused");
+        let mut down = failed(&error);
+        down.since = since + 1000;
+        assert!(health.record(Finding::Failed { asked: false }, down.clone()).is_none());
+        let now = health.report();
+        assert_eq!((now.state, now.since), (HealthState::Healthy, since));
+        assert!(now.message.contains("1 of 3") && now.message.ends_with("refused"), "{}", now.message);
+        assert_eq!((now.kind, now.source), (Some(ErrorKind::Unavailable), Some(ErrorSource::Downstream)));
+        assert!(health.record(Finding::Failed { asked: true }, down).is_some());
+        let now = health.report();
+        assert_eq!((now.state, now.since), (HealthState::Unhealthy, since + 1000));
+        assert_eq!(now.system_version.as_deref(), Some("3.5"));
+    }
+}

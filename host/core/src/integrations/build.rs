@@ -1,0 +1,157 @@
+//! From a record to what runs: pools, connections, operations. When an integration is added or changed, and at each start.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use ipnet::IpNet;
+use jackfield_engine::{Pool, Services};
+use jackfield_reflect::did_you_mean;
+use jackfield_registry::Manifest;
+use jackfield_store::Bucket;
+use serde_json::{Map, Value};
+
+use super::{Integration, IntegrationRecord, Live, Runtime, runtime::serve};
+use crate::{
+    EndpointSettings, Error, ErrorKind, ErrorSource, Result, config, faults,
+    guest_log::GuestLog,
+    limits, names,
+    outbound::{EndpointSpec, Gateway, GatewayLimits, GuestOutbound},
+    plugins::Installed,
+    shared::Shared,
+    state::GuestState,
+};
+
+/// Makes what runs for a record.
+pub(super) fn runtime(
+    shared: &Shared,
+    name: &Arc<str>,
+    record: &IntegrationRecord,
+    plugin: &Arc<Installed>,
+    live: &Live,
+) -> Result<Runtime> {
+    let code = plugin.code.as_ref().map_err(Clone::clone)?;
+    let manifest = &plugin.record.manifest;
+    let config = code.schema.complete(&record.config)?;
+    let limits = limits::of(&manifest.limits);
+    let endpoints = endpoints(manifest, &config, &record.endpoints)?;
+    let gateway_limits = GatewayLimits { response_bytes: limits.response_bytes, ..GatewayLimits::default() };
+    let gateway = Gateway::new(endpoints, gateway_limits, shared.dialer.clone())
+        .map_err(|error| crate::outbound::misconfigured(manifest, &error))?;
+    let gateway = Arc::new(gateway);
+    let guest_config: Arc<str> = config::for_guest(manifest, &config).into();
+    let services = Services {
+        integration: name.clone(),
+        config: guest_config.clone(),
+        outbound: Arc::new(GuestOutbound { gateway: gateway.clone(), tracks: live.tracks.clone() }),
+        state: Arc::new(GuestState {
+            store: shared.store.clone(),
+            incarnation: record.incarnation.clone(),
+            max_bytes: limits.state_bytes,
+            tracks: live.tracks.clone(),
+        }),
+        log: Arc::new(GuestLog { integration: name.clone(), tracks: live.tracks.clone() }),
+    };
+    Ok(Runtime {
+        calls: Pool::new(code.plugin.clone(), services.clone(), limits.clone()),
+        feeds: Pool::new(code.plugin.clone(), services, limits::of_feeds(&limits)),
+        capabilities: serve(&code.reflection, &live.calls),
+        gateway,
+        limits,
+        config,
+        guest_config,
+    })
+}
+
+/// The endpoints that the manifest asks for, where the configuration says they are, within what the operator sets.
+fn endpoints(
+    manifest: &Manifest,
+    config: &Map<String, Value>,
+    settings: &BTreeMap<String, EndpointSettings>,
+) -> Result<Vec<EndpointSpec>> {
+    let known = || manifest.endpoints.iter().map(|endpoint| endpoint.name.as_str());
+    for name in settings.keys() {
+        if known().all(|known| known != name) {
+            let shown: String = name.chars().take(80).collect();
+            let hint = match did_you_mean(&shown, known()) {
+                hint if !hint.is_empty() => hint,
+                _ if manifest.endpoints.is_empty() => " It has none.".to_owned(),
+                _ => format!(" It has {}.", known().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+            };
+            let message = format!("the plugin `{}` has no endpoint `{shown}`.{hint}", manifest.plugin.name);
+            return Err(Error::invalid(message).at(format!("/endpoints/{}", names::pointer(name))));
+        }
+    }
+    let mut specs = Vec::new();
+    for rule in &manifest.endpoints {
+        let addresses = config::addresses(config, &rule.address);
+        if addresses.is_empty() {
+            // An address that the schema does not require: the plugin can do without, and is told so if it asks.
+            continue;
+        }
+        let settings = settings.get(&rule.name).cloned().unwrap_or_default();
+        specs.push(EndpointSpec {
+            name: rule.name.clone(),
+            addresses,
+            methods: rule.methods.clone(),
+            paths: rule.paths.clone(),
+            allow_addresses: ranges(&rule.name, &settings)?,
+            ca_pem: settings.ca_pem,
+        });
+    }
+    Ok(specs)
+}
+
+fn ranges(endpoint: &str, settings: &EndpointSettings) -> Result<Vec<IpNet>> {
+    let parse = |(index, text): (usize, &String)| {
+        let one = || text.parse::<std::net::IpAddr>().map(IpNet::from);
+        text.parse::<IpNet>().or_else(|_| one()).map_err(|_| {
+            let shown: String = text.chars().take(80).collect();
+            let message = format!("`{shown}` is no range of addresses; write it like `10.0.0.0/8` or `fd00::/8`");
+            Error::invalid(message).at(format!("/endpoints/{}/allow-addresses/{index}", names::pointer(endpoint)))
+        })
+    };
+    settings.allow_addresses.iter().enumerate().map(parse).collect()
+}
+
+/// Loads every integration of a store. One that cannot run is there all the same, with the reason.
+pub(crate) async fn load_all(
+    shared: &Shared,
+    plugins: &BTreeMap<String, Arc<Installed>>,
+) -> Result<BTreeMap<String, Arc<Integration>>> {
+    let mut integrations = BTreeMap::new();
+    for (name, stored) in shared.store.list(Bucket::Integrations, "", None, usize::MAX).await.map_err(faults::store)? {
+        let record: IntegrationRecord = match serde_json::from_slice(&stored.value) {
+            Ok(record) => record,
+            Err(error) => {
+                tracing::error!(integration = name, %error, "an integration's record cannot be read; it was left as it is");
+                continue;
+            }
+        };
+        let live = Live::new();
+        let shared_name: Arc<str> = name.as_str().into();
+        let runtime = installed(plugins, &record)
+            .and_then(|plugin| self::runtime(shared, &shared_name, &record, plugin, &live))
+            .map(Arc::new);
+        if let Err(error) = &runtime {
+            tracing::error!(integration = name, %error, "an integration cannot run");
+            live.health.cannot_run(error);
+        }
+        let integration = Integration { name: shared_name, record, revision: stored.revision, runtime, live };
+        integrations.insert(name, Arc::new(integration));
+    }
+    Ok(integrations)
+}
+
+fn installed<'a>(
+    plugins: &'a BTreeMap<String, Arc<Installed>>,
+    record: &IntegrationRecord,
+) -> Result<&'a Arc<Installed>> {
+    let missing = |reason: String| Error::new(ErrorKind::Unavailable, ErrorSource::Host, reason);
+    let plugin = plugins
+        .get(&record.plugin)
+        .ok_or_else(|| missing(format!("its plugin `{}` is not installed; install it again", record.plugin)))?;
+    if plugin.record.digest != record.plugin_digest {
+        let message = format!("its plugin `{}` is another file than the one it was added with", record.plugin);
+        return Err(missing(format!("{message}; remove the integration and add it again")));
+    }
+    Ok(plugin)
+}

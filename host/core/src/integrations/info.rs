@@ -1,0 +1,26 @@
+//! What an integration tells of itself.
+
+use super::Integration;
+use crate::IntegrationInfo;
+
+impl Integration {
+    pub(crate) fn info(&self) -> IntegrationInfo {
+        let record = &self.record;
+        let running = self.runtime.as_ref().ok();
+        let capabilities = running.iter().flat_map(|runtime| &runtime.capabilities);
+        IntegrationInfo {
+            name: self.name.to_string(),
+            plugin: record.plugin.clone(),
+            plugin_version: record.plugin_version.clone(),
+            plugin_digest: record.plugin_digest.to_string(),
+            capabilities: capabilities.map(|capability| capability.short.clone()).collect(),
+            config: running.map_or_else(|| record.config.clone(), |runtime| runtime.config.clone()),
+            labels: record.labels.clone(),
+            endpoints: record.endpoints.clone(),
+            revision: self.revision,
+            created_at: record.created_at,
+            updated_at: record.updated_at,
+            health: self.live.health.report(),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What runs for an integration at one revision, and how its operations are found.
+
+use std::sync::Arc;
+
+use jackfield_engine::{Limits, Pool};
+use jackfield_reflect::{CapabilityId, Operation, Reflection};
+use serde_json::{Map, Value};
+
+use super::Integration;
+use crate::{
+    Error, Result,
+    metrics::{Calls, OperationMetrics},
+    names,
+    outbound::Gateway,
+    view::{choose, short_names},
+};
+
+/// What runs for an integration.
+pub(crate) struct Runtime {
+    /// Instances for calls.
+    pub(crate) calls: Arc<Pool>,
+    /// Instances for change feeds, which wait long.
+    pub(crate) feeds: Arc<Pool>,
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) limits: Limits,
+    /// With defaults filled in.
+    pub(crate) config: Map<String, Value>,
+    /// As the guest sees it.
+    pub(crate) guest_config: Arc<str>,
+    pub(crate) capabilities: Vec<ServedCapability>,
+}
+
+/// A capability that an integration offers.
+pub(crate) struct ServedCapability {
+    pub(crate) id: CapabilityId,
+    /// Its name where no other of the integration's can be meant.
+    pub(crate) short: String,
+    pub(crate) operations: Vec<Served>,
+}
+
+/// An operation that can be called.
+#[derive(Clone)]
+pub(crate) struct Served {
+    pub(crate) operation: Arc<Operation>,
+    /// `metrics.query`.
+    pub(crate) action: Arc<str>,
+    pub(crate) metrics: Arc<OperationMetrics>,
+}
+
+/// What a plugin's operations are as those of an integration.
+pub(super) fn serve(reflection: &Reflection, calls: &Calls) -> Vec<ServedCapability> {
+    let ids: Vec<&CapabilityId> = reflection.capabilities.iter().map(|capability| &capability.id).collect();
+    let short = short_names(&ids);
+    let with_name = reflection.capabilities.iter().zip(short);
+    with_name
+        .map(|(capability, short)| ServedCapability {
+            id: capability.id.clone(),
+            operations: capability
+                .operations
+                .iter()
+                .map(|operation| Served {
+                    operation: operation.clone(),
+                    action: operation.action().into(),
+                    metrics: calls.of(&short, &operation.name),
+                })
+                .collect(),
+            short,
+        })
+        .collect()
+}
+
+impl Runtime {
+    /// The capability that `wanted` names.
+    pub(crate) fn capability(&self, wanted: &str) -> Result<&ServedCapability> {
+        // The common case first: the short name, which needs no comparison of versions.
+        if let Some(capability) = self.capabilities.iter().find(|c| c.short == wanted) {
+            return Ok(capability);
+        }
+        let id = choose(wanted, self.capabilities.iter().map(|c| &c.id))?;
+        let found = self.capabilities.iter().find(|c| c.id == *id);
+        found.ok_or_else(|| Error::internal("a capability was chosen that is not there"))
+    }
+
+    /// The pool that an operation runs in.
+    pub(crate) fn pool(&self, operation: &Operation) -> &Arc<Pool> {
+        if operation.feed { &self.feeds } else { &self.calls }
+    }
+}
+
+impl ServedCapability {
+    /// The operation of a name.
+    pub(crate) fn operation(&self, wanted: &str) -> Result<&Served> {
+        self.operations.iter().find(|served| served.operation.name == wanted).ok_or_else(|| {
+            let known = self.operations.iter().map(|served| served.operation.name.as_str());
+            names::unknown(&format!("operation of `{}`", self.short), wanted, known)
+        })
+    }
+
+    /// The feed of a name, or the only one.
+    pub(crate) fn feed(&self, wanted: Option<&str>) -> Result<&Served> {
+        let feeds: Vec<&Served> = self.operations.iter().filter(|served| served.operation.feed).collect();
+        let listed = || feeds.iter().map(|f| format!("`{}`", f.operation.name)).collect::<Vec<_>>().join(", ");
+        match (wanted, &feeds[..]) {
+            (Some(wanted), _) => {
+                let served = self.operation(wanted)?;
+                if served.operation.feed {
+                    return Ok(served);
+                }
+                let there = if feeds.is_empty() { "it has none".to_owned() } else { format!("it has {}", listed()) };
+                Err(Error::invalid(format!("`{}` is no change feed of `{}`; {there}", wanted, self.short)))
+            }
+            (None, [only]) => Ok(only),
+            (None, []) => Err(Error::invalid(format!("`{}` has no change feed to watch", self.short))),
+            (None, _) => Err(Error::invalid(format!("`{}` has several change feeds; name one of {}", self.short, listed()))),
+        }
+    }
+}
+
+impl Integration {
+    /// What runs, or why nothing can.
+    pub(crate) fn running(&self) -> Result<&Arc<Runtime>> {
+        self.runtime.as_ref().map_err(|error| {
+            let message = format!("the integration `{}` cannot run: {}", self.name, error.message);
+            Error { message, field: None, ..error.clone() }
+        })
+    }
+
+    /// The capabilities it offers.
+    pub(crate) fn capability_ids(&self) -> impl Iterator<Item = &CapabilityId> {
+        self.runtime.iter().flat_map(|runtime| runtime.capabilities.iter().map(|capability| &capability.id))
+    }
+}
+
+impl std::fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runtime").field("calls", &self.calls).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,92 @@
+//! What the host must remember of a call while it runs and its guest cannot be asked: whether it waited for the outside
+//! system when time ran out, whether something may have been written when it crashed, and how much it has logged.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// What is known of one call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Track {
+    /// Lines logged.
+    pub(crate) lines: u32,
+    /// Something that can change the outside system was sent, or may have been.
+    pub(crate) wrote: bool,
+    /// It waits for the outside system.
+    pub(crate) waits: bool,
+}
+
+/// The calls of one integration that run now.
+#[derive(Debug, Default)]
+pub(crate) struct Tracks {
+    running: Mutex<HashMap<u64, Track>>,
+    /// Commits to the integration's state. Those are not told by call, so a change of this number stands for "maybe".
+    state_commits: AtomicU64,
+}
+
+impl Tracks {
+    /// Begins to remember a call, until the guard is dropped.
+    pub(crate) fn begin(self: &Arc<Self>, call: u64) -> Tracked {
+        self.with(|running| running.insert(call, Track::default()));
+        Tracked { tracks: self.clone(), call, state_commits: self.state_commits.load(Ordering::Acquire) }
+    }
+
+    /// Changes what is known of a call, if it runs.
+    pub(crate) fn update<R>(&self, call: u64, change: impl FnOnce(&mut Track) -> R) -> Option<R> {
+        self.with(|running| running.get_mut(&call).map(change))
+    }
+
+    /// Something is about to be written to the integration's state.
+    pub(crate) fn state_commit(&self) {
+        self.state_commits.fetch_add(1, Ordering::Release);
+    }
+
+    fn with<R>(&self, run: impl FnOnce(&mut HashMap<u64, Track>) -> R) -> R {
+        run(&mut self.running.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A call that runs.
+pub(crate) struct Tracked {
+    tracks: Arc<Tracks>,
+    call: u64,
+    state_commits: u64,
+}
+
+impl Tracked {
+    /// What is known of it by now.
+    pub(crate) fn so_far(&self) -> Track {
+        let track = self.tracks.with(|running| running.get(&self.call).copied()).unwrap_or_default();
+        let state = self.tracks.state_commits.load(Ordering::Acquire) != self.state_commits;
+        Track { wrote: track.wrote || state, ..track }
+    }
+}
+
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        self.tracks.with(|running| running.remove(&self.call));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_remembered_as_long_as_it_runs() {
+        let tracks = Arc::new(Tracks::default());
+        let call = tracks.begin(7);
+        tracks.update(7, |track| track.wrote = true);
+        assert!(call.so_far().wrote && !call.so_far().waits);
+        drop(call);
+        assert_eq!(tracks.update(7, |_| ()), None);
+        let other = tracks.begin(8);
+        assert_eq!(other.so_far(), Track::default());
+        tracks.state_commit();
+        assert!(other.so_far().wrote, "a commit while it ran may have been its own");
+    }
+}

@@ -1,0 +1,110 @@
+//! What all senders of a host share: the resolver and the system's roots. Nothing that carries requests is shared.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use ipnet::IpNet;
+
+use crate::{
+    Address, AddressPolicy, ConnectError, Host, Resolver, Sender, SystemResolver, TlsError,
+    connect::Route,
+    tls::{SystemRoots, Tls, parse_roots},
+};
+
+/// How long each step to a connection may take. A request's own deadline holds besides.
+#[derive(Clone, Copy, Debug)]
+pub struct DialTimeouts {
+    /// Resolving the name.
+    pub resolve: Duration,
+    /// Connecting, shared by the addresses of one name, of which each gets at least a second.
+    pub connect: Duration,
+    /// TLS.
+    pub handshake: Duration,
+}
+
+impl Default for DialTimeouts {
+    fn default() -> Self {
+        let step = Duration::from_secs(5);
+        Self { resolve: step, connect: step, handshake: step }
+    }
+}
+
+/// How a sender is made.
+#[derive(Clone, Debug)]
+pub struct SenderOptions {
+    /// Ranges that may be dialled besides public addresses.
+    pub allow_addresses: Vec<IpNet>,
+    /// PEM certificates to trust instead of the system's roots.
+    pub ca_pem: Option<String>,
+    /// Idle connections kept.
+    pub max_idle: usize,
+    /// How long an idle connection is kept. Servers commonly close theirs after a minute or more; going first avoids
+    /// the race in which a request is written to a connection that is being closed.
+    pub idle_timeout: Duration,
+}
+
+impl Default for SenderOptions {
+    fn default() -> Self {
+        Self { allow_addresses: Vec::new(), ca_pem: None, max_idle: 16, idle_timeout: Duration::from_secs(30) }
+    }
+}
+
+/// Makes senders.
+pub struct Dialer {
+    resolver: Arc<dyn Resolver>,
+    roots: SystemRoots,
+    timeouts: DialTimeouts,
+}
+
+impl Default for Dialer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Dialer {
+    /// With the system's resolver and the system's roots, which are read when the first endpoint needs them.
+    pub fn new() -> Self {
+        Self { resolver: Arc::new(SystemResolver), roots: SystemRoots::default(), timeouts: DialTimeouts::default() }
+    }
+
+    /// With another resolver.
+    pub fn with_resolver(mut self, resolver: impl Resolver) -> Self {
+        self.resolver = Arc::new(resolver);
+        self
+    }
+
+    /// With these roots in place of the system's.
+    pub fn with_roots(mut self, pem: &str) -> Result<Self, TlsError> {
+        self.roots = SystemRoots::of(parse_roots(pem)?);
+        Ok(self)
+    }
+
+    /// With other time limits.
+    pub fn with_timeouts(mut self, timeouts: DialTimeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// A sender to one address, with a connection pool of its own. An IP address that could never be dialled is
+    /// refused here already; a name is judged by what it resolves to, at each new connection.
+    pub fn sender(&self, address: Address, options: &SenderOptions) -> Result<Sender, ConnectError> {
+        let policy = AddressPolicy::for_address(&address, options.allow_addresses.iter().copied());
+        if let Some(Host::Ip(ip)) = address.host() {
+            policy
+                .judge(*ip)
+                .map_err(|refusal| ConnectError::Refused { host: ip.to_string(), refusals: vec![refusal] })?;
+        }
+        let tls = match address.host() {
+            Some(host) if address.is_tls() => Some(Tls::new(host, options.ca_pem.as_deref(), &self.roots)?),
+            _ => None,
+        };
+        let (resolver, timeouts) = (self.resolver.clone(), self.timeouts);
+        Ok(Sender::new(Route { address, policy, tls, resolver, timeouts }, options))
+    }
+}
+
+impl fmt::Debug for Dialer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dialer").field("timeouts", &self.timeouts).finish_non_exhaustive()
+    }
+}

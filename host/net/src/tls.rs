@@ -1,0 +1,210 @@
+//! TLS: whom to trust, and what a failed handshake means. Trust is the system's roots, or for one endpoint exactly the
+//! certificates its operator gave; a plugin has no say, and there is no way to turn verification off. Each sender has
+//! a configuration of its own, so sessions are never resumed across integrations.
+
+use std::sync::{Arc, OnceLock};
+
+use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls_pki_types::{
+    CertificateDer, ServerName,
+    pem::{PemObject, SectionKind},
+};
+
+use crate::{Host, error::plain_words};
+
+/// Why TLS was not agreed on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TlsError {
+    /// The PEM text is not a list of certificates.
+    #[error("the CA certificates cannot be used: {reason}")]
+    BadPem {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The system has no roots.
+    #[error(
+        "this system has no trusted root certificates; install its ca-certificates package, or give the endpoint a CA of its own"
+    )]
+    NoRoots,
+    /// The certificate's issuer is not trusted.
+    #[error(
+        "{host} has a certificate of an unknown issuer; if it is a private CA, give the endpoint that CA's certificate"
+    )]
+    UnknownIssuer {
+        /// The host.
+        host: String,
+    },
+    /// The certificate is no longer valid.
+    #[error("the certificate of {host} has expired; renew it there, or set this machine's clock")]
+    Expired {
+        /// The host.
+        host: String,
+    },
+    /// The certificate is not valid yet.
+    #[error("the certificate of {host} is not valid yet; set this machine's clock, or the server's")]
+    NotYetValid {
+        /// The host.
+        host: String,
+    },
+    /// The certificate is for other names.
+    #[error("the certificate of {host} is not for that name{}; use a name it is for, or reissue it", names(presented))]
+    WrongName {
+        /// The host.
+        host: String,
+        /// The names it is for, where they are known.
+        presented: Vec<String>,
+    },
+    /// The certificate is wrong in another way.
+    #[error("the certificate of {host} is not acceptable: {reason}")]
+    BadCertificate {
+        /// The host.
+        host: String,
+        /// In what way.
+        reason: String,
+    },
+    /// What answers does not speak TLS.
+    #[error("what answers at {host} does not speak TLS; is its address http:// rather than https://?")]
+    NotTls {
+        /// The host.
+        host: String,
+    },
+    /// Anything else.
+    #[error("no TLS connection to {host}: {reason}")]
+    Handshake {
+        /// The host.
+        host: String,
+        /// What was seen.
+        reason: String,
+    },
+}
+
+/// The system's roots, read once for all senders: that takes tens of milliseconds.
+#[derive(Default)]
+pub(crate) struct SystemRoots(OnceLock<Arc<RootCertStore>>);
+
+impl SystemRoots {
+    pub(crate) fn of(roots: RootCertStore) -> Self {
+        Self(OnceLock::from(Arc::new(roots)))
+    }
+
+    fn get(&self) -> Arc<RootCertStore> {
+        let load = || {
+            let found = rustls_native_certs::load_native_certs();
+            for error in &found.errors {
+                tracing::warn!(%error, "a part of the system's root certificates cannot be read");
+            }
+            let mut roots = RootCertStore::empty();
+            // Real systems carry a root or two that cannot be parsed; the others still count.
+            roots.add_parsable_certificates(found.certs);
+            Arc::new(roots)
+        };
+        self.0.get_or_init(load).clone()
+    }
+}
+
+/// What a connection to one host needs for TLS.
+#[derive(Clone)]
+pub(crate) struct Tls {
+    pub(crate) config: Arc<ClientConfig>,
+    pub(crate) server_name: ServerName<'static>,
+    pub(crate) has_roots: bool,
+}
+
+impl Tls {
+    pub(crate) fn new(host: &Host, ca_pem: Option<&str>, system: &SystemRoots) -> Result<Self, TlsError> {
+        let roots = match ca_pem {
+            Some(pem) => Arc::new(parse_roots(pem)?),
+            None => system.get(),
+        };
+        let failed = |reason: String| TlsError::Handshake { host: host.to_string(), reason };
+        let server_name = match host {
+            Host::Ip(ip) => ServerName::IpAddress((*ip).into()),
+            Host::Name(name) => ServerName::try_from(name.clone()).map_err(|e| failed(e.to_string()))?,
+        };
+        let has_roots = !roots.is_empty();
+        let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|e| failed(e.to_string()))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Self { config: Arc::new(config), server_name, has_roots })
+    }
+}
+
+/// Reads an operator's CA file. A private key in it is refused, since it has no business being stored here.
+pub(crate) fn parse_roots(pem: &str) -> Result<RootCertStore, TlsError> {
+    let bad = |reason: String| TlsError::BadPem { reason };
+    let mut roots = RootCertStore::empty();
+    for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(pem.as_bytes()) {
+        let number = roots.len() + 1;
+        match section.map_err(|error| bad(format!("section {number} is not PEM: {error}")))? {
+            (SectionKind::Certificate, der) => roots
+                .add(CertificateDer::from(der))
+                .map_err(|error| bad(format!("certificate {number} cannot be read: {error}")))?,
+            (SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey, _) => {
+                return Err(bad("there is a private key among them; give only certificates".into()));
+            }
+            _ => {}
+        }
+    }
+    if roots.is_empty() {
+        return Err(bad("there is no `-----BEGIN CERTIFICATE-----` in the text".into()));
+    }
+    Ok(roots)
+}
+
+/// What a failed handshake means.
+pub(crate) fn explain(error: &std::io::Error, host: &Host) -> TlsError {
+    use rustls::Error as Tls;
+    let host = host.to_string();
+    let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<Tls>()) else {
+        return TlsError::Handshake { host, reason: plain_words(error) };
+    };
+    match tls {
+        Tls::InvalidCertificate(reason) => explain_certificate(reason, host),
+        Tls::InvalidMessage(_) => TlsError::NotTls { host },
+        other => TlsError::Handshake { host, reason: other.to_string() },
+    }
+}
+
+fn explain_certificate(reason: &CertificateError, host: String) -> TlsError {
+    use CertificateError::*;
+    match reason {
+        UnknownIssuer => TlsError::UnknownIssuer { host },
+        Expired | ExpiredContext { .. } => TlsError::Expired { host },
+        NotValidYet | NotValidYetContext { .. } => TlsError::NotYetValid { host },
+        NotValidForName => TlsError::WrongName { host, presented: Vec::new() },
+        NotValidForNameContext { presented, .. } => TlsError::WrongName { host, presented: presented.clone() },
+        other => TlsError::BadCertificate { host, reason: other.to_string() },
+    }
+}
+
+/// The certificate's names for an error: a stranger's text, so escaped and kept short.
+fn names(presented: &[String]) -> String {
+    let shown =
+        presented.iter().take(4).map(|name| name.chars().take(80).flat_map(char::escape_default).collect::<String>());
+    match shown.collect::<Vec<_>>() {
+        none if none.is_empty() => String::new(),
+        some => format!(" but for {}", some.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_ca_file_is_refused_with_its_reason() {
+        for (pem, expected) in [
+            ("", "no `-----BEGIN CERTIFICATE-----`"),
+            ("hello", "no `-----BEGIN CERTIFICATE-----`"),
+            ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "certificate 1 cannot be read"),
+            ("-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n", "section 1 is not PEM"),
+            ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "a private key"),
+        ] {
+            let error = parse_roots(pem).unwrap_err().to_string();
+            assert!(error.contains(expected), "{pem:?}: {error}");
+        }
+    }
+}
