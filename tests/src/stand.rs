@@ -73,7 +73,8 @@ impl Stand {
     /// Starts the server again on the same data and address.
     pub fn restart(&mut self) {
         self.server = None;
-        self.server = Some(self.program.serve_on(&self.data(), &self.address).unwrap());
+        self.server =
+            Some(self.program.serve_on(&self.data(), &self.address, &self.scratch().join("data.log")).unwrap());
     }
 
     /// Its data folder.

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jackfield_peers::{Etcd, EtcdCluster, Etcdctl, peer};
+use jackfield_peers::{Etcd, EtcdCluster, Etcdctl, peer, record};
 use jackfield_tests::{Stand, base64, text};
 use serde_json::{Value, json};
 
@@ -180,7 +180,7 @@ fn watch_shows_a_change_of_etcdctl_within_100_ms() {
         .collect();
     latencies.sort_by(f64::total_cmp);
     let (median, worst) = (latencies[latencies.len() / 2], latencies[latencies.len() - 1]);
-    eprintln!("watch latency after etcdctl returned: median {median:.1} ms, worst {worst:.1} ms");
+    record::measured(&format!("a change of etcdctl is shown after {median:.1} ms (median), {worst:.1} ms (worst)"));
     assert!(median < 100.0, "{latencies:?}");
 }
 

@@ -2,7 +2,7 @@
 //! already listens on its usual port is used as it is and left alone; what this machine cannot have is left out, with
 //! the reason. With `--check` nothing is shared: own systems, free ports, throw-away data, and every answer is judged.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, Result, bail};
 use jackfield_peers::{
@@ -40,7 +40,8 @@ pub(crate) fn run(options: &UpOptions) -> Result<bool> {
     let neighbours = Neighbours::start(options.check, &listen)?;
     signals::go_on()?;
     cargo::step(&format!("jackfield: starting on {listen} with its data in {}", data.display()));
-    let mut server = Program::at(cargo::jackfield())?.serve_on(&data, &listen)?;
+    let log = temporary.path().join("jackfield.log");
+    let mut server = Program::at(cargo::jackfield())?.serve_on(&data, &listen, &log)?;
     connect(&server, &neighbours)?;
 
     cargo::step("tour");
@@ -59,17 +60,18 @@ pub(crate) fn run(options: &UpOptions) -> Result<bool> {
     if failed > 0 {
         println!("{failed} of {} calls failed; everything stays up for a look at why.", calls.len());
     }
-    stay(&mut server, &neighbours)?;
+    stay(&mut server, &neighbours, &log)?;
     Ok(failed == 0)
 }
 
 /// Shows where everything is and waits for Ctrl-C.
-fn stay(server: &mut Server, neighbours: &Neighbours) -> Result<()> {
+fn stay(server: &mut Server, neighbours: &Neighbours, log: &Path) -> Result<()> {
     println!("Jackfield      {} (API: {}/openapi.json)", server.url(), server.url());
     for (name, address) in neighbours.addresses() {
         println!("{name:<14} http://{address}");
     }
     println!("Program        {}", cargo::jackfield().display());
+    println!("Log            {}", log.display());
     println!("Press Ctrl-C to stop what was started here.");
     let process = server.process();
     signals::wait(|| process.ended().is_some());

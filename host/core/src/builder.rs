@@ -1,9 +1,29 @@
-//! How a host is put together.
-use std::{path::{Path, PathBuf}, time::Duration};
+//! How a host is put together and started.
 
-use crate::{Error, Host, Result};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
-/// Builds a [`Host`].
+use arc_swap::ArcSwap;
+use jackfield_engine::{Engine, EngineConfig};
+use jackfield_store::{DataLock, MemoryStore, SqliteStore, Store};
+use tokio::sync::{Notify, watch};
+
+use crate::{
+    Error, Host, Result, events::Events, faults, health, host::Inner, integrations, outbound::dialer, plugins,
+    registrar, shared::Shared, tasks, tasks::Tasks, view::View,
+};
+
+/// How often each integration's health is checked, unless told otherwise.
+const HEALTH_INTERVAL: Duration = Duration::from_secs(30);
+/// How often idle instances are let go.
+const TRIM_INTERVAL: Duration = Duration::from_secs(30);
+/// Compiled components, in the data folder.
+const CACHE: &str = "cache";
+
+/// Builds a [`Host`]. Without a data folder it keeps everything in memory.
 #[derive(Clone, Debug, Default)]
 pub struct HostBuilder {
     data_dir: Option<PathBuf>,
@@ -13,38 +33,88 @@ pub struct HostBuilder {
 }
 
 impl HostBuilder {
-    /// Keeps state in this folder, which is made where it is missing and locked.
+    /// Keeps state in this folder, which is made if it is missing and locked as long as the host lives.
     pub fn data_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.data_dir = Some(dir.into());
         self
     }
-    /// Keeps state in memory.
+
+    /// Keeps state in memory; this is the default.
     pub fn in_memory(mut self) -> Self {
         self.data_dir = None;
         self
     }
-    /// Keeps compiled components in this folder.
+
+    /// Keeps compiled components in this folder; the default is `cache` in the data folder, and none in memory. Hosts may
+    /// share one.
     pub fn cache_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.cache_dir = Some(dir.into());
         self
     }
-    /// How often each integration's health is checked.
+
+    /// How often each integration's health is checked; half a minute unless told otherwise, at least a tenth of a second.
     pub fn health_interval(mut self, interval: Duration) -> Self {
-        self.health_interval = Some(interval);
+        self.health_interval = Some(interval.max(Duration::from_millis(100)));
         self
     }
-    /// Announces a server's address in the data folder's lock file.
+
+    /// Announces the address of a server in the data folder's lock file, for [`server_of`].
     pub fn announce(mut self, address: impl Into<String>) -> Self {
         self.announce = Some(address.into());
         self
     }
-    /// Starts the host.
+
+    /// Starts the host on the current tokio runtime: opens the store, loads what is installed and configured. A plugin or
+    /// integration that cannot be loaded is there with the reason and stops nothing else.
     pub async fn build(self) -> Result<Host> {
-        Err(Error::internal("not built yet"))
+        let cache_dir = self.cache_dir.or_else(|| self.data_dir.as_ref().map(|dir| dir.join(CACHE)));
+        let (data_dir, announce) = (self.data_dir, self.announce);
+        let open = move || -> Result<(Arc<dyn Store>, Arc<Engine>)> {
+            let store: Arc<dyn Store> = match data_dir {
+                Some(dir) => Arc::new(SqliteStore::open(&dir, announce.as_deref()).map_err(faults::store)?),
+                None => Arc::new(MemoryStore::new()),
+            };
+            let engine = Engine::new(EngineConfig { cache_dir, ..EngineConfig::default() });
+            Ok((store, engine.map_err(|e| Error::internal(e.to_string()))?))
+        };
+        let opened = tokio::task::spawn_blocking(open).await.map_err(|e| Error::internal(e.to_string()))?;
+        let (store, engine) = opened?;
+        let (registrar, jobs) = registrar::Queue::new();
+        let stop = watch::Sender::new(false);
+        let plugins = plugins::load_all(&engine, &*store).await?;
+        let shared = Arc::new(Shared {
+            engine,
+            store,
+            dialer: dialer()?,
+            view: ArcSwap::default(),
+            events: Events::new(),
+            registrar,
+            changed: Notify::new(),
+            stop: stop.clone(),
+        });
+        let integrations = integrations::load_all(&shared, &plugins).await?;
+        shared.view.store(Arc::new(View { plugins, integrations }));
+
+        let tasks = Tasks::new(stop);
+        tasks.spawn(registrar::run(shared.clone(), jobs));
+        tasks.spawn(health::scheduler::run(shared.clone(), self.health_interval.unwrap_or(HEALTH_INTERVAL)));
+        tasks.spawn(trim(shared.clone()));
+        Ok(Host::new(Inner { shared, tasks }))
     }
 }
 
-/// The address a running server announced in the data folder's lock file.
-pub fn server_of(_data_dir: &Path) -> Option<String> {
-    None
+/// Lets go of instances that nobody needs any more.
+async fn trim(shared: Arc<Shared>) {
+    let mut stop = shared.stop.subscribe();
+    loop {
+        tokio::select! {
+            () = tasks::stopped(&mut stop) => return,
+            () = tokio::time::sleep(TRIM_INTERVAL) => shared.engine.trim(),
+        }
+    }
+}
+
+/// The address that a running server announced in the lock file of a data folder; none where no server runs on it.
+pub fn server_of(data_dir: &Path) -> Option<String> {
+    DataLock::holder(data_dir)?.address
 }

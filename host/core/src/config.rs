@@ -94,7 +94,11 @@ impl Schema {
             }
             ValidationErrorKind::Enum { options } => {
                 let options = options.as_array().into_iter().flatten().map(short);
-                one(format!("expected one of {}, found {}", options.collect::<Vec<_>>().join(", "), found(error.instance())))
+                one(format!(
+                    "expected one of {}, found {}",
+                    options.collect::<Vec<_>>().join(", "),
+                    found(error.instance())
+                ))
             }
             ValidationErrorKind::Pattern { pattern } => {
                 one(format!("expected a text that matches `{pattern}`, found {}", found(error.instance())))

@@ -90,10 +90,8 @@ pub(crate) fn guest(error: types::Error) -> Error {
         Guest::OutcomeUnknown => ErrorKind::OutcomeUnknown,
         Guest::Internal => ErrorKind::Internal,
     };
-    let asked = matches!(
-        kind,
-        ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::AlreadyExists | ErrorKind::Conflict
-    );
+    let asked =
+        matches!(kind, ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::AlreadyExists | ErrorKind::Conflict);
     let source = match error.source {
         types::ErrorSource::Downstream => ErrorSource::Downstream,
         // `plugin` stands for the plugin and for what it was asked; of these kinds it is what was asked.

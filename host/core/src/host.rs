@@ -1,51 +1,204 @@
-//! The host.
+//! The embedding API: what can be asked of a host. Each method is a line or two; the work is in the module it names.
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::Stream;
 use jackfield_engine::Guest;
 use jackfield_reflect::Operation;
+use tokio::sync::broadcast;
 
-use crate::*;
+use crate::{
+    CallRequest, CapabilityInfo, ChangeBatch, Event, HealthReport, HostBuilder, IntegrationInfo, NewIntegration,
+    PluginInfo, Readiness, Result, UpdateIntegration, WatchRequest, calls, feeds, health, integrations, metrics,
+    plugins, shared::Shared, tasks::Tasks,
+};
 
-/// The host.
+/// A host of plugins. Clones are the same host; it ends with [`Host::shutdown`] or when the last clone is dropped.
+///
+/// Names are looked up in what is there at the moment of the call; where one is not known, the error suggests the
+/// nearest.
 #[derive(Clone)]
 pub struct Host {
-    events: tokio::sync::broadcast::Sender<Event>,
+    inner: Arc<Inner>,
 }
 
-fn later<T>() -> Result<T> {
-    Err(Error::internal("not built yet"))
+/// The parts and the tasks of a host. The tasks know only the parts, so the last [`Host`] that goes stops them.
+pub(crate) struct Inner {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) tasks: Tasks,
 }
 
-#[allow(missing_docs, clippy::unused_async)]
 impl Host {
-    pub fn builder() -> HostBuilder { HostBuilder::default() }
-    pub async fn install_plugin(&self, _bytes: Vec<u8>) -> Result<(PluginInfo, bool)> { later() }
-    pub fn plugins(&self) -> Vec<PluginInfo> { Vec::new() }
-    pub fn plugin(&self, _name: &str) -> Result<PluginInfo> { later() }
-    pub async fn remove_plugin(&self, _name: &str) -> Result<()> { later() }
-    pub async fn add_integration(&self, _new: NewIntegration) -> Result<IntegrationInfo> { later() }
-    pub fn integrations(&self) -> Vec<IntegrationInfo> { Vec::new() }
-    pub fn integration(&self, _name: &str) -> Result<IntegrationInfo> { later() }
-    pub async fn update_integration(&self, _name: &str, _change: UpdateIntegration) -> Result<IntegrationInfo> { later() }
-    pub async fn remove_integration(&self, _name: &str) -> Result<()> { later() }
-    pub async fn check_integration(&self, _name: &str) -> Result<HealthReport> { later() }
-    pub fn capabilities(&self) -> Vec<CapabilityInfo> { Vec::new() }
-    pub fn capability(&self, _name: &str) -> Result<CapabilityInfo> { later() }
-    pub fn capability_wit(&self, _name: &str) -> Result<String> { later() }
-    pub fn operation(&self, _integration: &str, _capability: &str, _operation: &str) -> Result<Arc<Operation>> { later() }
-    pub fn operations(&self) -> Vec<(String, String, Arc<Operation>)> { Vec::new() }
-    pub async fn call(&self, _request: CallRequest) -> Result<Bytes> { later() }
-    pub fn watch(&self, _request: WatchRequest) -> Result<impl Stream<Item = Result<ChangeBatch>> + Send + 'static + use<>> {
-        Ok(futures_util::stream::iter([later()]))
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner) }
     }
-    pub async fn typed<F, R>(&self, _integration: &str, _call: F) -> Result<R>
+
+    /// Begins a host.
+    pub fn builder() -> HostBuilder {
+        HostBuilder::default()
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.inner.shared
+    }
+
+    /// Installs a plugin from the bytes of its file. Returns whether that was necessary: the same file twice is once.
+    ///
+    /// Fails with `invalid` where the file is no plugin or does not fit this host, in words that say what differs;
+    /// with `already-exists` where another file has its name and version, and with `conflict` while integrations use
+    /// another version of it.
+    pub async fn install_plugin(&self, bytes: Vec<u8>) -> Result<(PluginInfo, bool)> {
+        self.shared().open()?;
+        plugins::install(self.shared(), bytes).await
+    }
+
+    /// The installed plugins, by name.
+    pub fn plugins(&self) -> Vec<PluginInfo> {
+        let view = self.shared().view.load();
+        view.plugins.values().map(|plugin| plugin.info(&view)).collect()
+    }
+
+    /// One installed plugin.
+    pub fn plugin(&self, name: &str) -> Result<PluginInfo> {
+        let view = self.shared().view.load();
+        Ok(view.plugin(name)?.info(&view))
+    }
+
+    /// Removes a plugin; fails with `conflict` while integrations use it.
+    pub async fn remove_plugin(&self, name: &str) -> Result<()> {
+        self.shared().open()?;
+        plugins::remove(self.shared(), name).await
+    }
+
+    /// Adds an integration. Its configuration must satisfy the plugin's schema and the plugin itself; `invalid` errors
+    /// point at what does not, e.g. `/config/url`.
+    pub async fn add_integration(&self, new: NewIntegration) -> Result<IntegrationInfo> {
+        self.shared().open()?;
+        integrations::add(self.shared(), new).await
+    }
+
+    /// The integrations, by name.
+    pub fn integrations(&self) -> Vec<IntegrationInfo> {
+        self.shared().view.load().integrations.values().map(|integration| integration.info()).collect()
+    }
+
+    /// One integration.
+    pub fn integration(&self, name: &str) -> Result<IntegrationInfo> {
+        Ok(self.shared().view.load().integration(name)?.info())
+    }
+
+    /// Changes an integration. Calls under way end on what they began with; a change that fails has changed nothing.
+    pub async fn update_integration(&self, name: &str, change: UpdateIntegration) -> Result<IntegrationInfo> {
+        self.shared().open()?;
+        integrations::update(self.shared(), name, change).await
+    }
+
+    /// Removes an integration and the state its plugin has kept.
+    pub async fn remove_integration(&self, name: &str) -> Result<()> {
+        self.shared().open()?;
+        integrations::remove(self.shared(), name).await
+    }
+
+    /// Checks an integration now and returns how it is; the report is remembered as if it had been due.
+    pub async fn check_integration(&self, name: &str) -> Result<HealthReport> {
+        self.shared().open()?;
+        let integration = self.shared().view.load().integration(name)?.clone();
+        Ok(health::check(self.shared(), &integration, true).await)
+    }
+
+    /// The capabilities that installed plugins export, by name.
+    pub fn capabilities(&self) -> Vec<CapabilityInfo> {
+        self.shared().view.load().capabilities()
+    }
+
+    /// One capability: by its short name, `namespace:name`, or either with `@version`; the newest where several answer.
+    pub fn capability(&self, name: &str) -> Result<CapabilityInfo> {
+        self.shared().view.load().capability(name)
+    }
+
+    /// The WIT of a capability, docs included, with that of the packages it uses.
+    pub fn capability_wit(&self, name: &str) -> Result<String> {
+        self.shared().view.load().capability_wit(name)
+    }
+
+    /// An operation as an integration offers it.
+    pub fn operation(&self, integration: &str, capability: &str, operation: &str) -> Result<Arc<Operation>> {
+        let view = self.shared().view.load();
+        let runtime = view.integration(integration)?.running()?;
+        Ok(runtime.capability(capability)?.operation(operation)?.operation.clone())
+    }
+
+    /// Everything that can be called now: integration, the capability's short name there, operation.
+    pub fn operations(&self) -> Vec<(String, String, Arc<Operation>)> {
+        let view = self.shared().view.load();
+        let mut all = Vec::new();
+        for integration in view.integrations.values() {
+            for capability in integration.runtime.iter().flat_map(|runtime| &runtime.capabilities) {
+                all.extend(
+                    capability.operations.iter().map(|served| {
+                        (integration.name.to_string(), capability.short.clone(), served.operation.clone())
+                    }),
+                );
+            }
+        }
+        all
+    }
+
+    /// Calls an operation, JSON in and JSON out. The answer is the operation's result as JSON text, `null` where it has
+    /// none. Dropping the future ends the call; of a write nobody then knows whether it happened.
+    pub async fn call(&self, request: CallRequest) -> Result<Bytes> {
+        calls::call(self.shared(), request).await
+    }
+
+    /// Watches a change feed. The stream goes on through changes of the integration and times when the outside system
+    /// cannot be reached; it ends after an error, or when the host does. Every batch's `next` is a cursor to go on from.
+    pub fn watch(
+        &self,
+        request: WatchRequest,
+    ) -> Result<impl Stream<Item = Result<ChangeBatch>> + Send + 'static + use<>> {
+        feeds::watch(self.shared(), request)
+    }
+
+    /// Calls an integration's plugin with functions that `wasmtime::component::bindgen!` made, in an instance of its own.
+    /// The instance is discarded when `call` fails.
+    pub async fn typed<F, R>(&self, integration: &str, call: F) -> Result<R>
     where
         F: AsyncFnOnce(&mut Guest) -> wasmtime::Result<R>,
-    { later() }
-    pub fn events(&self) -> tokio::sync::broadcast::Receiver<Event> { self.events.subscribe() }
-    pub fn metrics_text(&self) -> String { String::new() }
-    pub fn readiness(&self) -> Readiness { Readiness { ready: false, not_ready: Vec::new() } }
-    pub async fn shutdown(&self) {}
+    {
+        calls::typed(self.shared(), integration, call).await
+    }
+
+    /// What happens from now on. A listener that lags too far behind loses the oldest events and is told so.
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.shared().events.subscribe()
+    }
+
+    /// All metrics, as OpenMetrics text.
+    pub fn metrics_text(&self) -> String {
+        metrics::text(self.shared())
+    }
+
+    /// Whether the host itself can serve.
+    pub fn readiness(&self) -> Readiness {
+        let not_ready: Vec<String> = self.shared().open().err().map(|error| error.message).into_iter().collect();
+        Readiness { ready: not_ready.is_empty(), not_ready }
+    }
+
+    /// Ends the host: refuses new work, joins its tasks, closes the store and lets go of the data folder. Calls that still
+    /// run can read and write nothing more; let them end before, where that matters.
+    pub async fn shutdown(&self) {
+        self.inner.tasks.join().await;
+        self.shared().store.close().await;
+    }
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let view = self.shared().view.load();
+        f.debug_struct("Host")
+            .field("plugins", &view.plugins.keys())
+            .field("integrations", &view.integrations.keys())
+            .finish_non_exhaustive()
+    }
 }

@@ -23,7 +23,8 @@ pub(crate) fn with_key(operation: &Operation, params: &Bytes, key: Option<&str>)
         return Err(Error::invalid(format!("an idempotency key is one line of 1 to {MAX_KEY} bytes")));
     }
     let Ok(mut members) = serde_json::from_slice::<Members<'_>>(params) else { return Ok(params.clone()) };
-    let mut inner: Members<'_> = match members.get(options.name.as_str()).map(|given| serde_json::from_str(given.get())) {
+    let mut inner: Members<'_> = match members.get(options.name.as_str()).map(|given| serde_json::from_str(given.get()))
+    {
         Some(Ok(inner)) => inner,
         Some(Err(_)) => return Ok(params.clone()),
         None => Members::new(),

@@ -1,10 +1,56 @@
 //! The embeddable host: plugins, integrations, calls, health, events.
+//!
+//! A [`Host`] loads plugins (sandboxed WebAssembly components), runs integrations of them, and answers calls by name, JSON
+//! in and JSON out. It knows no web framework and no terminal: the server and the command line are thin over it, and so
+//! is any other program that embeds it. What a plugin may reach, how much it may use and who is at fault when something
+//! fails is decided below and told here, always as an [`Error`] that says what was wrong, where, and what to do next.
+//!
+//! ```no_run
+//! use jackfield_core::{CallRequest, Host, NewIntegration};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let host = Host::builder().data_dir(".jackfield").build().await?;
+//! host.install_plugin(std::fs::read("playground.wasm")?).await?;
+//! host.add_integration(NewIntegration { name: "play".into(), plugin: "playground".into(), ..Default::default() }).await?;
+//!
+//! let put = r#"{"key": "greeting", "value": "aGVsbG8="}"#;
+//! host.call(CallRequest::new("play", "key-value", "put", put)).await?;
+//! let answer = host.call(CallRequest::new("play", "key-value", "get", r#"{"key": "greeting"}"#)).await?;
+//! println!("{}", String::from_utf8_lossy(&answer));
+//! host.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
 
 mod builder;
+mod calls;
+mod clock;
+mod config;
 mod error;
+mod events;
+mod faults;
+mod feeds;
+mod gateway_shim;
+mod guest_log;
+mod health;
 mod host;
+mod idempotency;
+mod integrations;
+mod limits;
+mod metrics;
 mod model;
+mod names;
+mod outbound;
+mod plugins;
+mod registrar;
 mod requests;
+mod shared;
+mod state;
+mod tasks;
+mod track;
+mod view;
+mod wit_text;
 
 pub use builder::{HostBuilder, server_of};
 pub use error::{Error, ErrorKind, ErrorSource, Result};

@@ -32,7 +32,7 @@ pub struct PluginInfo {
 }
 
 /// What to add.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct NewIntegration {
     /// The name: lower-case letters, digits and `-`, at most 63, starting with a letter.

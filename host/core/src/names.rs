@@ -39,7 +39,8 @@ pub(crate) fn labels(labels: &BTreeMap<String, String>) -> Result<()> {
             return Err(Error::invalid(message).at("/labels"));
         }
         if value.len() > 255 || value.chars().any(char::is_control) {
-            let message = format!("the label `{shown}` has a value that is longer than 255 bytes or not one line of text");
+            let message =
+                format!("the label `{shown}` has a value that is longer than 255 bytes or not one line of text");
             return Err(Error::invalid(message).at(format!("/labels/{}", pointer(name))));
         }
     }

@@ -22,12 +22,15 @@ pub(crate) enum Decision {
     Change(Change),
 }
 
+/// Makes the next view, given the commit's revision.
+pub(crate) type Apply = Box<dyn FnOnce(&mut View, u64) + Send>;
+
 /// A change that is made wholly or not at all.
 pub(crate) struct Change {
     /// What is committed.
     pub(crate) mutations: Vec<Mutation>,
     /// What becomes of the view, given the commit's revision.
-    pub(crate) apply: Box<dyn FnOnce(&mut View, u64) + Send>,
+    pub(crate) apply: Apply,
     /// What is told: kind, integration, plugin, sentence.
     pub(crate) event: (EventKind, Option<String>, Option<String>, String),
 }

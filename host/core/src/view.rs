@@ -8,7 +8,9 @@ use std::{
 
 use jackfield_reflect::{CapabilityId, Operation};
 
-use crate::{CapabilityInfo, Error, OperationInfo, Result, integrations::Integration, names, plugins::Installed, wit_text};
+use crate::{
+    CapabilityInfo, Error, OperationInfo, Result, integrations::Integration, names, plugins::Installed, wit_text,
+};
 
 /// Plugins and integrations by name.
 #[derive(Clone, Debug, Default)]
@@ -70,7 +72,7 @@ impl View {
     }
 
     fn capability_id(&self, wanted: &str) -> Result<&CapabilityId> {
-        choose(wanted, self.reflected().map(|(_, capability)| &capability.id))
+        choose(wanted, &self.reflected().map(|(_, capability)| &capability.id).collect::<Vec<_>>())
     }
 
     fn capability_info(&self, id: &CapabilityId) -> CapabilityInfo {
@@ -116,11 +118,8 @@ fn operation_info(operation: &Operation) -> OperationInfo {
 
 /// The one of some capabilities that `wanted` names: the newest where it names no version; an error where packages of
 /// several owners answer to it.
-pub(crate) fn choose<'a>(
-    wanted: &str,
-    known: impl Iterator<Item = &'a CapabilityId> + Clone,
-) -> Result<&'a CapabilityId> {
-    let answering = known.clone().filter(|id| id.answers_to(wanted));
+pub(crate) fn choose<'a>(wanted: &str, known: &[&'a CapabilityId]) -> Result<&'a CapabilityId> {
+    let answering = known.iter().copied().filter(|id| id.answers_to(wanted));
     let owners: BTreeSet<String> = answering.clone().map(CapabilityId::package).collect();
     if owners.len() > 1 {
         let owners: Vec<String> = owners.into_iter().map(|owner| format!("`{owner}`")).collect();
@@ -128,8 +127,9 @@ pub(crate) fn choose<'a>(
         return Err(Error::invalid(format!("`{shown}` may be {}; write one of these", owners.join(" or "))));
     }
     answering.max_by(|a, b| a.version.cmp(&b.version)).ok_or_else(|| {
-        let names: BTreeSet<String> =
-            if wanted.contains(':') { known.map(ToString::to_string).collect() } else { known.map(|id| id.name.clone()).collect() };
+        let full = wanted.contains(':');
+        let name = |id: &&CapabilityId| if full { id.to_string() } else { id.name.clone() };
+        let names: BTreeSet<String> = known.iter().map(name).collect();
         names::unknown("capability", wanted, names.iter().map(String::as_str))
     })
 }
@@ -158,12 +158,13 @@ mod tests {
     #[test]
     fn a_name_without_a_version_means_the_newest_and_one_of_two_owners_is_asked_back() {
         let known = ids(&["a:dns@0.1.0", "a:dns@0.2.0", "b:dns@0.1.0", "a:mail@1.0.0"]);
-        assert_eq!(choose("mail", known.iter()).unwrap().to_string(), "a:mail@1.0.0");
-        assert_eq!(choose("a:dns", known.iter()).unwrap().to_string(), "a:dns@0.2.0");
-        assert_eq!(choose("a:dns@0.1.0", known.iter()).unwrap().to_string(), "a:dns@0.1.0");
-        let error = choose("dns", known.iter()).unwrap_err();
+        let known: Vec<&CapabilityId> = known.iter().collect();
+        assert_eq!(choose("mail", &known).unwrap().to_string(), "a:mail@1.0.0");
+        assert_eq!(choose("a:dns", &known).unwrap().to_string(), "a:dns@0.2.0");
+        assert_eq!(choose("a:dns@0.1.0", &known).unwrap().to_string(), "a:dns@0.1.0");
+        let error = choose("dns", &known).unwrap_err();
         assert!(error.message.contains("`a:dns` or `b:dns`"), "{error}");
-        let error = choose("mial", known.iter()).unwrap_err();
+        let error = choose("mial", &known).unwrap_err();
         assert!(error.message.contains("Did you mean `mail`?"), "{error}");
     }
 

@@ -132,7 +132,8 @@ async fn a_name_that_does_not_resolve_is_told_from_a_server_that_is_down() {
     let error = sender(&names, "http://empty.example", &[]).send(get("/"), soon()).await.unwrap_err();
     assert!(error.to_string().contains("no addresses"), "{error}");
 
-    let port = Server::http(async |_| answer(200, "")).await.address.port();
+    // Bound and closed again, so nobody listens there.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("http://down.example:{port}");
     let error = sender(&names, &url, &["127.0.0.0/8"]).send(get("/"), soon()).await.unwrap_err();
     assert_eq!(error.to_string(), format!("no connection: 127.0.0.1:{port}: connection refused"));

@@ -4,7 +4,7 @@
 //! many, and the number of values is counted as they are made: a small text cannot become a large value. An error carries
 //! the JSON Pointer of the place; it is put together only once there is an error.
 
-use std::{borrow::Cow, cell::RefCell, fmt, sync::Arc};
+use std::{borrow::Cow, cell::RefCell, fmt, rc::Rc};
 
 use base64::{
     Engine as _, alphabet,
@@ -63,7 +63,7 @@ fn run<'a, T: DeserializeSeed<'a>>(
     if json.len() > limits.max_bytes {
         return Err(JsonError::new(format!("the JSON is longer than {} bytes", limits.max_bytes)));
     }
-    let context = Context(Arc::new(Shared {
+    let context = Context(Rc::new(Shared {
         trail: RefCell::default(),
         left: std::cell::Cell::new(limits.max_values),
         limit: limits.max_values,
@@ -85,7 +85,7 @@ fn run<'a, T: DeserializeSeed<'a>>(
 }
 
 #[derive(Clone)]
-struct Context(Arc<Shared>);
+struct Context(Rc<Shared>);
 
 struct Shared {
     trail: RefCell<Trail>,

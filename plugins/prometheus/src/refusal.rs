@@ -80,6 +80,9 @@ fn kind_of(
     Some(match error_type.as_str() {
         "bad_data" => ErrorKind::Invalid(fields.of(error)),
         "execution" if error.contains("unavailable with Prometheus Agent") => ErrorKind::Unsupported,
+        // What ends while the series are being read is told in Go's own words.
+        "execution" if error.ends_with("context deadline exceeded") => ErrorKind::DeadlineExceeded,
+        "execution" if error.ends_with("context canceled") => ErrorKind::Unavailable,
         // A query that parses and cannot be evaluated. Where there is no query, it is the storage that failed.
         "execution" if fields.main == QUERY => ErrorKind::Invalid(fields.of(error)),
         "execution" | "internal" => ErrorKind::Internal,

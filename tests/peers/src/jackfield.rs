@@ -47,18 +47,17 @@ impl Program {
         command
     }
 
-    /// Starts a server on a free port.
+    /// Starts a server on a free port; its output goes to a file beside the data folder.
     pub fn serve(&self, data: &Path) -> Result<Server> {
-        process::on_free_ports(|| self.serve_on(data, &format!("127.0.0.1:{}", ports::free())))
+        let log = data.with_extension("log");
+        process::on_free_ports(|| self.serve_on(data, &format!("127.0.0.1:{}", ports::free()), &log))
     }
 
-    /// Starts a server on this address and waits until it is ready. Its log is beside the data folder.
-    pub fn serve_on(&self, data: &Path, address: &str) -> Result<Server> {
-        let mut log = data.as_os_str().to_owned();
-        log.push(".log");
+    /// Starts a server on this address, its output going to `log`, and waits until it is ready.
+    pub fn serve_on(&self, data: &Path, address: &str, log: &Path) -> Result<Server> {
         let mut command = self.command();
         command.arg("serve").arg("--data").arg(data).arg("--listen").arg(address);
-        let mut process = Process::start(NAME, &mut command, Path::new(&log))?;
+        let mut process = Process::start(NAME, &mut command, log)?;
         process
             .wait_ready(Duration::from_secs(60), || http::get(address, "/healthz").is_ok_and(|r| r.status == 200))?;
         Ok(Server { program: self.clone(), process, address: address.into() })

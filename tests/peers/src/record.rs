@@ -18,6 +18,11 @@ pub fn used(peer: &str, version: &str) {
     write(json!({"peer": peer, "version": version, "test": test_name()}));
 }
 
+/// Notes a figure that the current test measured, for the summary.
+pub fn measured(figure: &str) {
+    write(json!({"measured": figure, "test": test_name()}));
+}
+
 /// Ends the current test as skipped when the machine cannot have a peer, and fails it for any other reason; also
 /// when `CI=true`, unless the peer is optional.
 ///

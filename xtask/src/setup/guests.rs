@@ -63,7 +63,11 @@ fn names() -> Result<Vec<Guest>> {
 
 fn pack(guest: &Guest, into: PathBuf) -> Result<PathBuf> {
     let mut pack = Command::new(cargo::jackfield());
-    pack.current_dir(cargo::workspace()).args(["plugin", "pack"]).arg(format!("{}/{}", guest.folder, guest.name)).arg("-o").arg(&into);
+    pack.current_dir(cargo::workspace())
+        .args(["plugin", "pack"])
+        .arg(format!("{}/{}", guest.folder, guest.name))
+        .arg("-o")
+        .arg(&into);
     cargo::output(&mut pack).with_context(|| format!("packing plugin {}", guest.name))?;
     Ok(into)
 }

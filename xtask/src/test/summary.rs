@@ -20,6 +20,8 @@ pub(super) struct Summary {
     skipped: BTreeMap<String, String>,
     /// The tests that ran against a system, by system and version.
     systems: BTreeMap<(String, String), BTreeSet<String>>,
+    /// Figures that tests measured.
+    measured: Vec<String>,
 }
 
 impl Summary {
@@ -51,6 +53,8 @@ impl Summary {
             let Ok(line) = serde_json::from_str::<Value>(line) else { continue };
             if line["skipped"].is_string() {
                 self.skipped.insert(text(&line["skipped"]), format!("{}: {}", text(&line["peer"]), text(&line["why"])));
+            } else if line["measured"].is_string() {
+                self.measured.push(text(&line["measured"]));
             } else {
                 let system = (text(&line["peer"]), text(&line["version"]));
                 self.systems.entry(system).or_default().insert(text(&line["test"]));
@@ -77,6 +81,9 @@ impl fmt::Display for Summary {
         }
         for ((name, version), tests) in &self.systems {
             writeln!(out, "  {name:<18} {version:<10} {:>3} tests", tests.len())?;
+        }
+        for figure in &self.measured {
+            writeln!(out, "measured: {figure}")?;
         }
         for (test, why) in &self.skipped {
             writeln!(out, "skipped: {test}: {why}")?;

@@ -82,7 +82,7 @@ fn announced(data: &std::path::Path) -> Option<ServerUrl> {
 
 /// Whether another process has the data folder.
 fn is_locked(error: &jackfield_core::Error) -> bool {
-    matches!(error.kind, jackfield_core::ErrorKind::Conflict | jackfield_core::ErrorKind::Unavailable)
+    error.kind == jackfield_core::ErrorKind::Unavailable
 }
 
 /// `$VARIABLE/jackfield`, or `~/FOLDER/jackfield`. As the XDG specification asks, a relative path counts as none.

@@ -59,7 +59,8 @@ impl Health {
         }
         if let Machine::Failing(_, failures) = *machine {
             let patience = machine::PATIENCE;
-            found.message = format!("{failures} of {patience} checks that may fail in a row have failed: {}", found.message);
+            found.message =
+                format!("{failures} of {patience} checks that may fail in a row have failed: {}", found.message);
         }
         found.state = to;
         found.system_version = found.system_version.or(last.system_version.take());

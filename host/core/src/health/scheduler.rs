@@ -36,7 +36,8 @@ pub(crate) async fn run(shared: Arc<Shared>, interval: Duration) {
         plans.retain(|name, _| view.integrations.contains_key(&**name));
         for integration in view.integrations.values() {
             let plan = plans.entry(integration.name.clone());
-            let plan = plan.or_insert_with(|| Plan { due: soon(interval), revision: integration.revision, runs: false });
+            let plan =
+                plan.or_insert_with(|| Plan { due: soon(interval), revision: integration.revision, runs: false });
             if plan.revision != integration.revision {
                 plan.revision = integration.revision;
                 plan.due = soon(interval);

@@ -172,9 +172,7 @@ pub(crate) async fn update(shared: &Shared, name: &str, change: UpdateIntegratio
         }
         let (name, live) = (old.name.clone(), old.live.clone());
         Ok(Decision::Change(Change {
-            mutations: vec![
-                Mutation::set(Bucket::Integrations, &*name, value).expect(Expect::Revision(old.revision)),
-            ],
+            mutations: vec![Mutation::set(Bucket::Integrations, &*name, value).expect(Expect::Revision(old.revision))],
             event: (
                 EventKind::IntegrationUpdated,
                 Some(name.to_string()),
@@ -252,7 +250,8 @@ fn same(view: &View, plugin: &Installed) -> Result<()> {
 
 fn moved_on(name: &str, wanted: Option<u64>, revision: u64) -> Error {
     let wanted = wanted.map_or("the one you changed".to_owned(), |wanted| wanted.to_string());
-    let message = format!("`{name}` is at revision {revision}, not {wanted}: somebody changed it; read it again, then decide");
+    let message =
+        format!("`{name}` is at revision {revision}, not {wanted}: somebody changed it; read it again, then decide");
     Error::new(ErrorKind::Conflict, ErrorSource::Caller, message)
 }
 

@@ -76,7 +76,7 @@ impl Runtime {
         if let Some(capability) = self.capabilities.iter().find(|c| c.short == wanted) {
             return Ok(capability);
         }
-        let id = choose(wanted, self.capabilities.iter().map(|c| &c.id))?;
+        let id = choose(wanted, &self.capabilities.iter().map(|c| &c.id).collect::<Vec<_>>())?;
         let found = self.capabilities.iter().find(|c| c.id == *id);
         found.ok_or_else(|| Error::internal("a capability was chosen that is not there"))
     }
@@ -111,7 +111,9 @@ impl ServedCapability {
             }
             (None, [only]) => Ok(only),
             (None, []) => Err(Error::invalid(format!("`{}` has no change feed to watch", self.short))),
-            (None, _) => Err(Error::invalid(format!("`{}` has several change feeds; name one of {}", self.short, listed()))),
+            (None, _) => {
+                Err(Error::invalid(format!("`{}` has several change feeds; name one of {}", self.short, listed())))
+            }
         }
     }
 }

@@ -53,13 +53,17 @@ fn fits_manifest(package: &Package, reflection: &Reflection) -> Result<()> {
         .iter()
         .flat_map(|capability| capability.package.interfaces.iter().map(|interface| interface.id.clone()))
         .collect();
-    let missing = claimed.difference(&exported).map(|id| format!("\n  - it lists `{id}`, which the component does not export"));
-    let unlisted = exported.difference(&claimed).map(|id| format!("\n  - it does not list `{id}`, which the component exports"));
+    let missing =
+        claimed.difference(&exported).map(|id| format!("\n  - it lists `{id}`, which the component does not export"));
+    let unlisted =
+        exported.difference(&claimed).map(|id| format!("\n  - it does not list `{id}`, which the component exports"));
     let faults: String = missing.chain(unlisted).collect();
     if faults.is_empty() {
         return Ok(());
     }
-    Err(Error::invalid(format!("the manifest's `capabilities` do not match the component; correct them and pack it again:{faults}")))
+    Err(Error::invalid(format!(
+        "the manifest's `capabilities` do not match the component; correct them and pack it again:{faults}"
+    )))
 }
 
 /// Whether capabilities that installed plugins export too are the same ones: a caller of a capability must be able to rely

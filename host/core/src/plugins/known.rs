@@ -4,7 +4,9 @@
 
 use std::sync::LazyLock;
 
-use jackfield_reflect::{Difference, Interface, Package, ReflectError, Reflection, differences, import_differences, read_wit};
+use jackfield_reflect::{
+    Difference, Interface, Package, ReflectError, Reflection, differences, import_differences, read_wit,
+};
 use jackfield_registry::first_party_wit;
 
 use super::inspect::interface;
@@ -118,9 +120,11 @@ mod tests {
             fits(&reflection)
         };
         assert!(fits_with("").is_ok());
-        let error = fits_with("package jackfield:plugin@0.2.0 { interface config { get: func() -> string; } }").unwrap_err();
+        let error =
+            fits_with("package jackfield:plugin@0.2.0 { interface config { get: func() -> string; } }").unwrap_err();
         assert!(error.message.contains("version 0.2.0") && error.message.contains("has 0.1.0"), "{error}");
-        let error = fits_with("package jackfield:plugin@0.1.0 { interface config { get: func(a: u8) -> string; } }").unwrap_err();
+        let error = fits_with("package jackfield:plugin@0.1.0 { interface config { get: func(a: u8) -> string; } }")
+            .unwrap_err();
         assert!(error.message.contains("`get` gained a parameter `a`"), "{error}");
         let error = fits_with("package jackfield:plugin@0.1.0 { interface sockets { get: func(); } }").unwrap_err();
         assert!(error.message.contains("no such interface"), "{error}");

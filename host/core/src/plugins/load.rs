@@ -14,7 +14,8 @@ use jackfield_store::{Bucket, Store};
 
 use super::{Code, Installed, PluginRecord, inspect, inspect::Inspected};
 use crate::{
-    Error, ErrorKind, ErrorSource, Result, config::Schema, faults, guest_log::GuestLog, limits, shared::Shared, view::View,
+    Error, ErrorKind, ErrorSource, Result, config::Schema, faults, guest_log::GuestLog, limits, shared::Shared,
+    view::View,
 };
 
 /// How long a plugin may take to say its name.
@@ -35,7 +36,11 @@ pub(super) async fn prepare(shared: &Shared, inspected: Inspected, file: Bytes) 
     if said.name != plugin.name || said.version != plugin.version.to_string() {
         // The manifest is believed: it is what the digest pins and the operator reads.
         let (name, version) = (crate::guest_log::clean(&said.name), crate::guest_log::clean(&said.version));
-        tracing::warn!(plugin = plugin.name, "the plugin calls itself `{name}` {version}, its manifest says {}", plugin.version);
+        tracing::warn!(
+            plugin = plugin.name,
+            "the plugin calls itself `{name}` {version}, its manifest says {}",
+            plugin.version
+        );
     }
     Ok(code)
 }

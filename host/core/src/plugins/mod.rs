@@ -170,7 +170,11 @@ pub(crate) async fn remove(shared: &Shared, name: &str) -> Result<()> {
             return Err(Error::new(
                 ErrorKind::Conflict,
                 ErrorSource::Caller,
-                format!("`{name}` is used by {}; remove {} first", quoted(&users), if users.len() == 1 { "it" } else { "them" }),
+                format!(
+                    "`{name}` is used by {}; remove {} first",
+                    quoted(&users),
+                    if users.len() == 1 { "it" } else { "them" }
+                ),
             ));
         }
         Ok(Decision::Change(Change {

@@ -7,9 +7,7 @@ mod scalar;
 
 use serde::{Deserialize, Deserializer};
 
-pub(crate) use lists::{
-    AlertItem, Alerts, BuildInfo, LabelSet, MetadataItem, RuleGroup, RuleItem, Rules, TargetItem, Targets,
-};
+pub(crate) use lists::{AlertItem, Alerts, BuildInfo, LabelSet, MetadataItem, RuleItem, Rules, TargetItem, Targets};
 pub(crate) use query::QueryAnswer;
 pub(crate) use scalar::Number;
 

@@ -1,0 +1,78 @@
+//! One call, from a name to an answer: which operation is meant, how long it may take, who is to blame if it fails.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use jackfield_engine::{CallContext, CallError, Guest, Limits};
+use jackfield_reflect::OperationKind;
+
+use crate::{
+    CallRequest, Error, Result, faults, idempotency,
+    integrations::{Integration, Runtime, Served},
+    metrics::TYPED,
+    shared::Shared,
+};
+
+/// Calls an operation, JSON in and JSON out.
+pub(crate) async fn call(shared: &Shared, request: CallRequest) -> Result<Bytes> {
+    let CallRequest { integration, capability, operation, params, timeout, idempotency_key } = request;
+    shared.open()?;
+    let integration = shared.view.load().integration(&integration)?.clone();
+    let runtime = integration.running()?;
+    let served = runtime.capability(&capability)?.operation(&operation)?;
+    let params = if params.is_empty() { Bytes::from_static(b"{}") } else { params };
+    let params = idempotency::with_key(&served.operation, &params, idempotency_key.as_deref())?;
+    run(shared, &integration, runtime, served, &params, timeout).await.map(Bytes::from)
+}
+
+/// Calls an operation that was found already.
+pub(crate) async fn run(
+    shared: &Shared,
+    integration: &Arc<Integration>,
+    runtime: &Runtime,
+    served: &Served,
+    params: &[u8],
+    timeout: Option<Duration>,
+) -> Result<Vec<u8>> {
+    let operation = &served.operation;
+    let measured = served.metrics.begin();
+    let context = CallContext::new(served.action.clone(), allowed(&runtime.limits, timeout));
+    let tracked = integration.live.tracks.begin(context.id);
+    let answer = runtime.pool(operation).call(operation, params, context).await;
+    let result = answer.map_err(|error| {
+        shared.guest_fault(integration, &served.action, &error);
+        faults::call(error, operation.kind == OperationKind::Write, tracked.so_far())
+    });
+    measured.ended(&result);
+    result
+}
+
+/// An embedder's own call, with functions that `bindgen!` made for it.
+pub(crate) async fn typed<F, R>(shared: &Shared, integration: &str, call: F) -> Result<R>
+where
+    F: AsyncFnOnce(&mut Guest) -> wasmtime::Result<R>,
+{
+    shared.open()?;
+    let integration = shared.view.load().integration(integration)?.clone();
+    let runtime = integration.running()?;
+    let measured = integration.live.calls.of(TYPED.0, TYPED.1).begin();
+    let context = CallContext::new("typed", runtime.limits.call_timeout);
+    let tracked = integration.live.tracks.begin(context.id);
+    let result = runtime.calls.typed(context, call).await.map_err(|error: CallError| {
+        shared.guest_fault(&integration, "typed", &error);
+        // What the embedder calls is not known here: it may be a write.
+        faults::call(error, true, tracked.so_far())
+    });
+    measured.ended(&result);
+    result
+}
+
+/// The caller's timeout within the integration's.
+fn allowed(limits: &Limits, timeout: Option<Duration>) -> Duration {
+    timeout.map_or(limits.call_timeout, |timeout| timeout.min(limits.call_timeout))
+}
+
+/// An answer that should be JSON of a known form and is not.
+pub(crate) fn malformed(what: &str, error: &serde_json::Error) -> Error {
+    Error::internal(format!("{what} cannot be read: {error}"))
+}

@@ -1,0 +1,154 @@
+//! What is counted: calls by integration, capability, operation and outcome. All of these come from closed sets (what is
+//! installed and configured, the kinds of error), so there are only ever as many series as there are things; what a
+//! caller makes up is counted nowhere. Counting takes no lock that a scrape holds for long.
+
+mod scrape;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use prometheus_client::metrics::histogram::Histogram;
+
+use crate::{Error, ErrorKind};
+pub(crate) use scrape::text;
+
+/// Upper bounds of the latency histogram, in seconds: from a call that stays in memory to the longest one allowed.
+const BUCKETS: [f64; 14] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
+
+/// What became of calls, in the order they are counted in.
+const OUTCOMES: [&str; 14] = [
+    "ok",
+    "cancelled",
+    "invalid",
+    "unauthenticated",
+    "permission-denied",
+    "not-found",
+    "already-exists",
+    "conflict",
+    "rate-limited",
+    "unavailable",
+    "deadline-exceeded",
+    "unsupported",
+    "outcome-unknown",
+    "internal",
+];
+
+/// What the name of an embedder's own calls is where operations are named.
+pub(crate) const TYPED: (&str, &str) = ("typed", "typed");
+
+/// The counters of one integration's calls, by capability and operation.
+#[derive(Debug, Default)]
+pub(crate) struct Calls(Mutex<BTreeMap<(String, String), Arc<OperationMetrics>>>);
+
+impl Calls {
+    /// The counters of an operation; they outlive the integration's changes.
+    pub(crate) fn of(&self, capability: &str, operation: &str) -> Arc<OperationMetrics> {
+        let key = (capability.to_owned(), operation.to_owned());
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone()
+    }
+
+    fn all(&self) -> Vec<((String, String), Arc<OperationMetrics>)> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().map(|(key, metrics)| (key.clone(), metrics.clone())).collect()
+    }
+}
+
+/// The counters of one operation.
+#[derive(Debug)]
+pub(crate) struct OperationMetrics {
+    outcomes: [AtomicU64; OUTCOMES.len()],
+    seconds: Histogram,
+}
+
+impl Default for OperationMetrics {
+    fn default() -> Self {
+        Self { outcomes: Default::default(), seconds: Histogram::new(BUCKETS) }
+    }
+}
+
+impl OperationMetrics {
+    /// Begins to measure a call. Dropped without an outcome, it counts as cancelled.
+    pub(crate) fn begin(self: &Arc<Self>) -> Measured {
+        Measured { metrics: self.clone(), started: Instant::now(), outcome: 1 }
+    }
+
+    fn record(&self, outcome: usize, took: Duration) {
+        if let Some(counter) = self.outcomes.get(outcome) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+        self.seconds.observe(took.as_secs_f64());
+    }
+
+    fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        OUTCOMES.into_iter().zip(self.outcomes.iter().map(|counter| counter.load(Ordering::Relaxed)))
+    }
+}
+
+/// A call that is measured.
+pub(crate) struct Measured {
+    metrics: Arc<OperationMetrics>,
+    started: Instant,
+    outcome: usize,
+}
+
+impl Measured {
+    /// The call has ended.
+    pub(crate) fn ended<T>(mut self, result: &Result<T, Error>) {
+        self.outcome = match result {
+            Ok(_) => 0,
+            Err(error) => outcome(error.kind),
+        };
+    }
+}
+
+impl Drop for Measured {
+    fn drop(&mut self) {
+        self.metrics.record(self.outcome, self.started.elapsed());
+    }
+}
+
+fn outcome(kind: ErrorKind) -> usize {
+    OUTCOMES.iter().position(|name| *name == kind.as_str()).unwrap_or(OUTCOMES.len() - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_error_has_an_outcome_of_its_own() {
+        let kinds = [
+            ErrorKind::Invalid,
+            ErrorKind::Unauthenticated,
+            ErrorKind::PermissionDenied,
+            ErrorKind::NotFound,
+            ErrorKind::AlreadyExists,
+            ErrorKind::Conflict,
+            ErrorKind::RateLimited,
+            ErrorKind::Unavailable,
+            ErrorKind::DeadlineExceeded,
+            ErrorKind::Unsupported,
+            ErrorKind::OutcomeUnknown,
+            ErrorKind::Internal,
+        ];
+        for kind in kinds {
+            assert_eq!(OUTCOMES[outcome(kind)], kind.as_str());
+        }
+    }
+
+    #[test]
+    fn a_call_counts_once_by_how_it_ended_and_one_that_was_dropped_as_cancelled() {
+        let metrics = Arc::new(OperationMetrics::default());
+        metrics.begin().ended(&Ok(()));
+        metrics.begin().ended::<()>(&Err(Error::invalid("x")));
+        drop(metrics.begin());
+        let counted: Vec<_> = metrics.counts().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(counted, [("ok", 1), ("cancelled", 1), ("invalid", 1)]);
+    }
+}

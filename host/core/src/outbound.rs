@@ -1,0 +1,94 @@
+//! The way out: the engine's [`Outbound`] over the integration's gateway.
+//!
+//! The gateway decides what may be sent and says typed what went wrong; here that becomes the error the guest sees. What
+//! was surely not carried out is `unavailable`; what may have been is `outcome-unknown`, but for requests that change
+//! nothing by their method. On the way it is remembered for the call who was waited for and whether something was sent,
+//! since a guest that is stopped cannot say.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jackfield_engine::{CallContext, Outbound, OutboundBody, OutboundRequest, OutboundResponse, types};
+use jackfield_registry::Manifest;
+
+pub(crate) use crate::gateway_shim::{
+    Dialer, EndpointSpec, Gateway, GatewayError, GatewayLimits, Request, ResponseBody,
+};
+use crate::{Error, track::Tracks};
+
+/// What is kept back of a call's time, so that the guest can still say that time ran out.
+const RESERVE: Duration = Duration::from_millis(100);
+
+/// The gateway of one integration, for its guests.
+pub(crate) struct GuestOutbound {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) tracks: Arc<Tracks>,
+}
+
+#[async_trait]
+impl Outbound for GuestOutbound {
+    async fn send(&self, call: &CallContext, request: OutboundRequest) -> Result<OutboundResponse, types::Error> {
+        let safe = is_safe(&request.method);
+        let left = call.deadline.saturating_duration_since(std::time::Instant::now());
+        let deadline = call.deadline.checked_sub(RESERVE.min(left / 10)).unwrap_or(call.deadline);
+        let mut wrote = false;
+        self.tracks.update(call.id, |track| {
+            wrote = track.wrote;
+            track.waits = true;
+            track.wrote |= !safe;
+        });
+        let OutboundRequest { endpoint, method, path_and_query, headers, body, timeout } = request;
+        let request = Request { endpoint, method, path_and_query, headers, body, timeout };
+        let answer = self.gateway.send(request, deadline).await;
+        self.tracks.update(call.id, |track| {
+            track.waits = false;
+            if let Err(error) = &answer
+                && !error.sent()
+            {
+                track.wrote = wrote;
+            }
+        });
+        let response = answer.map_err(|error| fault(&error, safe))?;
+        let body = GuestBody { body: response.body, call: call.id, tracks: self.tracks.clone() };
+        Ok(OutboundResponse { status: response.status, headers: response.headers, body: Box::new(body) })
+    }
+}
+
+struct GuestBody {
+    body: ResponseBody,
+    call: u64,
+    tracks: Arc<Tracks>,
+}
+
+#[async_trait]
+impl OutboundBody for GuestBody {
+    async fn read(&mut self, max: usize) -> Result<Option<Bytes>, types::Error> {
+        self.tracks.update(self.call, |track| track.waits = true);
+        let piece = self.body.read(max).await;
+        self.tracks.update(self.call, |track| track.waits = false);
+        // The head has arrived: whatever was asked has been carried out or refused already.
+        piece.map_err(|error| fault(&error, true))
+    }
+}
+
+/// Methods that change nothing (RFC 9110).
+fn is_safe(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE")
+}
+
+/// What a failed request is to the guest.
+fn fault(error: &GatewayError, safe: bool) -> types::Error {
+    let kind = if error.sent() && !safe { types::ErrorKind::OutcomeUnknown } else { types::ErrorKind::Unavailable };
+    types::Error { kind, message: error.to_string(), source: types::ErrorSource::Downstream, code: None }
+}
+
+/// An endpoint that cannot be set up as configured.
+pub(crate) fn misconfigured(_manifest: &Manifest, error: &GatewayError) -> Error {
+    Error::invalid(error.to_string())
+}
+
+/// What dials for all integrations.
+pub(crate) fn dialer() -> crate::Result<Arc<Dialer>> {
+    Ok(Arc::new(Dialer))
+}
