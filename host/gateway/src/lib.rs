@@ -1,1 +1,22 @@
 //! What a plugin may send: endpoints by name, method and path rules, header hygiene, budgets.
+//!
+//! A [`Gateway`] belongs to one integration and is its only way out. The plugin names an endpoint; the operator's
+//! configuration says where that is, the manifest says which methods and paths the plugin may ask for there, and what is
+//! not granted is refused with the exact line that would grant it. How an address is dialled and which addresses may be
+//! is `jackfield-net`'s business.
+
+mod body;
+mod endpoint;
+mod error;
+mod gateway;
+mod grant;
+mod headers;
+mod path;
+
+pub use body::ResponseBody;
+pub use endpoint::EndpointSpec;
+pub use error::GatewayError;
+pub use gateway::{Gateway, GatewayLimits, GatewayStats, Request, Response};
+pub use grant::Grant;
+pub use jackfield_net::{Dialer, IpNet};
+pub use path::{InvalidPath, normalize};

@@ -39,5 +39,5 @@ pub use error::{Attempt, ConnectError, SendError};
 pub use ipnet::IpNet;
 pub use policy::{AddressClass, AddressPolicy, Classified, Refusal, classify};
 pub use resolve::{Resolver, SystemResolver};
-pub use sender::{OutgoingRequest, Sender};
+pub use sender::{Deadline, OutgoingRequest, Sender};
 pub use tls::TlsError;

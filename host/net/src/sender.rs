@@ -44,6 +44,21 @@ pub struct OutgoingRequest {
     pub body: Bytes,
 }
 
+/// By when what must have happened. An [`Instant`] alone means both.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline {
+    /// There must be a connection. A caller with another address to try sets it earlier than the other.
+    pub connect: Instant,
+    /// The response's head must have arrived.
+    pub answer: Instant,
+}
+
+impl From<Instant> for Deadline {
+    fn from(at: Instant) -> Self {
+        Self { connect: at, answer: at }
+    }
+}
+
 /// Sends requests to one address.
 #[derive(Clone)]
 pub struct Sender {
@@ -73,12 +88,22 @@ impl Sender {
         &self.route.address
     }
 
-    /// Sends a request and returns when the response's head has arrived, before `deadline`. Dropping the future gives
+    /// Sends a request and returns when the response's head has arrived, within `deadline`. Dropping the future gives
     /// the request up and frees its connection: HTTP/1.1 by closing it, HTTP/2 by resetting the stream.
-    pub async fn send(&self, request: OutgoingRequest, deadline: Instant) -> Result<Response<Body>, SendError> {
+    pub async fn send(
+        &self,
+        request: OutgoingRequest,
+        deadline: impl Into<Deadline>,
+    ) -> Result<Response<Body>, SendError> {
+        let deadline = deadline.into();
         let mut request = self.assemble(request)?;
         let given = capture_connection(&mut request);
-        match timeout_at(deadline.into(), self.client.request(request)).await {
+        let mut sending = self.client.request(request);
+        let mut outcome = timeout_at(deadline.connect.min(deadline.answer).into(), &mut sending).await;
+        if outcome.is_err() && was_given(&given) {
+            outcome = timeout_at(deadline.answer.into(), &mut sending).await;
+        }
+        match outcome {
             Err(_) => Err(SendError::Timeout { sent: was_given(&given) }),
             Ok(Err(error)) => Err(self.explain(&error, was_given(&given))),
             // Nothing here asks for an upgrade, so the other side speaks something else now.

@@ -171,7 +171,8 @@ pub(crate) fn explain(error: &std::io::Error, host: &Host) -> TlsError {
 fn explain_certificate(reason: &CertificateError, host: String) -> TlsError {
     use CertificateError::*;
     match reason {
-        UnknownIssuer => TlsError::UnknownIssuer { host },
+        // A bad signature is what another CA of the same name looks like, e.g. one that was set up anew.
+        UnknownIssuer | BadSignature => TlsError::UnknownIssuer { host },
         Expired | ExpiredContext { .. } => TlsError::Expired { host },
         NotValidYet | NotValidYetContext { .. } => TlsError::NotYetValid { host },
         NotValidForName => TlsError::WrongName { host, presented: Vec::new() },

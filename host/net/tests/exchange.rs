@@ -238,3 +238,37 @@ async fn a_server_that_closes_at_once_never_got_the_request_or_may_have() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_stream_that_the_server_refused_unprocessed_was_surely_not_carried_out() {
+    let ca = Ca::new();
+    let tls = tokio_rustls::TlsAcceptor::from(ca.server("127.0.0.1", VALID, &["h2"]));
+    let server = Server::scripted(move |stream, _| {
+        let tls = tls.clone();
+        async move {
+            let mut connection = h2::server::handshake(tls.accept(stream).await.unwrap()).await.unwrap();
+            while let Some(Ok((_, mut respond))) = connection.accept().await {
+                respond.send_reset(h2::Reason::REFUSED_STREAM);
+            }
+        }
+    })
+    .await;
+    let options = SenderOptions { ca_pem: Some(ca.pem()), ..SenderOptions::default() };
+    let address = Address::parse(&format!("https://{}", server.address)).unwrap();
+    let error = get(&Dialer::new().sender(address, &options).unwrap()).await.unwrap_err();
+    assert!(matches!(error, SendError::Declined) && !error.sent(), "{error}");
+}
+
+#[tokio::test]
+async fn the_time_to_connect_does_not_cut_short_an_answer_that_is_under_way() {
+    let server = Server::http(async |_| {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        answer(200, "late")
+    })
+    .await;
+    let now = Instant::now();
+    let deadline =
+        jackfield_net::Deadline { connect: now + Duration::from_millis(50), answer: now + Duration::from_secs(5) };
+    let response = sender(&server).send(request(Method::GET, ""), deadline).await.unwrap();
+    assert_eq!(drain(response).await.unwrap(), 4);
+}

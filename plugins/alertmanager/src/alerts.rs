@@ -41,8 +41,14 @@ impl Alerts for crate::Alertmanager {
 
 /// A regular expression that matches this text and no other: the parameter is one.
 fn literally(text: &str) -> String {
-    let escaped = text.chars().flat_map(|c| ["", "\\"].get(usize::from(r"\.+*?()|[]{}^$".contains(c))).copied().unwrap_or_default().chars().chain([c]));
-    escaped.collect()
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if r"\.+*?()|[]{}^$".contains(c) {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
 }
 
 fn alert(item: AlertItem) -> Alert {

@@ -11,21 +11,18 @@ use crate::wit::silences::SilenceState;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Status {
-    #[serde(default)]
     pub(crate) cluster: Cluster,
-    #[serde(default)]
     pub(crate) version_info: VersionInfo,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
+#[derive(Deserialize)]
 pub(crate) struct Cluster {
     pub(crate) status: String,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
+#[derive(Deserialize)]
 pub(crate) struct VersionInfo {
+    #[serde(default)]
     pub(crate) version: String,
 }
 

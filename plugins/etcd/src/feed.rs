@@ -49,12 +49,7 @@ fn change(event: WatchEvent) -> Option<Change> {
 }
 
 /// The changes of a prefix after a cursor, and the cursor after them.
-pub(crate) fn poll(
-    etcd: &Etcd,
-    prefix: &str,
-    cursor: Option<&str>,
-    wait_ms: u32,
-) -> Result<(Vec<WatchEvent>, String)> {
+pub(crate) fn poll(etcd: &Etcd, prefix: &str, cursor: Option<&str>, wait_ms: u32) -> Result<(Vec<WatchEvent>, String)> {
     let wait = Duration::from_millis(wait_ms.min(MAX_WAIT_MS).into());
     let start = match cursor {
         Some(cursor) => revision_of(cursor)?,
@@ -176,7 +171,9 @@ impl<'a> Poll<'a> {
             if self.ended {
                 return Err(Error::unavailable("etcd ended the watch; poll again with the same cursor").downstream());
             }
-            let reached = created.unwrap_or_default();
+            let Some(reached) = created else {
+                return Err(Error::unavailable("etcd did not begin the watch in time; poll again").downstream());
+            };
             let silent = self.begun.elapsed() >= SILENCE;
             if silent && reached - next + 1 >= LAG && self.etcd.is_unchanged(&self.span, next, reached)? {
                 next = reached + 1;
@@ -216,7 +213,8 @@ impl Etcd {
         if from <= 1 {
             return Ok(false);
         }
-        let at = |revision| Range { range_end: Some(span.end()), revision: Some(Int(revision)), ..Range::key(span.start()) };
+        let at =
+            |revision| Range { range_end: Some(span.end()), revision: Some(Int(revision)), ..Range::key(span.start()) };
         let count = |revision| Op::Range(Range { count_only: true, ..at(revision) });
         let newest = Range { revision: Some(Int(to)), ..Range::first(span.start(), span.end(), Order::LAST_CHANGED) };
         let txn = Txn { success: vec![count(from - 1), count(to), Op::Range(newest)], ..Txn::default() };

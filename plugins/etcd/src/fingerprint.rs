@@ -20,9 +20,8 @@ impl Fingerprint {
         let part = part.as_ref();
         // The length goes in too, so that parts cannot flow into each other.
         let length = (part.len() as u64).to_le_bytes();
-        let hash = |hash: u128, byte: &u8| {
-            (hash ^ u128::from(*byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
-        };
+        let hash =
+            |hash: u128, byte: &u8| (hash ^ u128::from(*byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
         Self(part.iter().fold(length.iter().fold(self.0, hash), hash))
     }
 

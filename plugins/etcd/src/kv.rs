@@ -173,12 +173,7 @@ impl KeyValue for EtcdPlugin {
         }
     }
 
-    fn compare_and_set(
-        key: String,
-        expected: Option<Vec<u8>>,
-        value: Vec<u8>,
-        options: WriteOptions,
-    ) -> Result<Entry> {
+    fn compare_and_set(key: String, expected: Option<Vec<u8>>, value: Vec<u8>, options: WriteOptions) -> Result<Entry> {
         let request = Fingerprint::new("compare-and-set").with(&key).with_opt(expected.as_ref()).with(&value);
         let mut compare: Vec<Compare> = names::precondition(&options, &key)?.into_iter().collect();
         compare.push(match &expected {

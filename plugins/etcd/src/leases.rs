@@ -69,7 +69,9 @@ impl Leases for EtcdPlugin {
                 if !error.is_not_found() {
                     return error;
                 }
-                Error::conflict(format!("this idempotency key granted the lease `{id}`, which has ended; use a new key"))
+                Error::conflict(format!(
+                    "this idempotency key granted the lease `{id}`, which has ended; use a new key"
+                ))
             });
         }
         if options.dry_run {

@@ -89,11 +89,8 @@ mod tests {
             ("services/", "", true),
             ("jackfield/idempotent/", "locks/", true),
         ] {
-            let settings = Settings {
-                service_prefix: services.to_owned(),
-                lock_prefix: locks.to_owned(),
-                ..Settings::default()
-            };
+            let settings =
+                Settings { service_prefix: services.to_owned(), lock_prefix: locks.to_owned(), ..Settings::default() };
             assert_eq!(settings.check().is_ok(), fine, "{services} {locks}");
         }
     }

@@ -165,9 +165,7 @@ mod tests {
     }
 
     fn told(collected: &Collected) -> Vec<(String, i64)> {
-        let told = |event: &WatchEvent| {
-            (String::from_utf8(event.kv.key.0.clone()).unwrap(), event.kv.mod_revision.0)
-        };
+        let told = |event: &WatchEvent| (String::from_utf8(event.kv.key.0.clone()).unwrap(), event.kv.mod_revision.0);
         collected.events.iter().map(told).collect()
     }
 

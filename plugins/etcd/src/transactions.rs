@@ -44,7 +44,8 @@ impl Transactions for EtcdPlugin {
             Done::Now(done) => {
                 let steps = if done.succeeded { then } else { otherwise };
                 let revision = done.header.revision.0.to_string();
-                let results = steps.into_iter().zip(done.responses).map(|(step, answer)| result(step, answer, &revision));
+                let results =
+                    steps.into_iter().zip(done.responses).map(|(step, answer)| result(step, answer, &revision));
                 Ok(Outcome { succeeded: done.succeeded, results: results.collect::<Result<_>>()? })
             }
             Done::Before(revision, succeeded) => {
@@ -57,9 +58,7 @@ impl Transactions for EtcdPlugin {
 impl Etcd {
     /// The answer of a transaction that was carried out at `revision`.
     fn replay(&self, succeeded: bool, steps: Vec<Step>, revision: i64) -> Result<Outcome> {
-        let reads = steps.iter().map(|step| {
-            Op::Range(Range { revision: Some(Int(revision - 1)), ..look(step) })
-        });
+        let reads = steps.iter().map(|step| Op::Range(Range { revision: Some(Int(revision - 1)), ..look(step) }));
         let txn = Txn { success: reads.collect(), ..Txn::default() };
         let before = self.txn(&txn, Effect::Read).map_err(|error| {
             if !errors::is_compacted(&error) {
@@ -111,8 +110,7 @@ fn simulate(steps: Vec<Step>, before: Vec<Option<Kv>>, revision: &str) -> Vec<St
         };
         results.push(match step {
             Step::Put(put) => {
-                let entry =
-                    Entry { key: put.key, value: put.value, revision: revision.to_owned(), lease: put.lease };
+                let entry = Entry { key: put.key, value: put.value, revision: revision.to_owned(), lease: put.lease };
                 done.push((entry.key.clone(), Some(entry.clone())));
                 StepResult::Put(entry)
             }
@@ -129,16 +127,14 @@ fn simulate(steps: Vec<Step>, before: Vec<Option<Kv>>, revision: &str) -> Vec<St
 
 fn result(step: Step, answer: Answer, revision: &str) -> Result<StepResult> {
     match (step, answer) {
-        (Step::Put(put), Answer::Put(_)) => Ok(StepResult::Put(Entry {
+        (Step::Put(put), Answer::Put {}) => Ok(StepResult::Put(Entry {
             key: put.key,
             value: put.value,
             revision: revision.to_owned(),
             lease: put.lease,
         })),
         (Step::Delete(_), Answer::Delete(done)) => Ok(StepResult::Deleted(done.deleted.0.unsigned_abs())),
-        (Step::Get(_), Answer::Range(range)) => {
-            Ok(StepResult::Got(range.kvs.into_iter().next().and_then(kv::entry)))
-        }
+        (Step::Get(_), Answer::Range(range)) => Ok(StepResult::Got(range.kvs.into_iter().next().and_then(kv::entry))),
         _ => Err(Error::outcome_unknown("etcd's answer to a transaction does not match its steps").downstream()),
     }
 }
@@ -196,12 +192,7 @@ fn steps(etcd: &Etcd, steps: &[Step], field: &str) -> Result<Vec<Op>> {
                 once_only(put.contains(&step.key.as_str()) || deleted.contains(&step.key.as_str()), &at("put/key"))?;
                 put.push(&step.key);
                 let lease = Int(id.unwrap_or_default());
-                Op::Put(Put {
-                    key: Blob::from(&step.key),
-                    value: step.value.clone().into(),
-                    lease,
-                    ..Put::default()
-                })
+                Op::Put(Put { key: Blob::from(&step.key), value: step.value.clone().into(), lease, ..Put::default() })
             }
             Step::Delete(key) => {
                 names::own_key(key, &at("delete"), &etcd.settings)?;
@@ -227,7 +218,10 @@ fn within(field: &str, parts: usize) -> Result<()> {
 
 fn once_only(again: bool, field: &str) -> Result<()> {
     if again {
-        return Err(Error::invalid(field, "another step changes this key already; etcd changes a key once a transaction"));
+        return Err(Error::invalid(
+            field,
+            "another step changes this key already; etcd changes a key once a transaction",
+        ));
     }
     Ok(())
 }
@@ -247,8 +241,10 @@ mod tests {
     #[test]
     fn a_step_sees_what_the_steps_before_it_did() {
         let get = |key: &str| Step::Get(key.to_owned());
-        let steps = vec![get("a"), put("a", "2"), get("a"), Step::Delete("b".into()), Step::Delete("b".into()), get("b")];
-        let before = vec![kv("a", "1", 5), kv("a", "", 5), kv("a", "1", 5), kv("b", "", 6), kv("b", "", 6), kv("b", "x", 6)];
+        let steps =
+            vec![get("a"), put("a", "2"), get("a"), Step::Delete("b".into()), Step::Delete("b".into()), get("b")];
+        let before =
+            vec![kv("a", "1", 5), kv("a", "", 5), kv("a", "1", 5), kv("b", "", 6), kv("b", "", 6), kv("b", "x", 6)];
         let results = simulate(steps, before, "9");
         let value = |result: &StepResult| match result {
             StepResult::Got(Some(entry)) | StepResult::Put(entry) => {

@@ -9,10 +9,24 @@ use anyhow::Result;
 
 use crate::cargo;
 
-/// Target, program and packed plugins.
+/// Target, program and packed plugins, for use.
 pub(crate) fn everything() -> Result<()> {
     target::ensure()?;
     program()?;
+    guests::build()?;
+    Ok(())
+}
+
+/// As [`everything`], for the tests. The program is built by the same cargo selection that the tests are: cargo unites the
+/// features of all it is asked for, and another selection would compile the WebAssembly runtime a second time.
+pub(crate) fn for_tests() -> Result<()> {
+    target::ensure()?;
+    cargo::step(
+        "jackfield and the tests: building (release; the first time compiles the WebAssembly runtime, which takes minutes)",
+    );
+    let mut build = cargo::cargo();
+    build.args(["test", "--release", "--workspace", "--no-run", "--quiet"]);
+    cargo::run("the build of the tests", &mut build)?;
     guests::build()?;
     Ok(())
 }

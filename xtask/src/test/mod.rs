@@ -17,7 +17,7 @@ use summary::Summary;
 
 /// Runs the tests whose names contain one of the words, or all; whether all passed.
 pub(crate) fn run(filter: &[String]) -> Result<bool> {
-    setup::everything()?;
+    setup::for_tests()?;
     let temporary = tempfile::tempdir()?;
     let record = temporary.path().join("peers.jsonl");
     fs::write(&record, "")?;

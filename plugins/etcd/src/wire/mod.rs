@@ -7,7 +7,7 @@ mod response;
 
 pub(crate) use codec::{Blob, Int};
 pub(crate) use request::{
-    Compare, CreateWatch, DeleteRange, Empty, Grant, LeaseId, Op, Order, Put, Range, Target, Txn, WatchRequest,
+    Compare, CreateWatch, DeleteRange, Empty, Grant, LeaseId, Op, Order, Put, Range, Txn, WatchRequest,
 };
 pub(crate) use response::{
     Answer, Deleted, Granted, KeepAlive, Kv, PutDone, Ranged, Status, Streamed, TimeToLive, TxnDone, WatchEvent,

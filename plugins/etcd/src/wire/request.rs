@@ -243,10 +243,7 @@ mod tests {
             json(&Range::first("a", "b", Order::LAST_CHANGED)),
             r#"{"key":"YQ==","range_end":"Yg==","limit":"1","sort_target":"MOD","sort_order":"DESCEND","keys_only":true}"#
         );
-        assert_eq!(
-            json(&Compare::holds("a", "")),
-            r#"{"key":"YQ==","result":"EQUAL","target":"VALUE","value":""}"#
-        );
+        assert_eq!(json(&Compare::holds("a", "")), r#"{"key":"YQ==","result":"EQUAL","target":"VALUE","value":""}"#);
         assert_eq!(
             json(&Op::Put(Put { key: "a".into(), lease: Int(7), ..Put::default() })),
             r#"{"request_put":{"key":"YQ==","value":"","lease":"7"}}"#

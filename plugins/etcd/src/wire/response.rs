@@ -64,7 +64,7 @@ pub(crate) enum Answer {
     #[serde(rename = "response_range")]
     Range(Ranged),
     #[serde(rename = "response_put")]
-    Put(PutDone),
+    Put {},
     #[serde(rename = "response_delete_range")]
     Delete(Deleted),
     #[serde(rename = "response_txn")]
@@ -162,19 +162,18 @@ mod tests {
         .unwrap();
         assert_eq!(done.header.revision, Int(5));
         let [Answer::Txn(inner)] = &done.responses[..] else { panic!("{done:?}") };
-        let [Answer::Delete(deleted), Answer::Put(put), Answer::Range(range)] = &inner.responses[..] else {
+        let [Answer::Delete(deleted), Answer::Put {}, Answer::Range(range)] = &inner.responses[..] else {
             panic!("{inner:?}")
         };
-        assert_eq!((deleted.deleted, put.header.revision, range.kvs.len()), (Int(1), Int(5), 0));
+        assert_eq!((deleted.deleted, range.kvs.len()), (Int(1), 0));
         assert_eq!(deleted.prev_kvs[0].value, Blob::from("3"));
     }
 
     #[test]
     fn a_watch_that_was_too_far_behind_is_read() {
-        let message: Streamed<WatchResponse> = serde_json::from_str(
-            r#"{"result":{"header":{"raft_term":"2"},"canceled":true,"compact_revision":"3"}}"#,
-        )
-        .unwrap();
+        let message: Streamed<WatchResponse> =
+            serde_json::from_str(r#"{"result":{"header":{"raft_term":"2"},"canceled":true,"compact_revision":"3"}}"#)
+                .unwrap();
         let response = message.result.unwrap();
         assert!(response.canceled && !response.created);
         assert_eq!((response.compact_revision, response.header.revision), (Int(3), Int(0)));

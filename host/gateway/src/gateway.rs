@@ -1,0 +1,202 @@
+//! One request, from what a plugin asked to what is sent: endpoint, method, path, headers, size, budget, address.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::Method;
+use jackfield_net::{Dialer, OutgoingRequest};
+use tokio::sync::Semaphore;
+
+use crate::{EndpointSpec, GatewayError, ResponseBody, endpoint::Endpoint, headers, normalize};
+
+/// Bounds of one integration's requests.
+#[derive(Clone, Copy, Debug)]
+pub struct GatewayLimits {
+    /// The longest request body, in bytes.
+    pub request_bytes: usize,
+    /// The longest response body, in bytes.
+    pub response_bytes: usize,
+    /// Requests under way at once, responses that are still being read among them.
+    pub in_flight: usize,
+}
+
+impl Default for GatewayLimits {
+    fn default() -> Self {
+        Self { request_bytes: 16 << 20, response_bytes: 64 << 20, in_flight: 256 }
+    }
+}
+
+/// A request as the plugin asked for it. Nothing in it has been checked.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The endpoint's name.
+    pub endpoint: String,
+    /// The method.
+    pub method: String,
+    /// Path and query, relative to the endpoint's address.
+    pub path_and_query: String,
+    /// Headers.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Bytes,
+    /// The longest to wait for the response's head.
+    pub timeout: Option<Duration>,
+}
+
+/// A response whose body is still arriving.
+#[derive(Debug)]
+pub struct Response {
+    /// The status code. A redirect is a response like any other: following it would be a new request.
+    pub status: u16,
+    /// Headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: ResponseBody,
+}
+
+/// What a gateway has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GatewayStats {
+    /// Requests sent.
+    pub requests: u64,
+    /// Requests refused before anything was sent.
+    pub refused: u64,
+    /// Bytes of request bodies sent.
+    pub sent_bytes: u64,
+    /// Bytes of response bodies received.
+    pub received_bytes: u64,
+}
+
+/// The way out of one integration.
+pub struct Gateway {
+    endpoints: Vec<Endpoint>,
+    limits: GatewayLimits,
+    places: Arc<Semaphore>,
+    requests: AtomicU64,
+    refused: AtomicU64,
+    sent_bytes: AtomicU64,
+    received_bytes: Arc<AtomicU64>,
+}
+
+impl Gateway {
+    /// A gateway to the given endpoints and nothing else. No connection is made yet.
+    pub fn new(endpoints: Vec<EndpointSpec>, limits: GatewayLimits, dialer: Arc<Dialer>) -> Result<Self, GatewayError> {
+        let endpoints = endpoints.into_iter().map(|spec| Endpoint::new(spec, &dialer)).collect::<Result<_, _>>()?;
+        Ok(Self {
+            endpoints,
+            limits,
+            places: Arc::new(Semaphore::new(limits.in_flight.clamp(1, Semaphore::MAX_PERMITS))),
+            requests: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            sent_bytes: AtomicU64::new(0),
+            received_bytes: Arc::default(),
+        })
+    }
+
+    /// Sends a request before `deadline` and returns when the response's head has arrived. Where an endpoint has several
+    /// addresses, the next is tried when a request was surely not carried out at the one before, and only then.
+    pub async fn send(&self, request: Request, deadline: Instant) -> Result<Response, GatewayError> {
+        let (endpoint, outgoing) = self.check(&request).inspect_err(|error| {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!(endpoint = request.endpoint, %error, "a request was refused");
+        })?;
+        let place = self.places.clone().try_acquire_owned();
+        let place = place.map_err(|_| GatewayError::Busy { limit: self.limits.in_flight })?;
+        let until = request.timeout.map_or(deadline, |timeout| deadline.min(Instant::now() + timeout));
+
+        let mut failed = GatewayError::NoAddress { endpoint: endpoint.name.clone() };
+        for (i, sender) in endpoint.in_turn() {
+            let target = format!("{}{}", sender.address().base_path(), outgoing.target);
+            let target = target.parse().map_err(|_| GatewayError::Method)?;
+            let attempt = OutgoingRequest {
+                method: outgoing.method.clone(),
+                target,
+                headers: outgoing.headers.clone(),
+                body: request.body.clone(),
+            };
+            self.requests.fetch_add(1, Ordering::Relaxed);
+            match sender.send(attempt, until).await {
+                Ok(response) => {
+                    endpoint.remember(i);
+                    self.sent_bytes.fetch_add(request.body.len() as u64, Ordering::Relaxed);
+                    let (head, body) = response.into_parts();
+                    let limit = self.limits.response_bytes;
+                    if body.announced_len().is_some_and(|len| len > limit as u64) {
+                        return Err(GatewayError::TooLarge { what: "response", limit });
+                    }
+                    return Ok(Response {
+                        status: head.status.as_u16(),
+                        headers: headers::incoming(&head.headers),
+                        body: ResponseBody {
+                            endpoint: endpoint.name.clone(),
+                            body,
+                            rest: Bytes::new(),
+                            left: limit,
+                            limit,
+                            deadline,
+                            received: self.received_bytes.clone(),
+                            _place: place,
+                        },
+                    });
+                }
+                Err(error) => {
+                    let sent = error.sent();
+                    failed = GatewayError::from_send(&endpoint.name, error);
+                    if sent {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(failed)
+    }
+
+    fn check(&self, request: &Request) -> Result<(&Endpoint, Checked), GatewayError> {
+        let endpoint = self.endpoints.iter().find(|e| e.name == request.endpoint).ok_or_else(|| {
+            let declared: Vec<_> = self.endpoints.iter().map(|e| format!("`{}`", e.name)).collect();
+            let declared = if declared.is_empty() { "none".to_owned() } else { declared.join(", ") };
+            GatewayError::UnknownEndpoint { endpoint: request.endpoint.clone(), declared }
+        })?;
+        let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| GatewayError::Method)?;
+        if method == Method::CONNECT {
+            return Err(GatewayError::Method);
+        }
+        let (path, query) = normalize(&request.path_and_query)?;
+        endpoint.grant.check(&endpoint.name, method.as_str(), &path)?;
+        let headers = headers::outgoing(&request.headers)?;
+        if request.body.len() > self.limits.request_bytes {
+            return Err(GatewayError::TooLarge { what: "request", limit: self.limits.request_bytes });
+        }
+        Ok((endpoint, Checked { method, target: format!("{path}{query}"), headers }))
+    }
+
+    /// What it has done so far.
+    pub fn stats(&self) -> GatewayStats {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        GatewayStats {
+            requests: load(&self.requests),
+            refused: load(&self.refused),
+            sent_bytes: load(&self.sent_bytes),
+            received_bytes: load(&self.received_bytes),
+        }
+    }
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+/// What is sent, the same to whichever address of the endpoint.
+struct Checked {
+    method: Method,
+    target: String,
+    headers: http::HeaderMap,
+}
