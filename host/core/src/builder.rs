@@ -8,11 +8,12 @@ use std::{
 
 use arc_swap::ArcSwap;
 use jackfield_engine::{Engine, EngineConfig};
+use jackfield_gateway::Dialer;
 use jackfield_store::{DataLock, MemoryStore, SqliteStore, Store};
 use tokio::sync::{Notify, watch};
 
 use crate::{
-    Error, Host, Result, events::Events, faults, health, host::Inner, integrations, outbound::dialer, plugins,
+    Error, Host, Result, events::Events, faults, health, host::Inner, integrations, plugins,
     registrar, shared::Shared, tasks, tasks::Tasks, view::View,
 };
 
@@ -85,7 +86,7 @@ impl HostBuilder {
         let shared = Arc::new(Shared {
             engine,
             store,
-            dialer: dialer()?,
+            dialer: Arc::new(Dialer::new()),
             view: ArcSwap::default(),
             events: Events::new(),
             registrar,

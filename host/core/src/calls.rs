@@ -37,11 +37,12 @@ pub(crate) async fn run(
     let operation = &served.operation;
     let measured = served.metrics.begin();
     let context = CallContext::new(served.action.clone(), allowed(&runtime.limits, timeout));
-    let tracked = integration.live.tracks.begin(context.id);
+    let writes = operation.kind == OperationKind::Write;
+    let tracked = integration.live.tracks.begin(context.id, writes);
     let answer = runtime.pool(operation).call(operation, params, context).await;
     let result = answer.map_err(|error| {
         shared.guest_fault(integration, &served.action, &error);
-        faults::call(error, operation.kind == OperationKind::Write, tracked.so_far())
+        faults::call(error, writes, tracked.so_far())
     });
     measured.ended(&result);
     result
@@ -57,10 +58,10 @@ where
     let runtime = integration.running()?;
     let measured = integration.live.calls.of(TYPED.0, TYPED.1).begin();
     let context = CallContext::new("typed", runtime.limits.call_timeout);
-    let tracked = integration.live.tracks.begin(context.id);
+    // What the embedder calls is not known here: it may be a write.
+    let tracked = integration.live.tracks.begin(context.id, true);
     let result = runtime.calls.typed(context, call).await.map_err(|error: CallError| {
         shared.guest_fault(&integration, "typed", &error);
-        // What the embedder calls is not known here: it may be a write.
         faults::call(error, true, tracked.so_far())
     });
     measured.ended(&result);

@@ -152,8 +152,8 @@ pub(crate) fn engine(error: EngineError) -> Error {
 mod tests {
     use super::*;
 
-    const WROTE: Track = Track { lines: 0, wrote: true, waits: false };
-    const WAITS: Track = Track { lines: 0, wrote: false, waits: true };
+    const WROTE: Track = Track { writes: true, lines: 0, wrote: true, waits: false };
+    const WAITS: Track = Track { writes: false, lines: 0, wrote: false, waits: true };
 
     fn trap() -> CallError {
         CallError::Trap { message: "unreachable".into() }

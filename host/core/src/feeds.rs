@@ -138,7 +138,9 @@ impl Feed {
         let integration: Arc<Integration> = self.shared.view.load().integration(&self.integration)?.clone();
         let runtime: &Runtime = integration.running()?;
         let served: &Served = runtime.capability(&self.capability)?.feed(Some(&self.operation))?;
-        let wait = MAX_WAIT.min(runtime.limits.call_timeout / 2);
+        // Without a cursor the first poll only asks where the feed is now: who is cut off before the first change then
+        // knows where to resume.
+        let wait = if self.cursor.is_none() { Duration::ZERO } else { MAX_WAIT.min(runtime.limits.call_timeout / 2) };
         let params = self.params(wait)?;
         let started = Instant::now();
         let answer = calls::run(&self.shared, &integration, runtime, served, &params, None).await?;

@@ -31,7 +31,6 @@ mod error;
 mod events;
 mod faults;
 mod feeds;
-mod gateway_shim;
 mod guest_log;
 mod health;
 mod host;
@@ -55,5 +54,7 @@ mod wit_text;
 pub use builder::{HostBuilder, server_of};
 pub use error::{Error, ErrorKind, ErrorSource, Result};
 pub use host::Host;
+/// An instance of a plugin, for [`Host::typed`].
+pub use jackfield_engine::Guest;
 pub use model::*;
 pub use requests::{CallRequest, ChangeBatch, Readiness, WatchRequest};

@@ -12,10 +12,9 @@ use bytes::Bytes;
 use jackfield_engine::{CallContext, Outbound, OutboundBody, OutboundRequest, OutboundResponse, types};
 use jackfield_registry::Manifest;
 
-pub(crate) use crate::gateway_shim::{
-    Dialer, EndpointSpec, Gateway, GatewayError, GatewayLimits, Request, ResponseBody,
-};
-use crate::{Error, track::Tracks};
+use jackfield_gateway::{Gateway, GatewayError, Request, ResponseBody, net::{ConnectError, SendError}};
+
+use crate::{Error, names, track::Tracks};
 
 /// What is kept back of a call's time, so that the guest can still say that time ran out.
 const RESERVE: Duration = Duration::from_millis(100);
@@ -29,11 +28,12 @@ pub(crate) struct GuestOutbound {
 #[async_trait]
 impl Outbound for GuestOutbound {
     async fn send(&self, call: &CallContext, request: OutboundRequest) -> Result<OutboundResponse, types::Error> {
-        let safe = is_safe(&request.method);
         let left = call.deadline.saturating_duration_since(std::time::Instant::now());
         let deadline = call.deadline.checked_sub(RESERVE.min(left / 10)).unwrap_or(call.deadline);
         let mut wrote = false;
+        let mut safe = is_safe(&request.method);
         self.tracks.update(call.id, |track| {
+            safe |= !track.writes;
             wrote = track.wrote;
             track.waits = true;
             track.wrote |= !safe;
@@ -50,7 +50,7 @@ impl Outbound for GuestOutbound {
             }
         });
         let response = answer.map_err(|error| fault(&error, safe))?;
-        let body = GuestBody { body: response.body, call: call.id, tracks: self.tracks.clone() };
+        let body = GuestBody { body: response.body, call: call.id, safe, tracks: self.tracks.clone() };
         Ok(OutboundResponse { status: response.status, headers: response.headers, body: Box::new(body) })
     }
 }
@@ -58,6 +58,7 @@ impl Outbound for GuestOutbound {
 struct GuestBody {
     body: ResponseBody,
     call: u64,
+    safe: bool,
     tracks: Arc<Tracks>,
 }
 
@@ -67,8 +68,8 @@ impl OutboundBody for GuestBody {
         self.tracks.update(self.call, |track| track.waits = true);
         let piece = self.body.read(max).await;
         self.tracks.update(self.call, |track| track.waits = false);
-        // The head has arrived: whatever was asked has been carried out or refused already.
-        piece.map_err(|error| fault(&error, true))
+        // The head has arrived, so it was carried out or refused already; which of the two, the body may have told.
+        piece.map_err(|error| fault(&error, self.safe))
     }
 }
 
@@ -77,18 +78,31 @@ fn is_safe(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE")
 }
 
-/// What a failed request is to the guest.
+/// What a failed request is to the guest. What it may not ask for is its own fault; everything else is the outside
+/// system's, and whether that may have acted decides between `unavailable` and `outcome-unknown`.
 fn fault(error: &GatewayError, safe: bool) -> types::Error {
-    let kind = if error.sent() && !safe { types::ErrorKind::OutcomeUnknown } else { types::ErrorKind::Unavailable };
-    types::Error { kind, message: error.to_string(), source: types::ErrorSource::Downstream, code: None }
+    use types::{ErrorKind, ErrorSource};
+    let (kind, source) = match error {
+        GatewayError::NoAddress { .. } => (ErrorKind::Unsupported, ErrorSource::Plugin),
+        GatewayError::Connect { reason: ConnectError::Refused { .. }, .. } => {
+            (ErrorKind::PermissionDenied, ErrorSource::Plugin)
+        }
+        error if error.is_refusal() => (ErrorKind::PermissionDenied, ErrorSource::Plugin),
+        GatewayError::Busy { .. } => (ErrorKind::Unavailable, ErrorSource::Plugin),
+        error if error.sent() && !safe => (ErrorKind::OutcomeUnknown, ErrorSource::Downstream),
+        error if error.is_timeout() => (ErrorKind::DeadlineExceeded, ErrorSource::Downstream),
+        GatewayError::TooLarge { .. } | GatewayError::Send { reason: SendError::Garbled { .. }, .. } => (ErrorKind::Internal, ErrorSource::Downstream),
+        _ => (ErrorKind::Unavailable, ErrorSource::Downstream),
+    };
+    types::Error { kind, message: error.to_string(), source, code: None }
 }
 
-/// An endpoint that cannot be set up as configured.
-pub(crate) fn misconfigured(_manifest: &Manifest, error: &GatewayError) -> Error {
-    Error::invalid(error.to_string())
-}
-
-/// What dials for all integrations.
-pub(crate) fn dialer() -> crate::Result<Arc<Dialer>> {
-    Ok(Arc::new(Dialer))
+/// An endpoint that cannot be set up as configured: the error names the property that holds its address.
+pub(crate) fn misconfigured(manifest: &Manifest, error: &GatewayError) -> Error {
+    let invalid = Error::invalid(error.to_string());
+    let GatewayError::Address { endpoint, .. } = error else { return invalid };
+    match manifest.endpoints.iter().find(|rule| &rule.name == endpoint) {
+        Some(rule) => invalid.at(format!("/config/{}", names::pointer(&rule.address))),
+        None => invalid,
+    }
 }

@@ -10,11 +10,12 @@ use std::{
 
 use arc_swap::ArcSwap;
 use jackfield_engine::{CallError, Engine};
+use jackfield_gateway::Dialer;
 use jackfield_store::Store;
 use tokio::sync::{Notify, watch};
 
 use crate::{
-    EventKind, Result, clock::now_ms, events::Events, faults, integrations::Integration, outbound::Dialer, view::View,
+    EventKind, Result, clock::now_ms, events::Events, faults, integrations::Integration, view::View,
 };
 
 /// The least time between two events about one integration's crashes: a crash loop is one fact, not a thousand.

@@ -12,6 +12,9 @@ use std::{
 /// What is known of one call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Track {
+    /// The operation may change something. What a read sends changes nothing, whatever HTTP method it takes: etcd is
+    /// read with `POST`.
+    pub(crate) writes: bool,
     /// Lines logged.
     pub(crate) lines: u32,
     /// Something that can change the outside system was sent, or may have been.
@@ -29,9 +32,9 @@ pub(crate) struct Tracks {
 }
 
 impl Tracks {
-    /// Begins to remember a call, until the guard is dropped.
-    pub(crate) fn begin(self: &Arc<Self>, call: u64) -> Tracked {
-        self.with(|running| running.insert(call, Track::default()));
+    /// Begins to remember a call that `writes` or only reads, until the guard is dropped.
+    pub(crate) fn begin(self: &Arc<Self>, call: u64, writes: bool) -> Tracked {
+        self.with(|running| running.insert(call, Track { writes, ..Track::default() }));
         Tracked { tracks: self.clone(), call, state_commits: self.state_commits.load(Ordering::Acquire) }
     }
 
@@ -79,12 +82,12 @@ mod tests {
     #[test]
     fn a_call_is_remembered_as_long_as_it_runs() {
         let tracks = Arc::new(Tracks::default());
-        let call = tracks.begin(7);
+        let call = tracks.begin(7, false);
         tracks.update(7, |track| track.wrote = true);
         assert!(call.so_far().wrote && !call.so_far().waits);
         drop(call);
         assert_eq!(tracks.update(7, |_| ()), None);
-        let other = tracks.begin(8);
+        let other = tracks.begin(8, false);
         assert_eq!(other.so_far(), Track::default());
         tracks.state_commit();
         assert!(other.so_far().wrote, "a commit while it ran may have been its own");

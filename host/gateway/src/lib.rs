@@ -18,5 +18,5 @@ pub use endpoint::EndpointSpec;
 pub use error::GatewayError;
 pub use gateway::{Gateway, GatewayLimits, GatewayStats, Request, Response};
 pub use grant::Grant;
-pub use jackfield_net::{Dialer, IpNet};
+pub use jackfield_net::{self as net, Dialer, IpNet};
 pub use path::{InvalidPath, normalize};

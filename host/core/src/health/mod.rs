@@ -110,7 +110,7 @@ enum Asked {
 
 async fn ask(shared: &Shared, integration: &Integration, runtime: &Runtime) -> Result<GuestHealth, Asked> {
     let context = CallContext::new("lifecycle.check-health", MAX_CHECK.min(runtime.limits.call_timeout));
-    let tracked = integration.live.tracks.begin(context.id);
+    let tracked = integration.live.tracks.begin(context.id, false);
     runtime.calls.check_health(context).await.map_err(|error| match error {
         CallError::Busy { .. } => Asked::Busy,
         error => {

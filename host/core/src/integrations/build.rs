@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use ipnet::IpNet;
 use jackfield_engine::{Pool, Services};
+use jackfield_gateway::{EndpointSpec, Gateway, GatewayLimits, IpNet};
 use jackfield_reflect::did_you_mean;
 use jackfield_registry::Manifest;
 use jackfield_store::Bucket;
@@ -14,7 +14,7 @@ use crate::{
     EndpointSettings, Error, ErrorKind, ErrorSource, Result, config, faults,
     guest_log::GuestLog,
     limits, names,
-    outbound::{EndpointSpec, Gateway, GatewayLimits, GuestOutbound},
+    outbound::{self, GuestOutbound},
     plugins::Installed,
     shared::Shared,
     state::GuestState,
@@ -35,7 +35,7 @@ pub(super) fn runtime(
     let endpoints = endpoints(manifest, &config, &record.endpoints)?;
     let gateway_limits = GatewayLimits { response_bytes: limits.response_bytes, ..GatewayLimits::default() };
     let gateway = Gateway::new(endpoints, gateway_limits, shared.dialer.clone())
-        .map_err(|error| crate::outbound::misconfigured(manifest, &error))?;
+        .map_err(|error| outbound::misconfigured(manifest, &error))?;
     let gateway = Arc::new(gateway);
     let guest_config: Arc<str> = config::for_guest(manifest, &config).into();
     let services = Services {
@@ -82,11 +82,8 @@ fn endpoints(
     }
     let mut specs = Vec::new();
     for rule in &manifest.endpoints {
+        // None where the schema does not require one: the plugin can do without, and is told so if it asks.
         let addresses = config::addresses(config, &rule.address);
-        if addresses.is_empty() {
-            // An address that the schema does not require: the plugin can do without, and is told so if it asks.
-            continue;
-        }
         let settings = settings.get(&rule.name).cloned().unwrap_or_default();
         specs.push(EndpointSpec {
             name: rule.name.clone(),

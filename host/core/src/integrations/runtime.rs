@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jackfield_engine::{Limits, Pool};
+use jackfield_gateway::Gateway;
 use jackfield_reflect::{CapabilityId, Operation, Reflection};
 use serde_json::{Map, Value};
 
@@ -11,7 +12,6 @@ use crate::{
     Error, Result,
     metrics::{Calls, OperationMetrics},
     names,
-    outbound::Gateway,
     view::{choose, short_names},
 };
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use jackfield_engine::PoolStats;
+use jackfield_gateway::GatewayStats;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, MetricEncoder, text},
@@ -171,7 +172,22 @@ fn guests(encoder: &mut DescriptorEncoder<'_>, view: &View) -> fmt::Result {
     })
 }
 
-fn outbound(_encoder: &mut DescriptorEncoder<'_>, _view: &View) -> fmt::Result {
+fn outbound(encoder: &mut DescriptorEncoder<'_>, view: &View) -> fmt::Result {
+    type Read = fn(&GatewayStats) -> u64;
+    let families: [(&str, &str, Read); 4] = [
+        ("outbound_requests", "Requests sent to outside systems", |stats| stats.requests),
+        ("outbound_refused", "Requests of guests that were not granted", |stats| stats.refused),
+        ("outbound_sent_bytes", "Bytes of request bodies sent", |stats| stats.sent_bytes),
+        ("outbound_received_bytes", "Bytes of response bodies received", |stats| stats.received_bytes),
+    ];
+    for (name, help, value) in families {
+        family(encoder, name, help, MetricType::Counter, &mut |m| {
+            each(view, |integration| match &integration.runtime {
+                Ok(runtime) => counter(m, &[("integration", &*integration.name)], value(&runtime.gateway.stats())),
+                Err(_) => Ok(()),
+            })
+        })?;
+    }
     Ok(())
 }
 
