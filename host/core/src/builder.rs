@@ -13,8 +13,8 @@ use jackfield_store::{DataLock, MemoryStore, SqliteStore, Store};
 use tokio::sync::{Notify, watch};
 
 use crate::{
-    Error, Host, Result, events::Events, faults, health, host::Inner, integrations, plugins,
-    registrar, shared::Shared, tasks, tasks::Tasks, view::View,
+    Error, Host, Result, events::Events, faults, health, host::Inner, integrations, plugins, registrar, shared::Shared,
+    tasks, tasks::Tasks, view::View,
 };
 
 /// How often each integration's health is checked, unless told otherwise.

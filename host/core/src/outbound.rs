@@ -12,7 +12,10 @@ use bytes::Bytes;
 use jackfield_engine::{CallContext, Outbound, OutboundBody, OutboundRequest, OutboundResponse, types};
 use jackfield_registry::Manifest;
 
-use jackfield_gateway::{Gateway, GatewayError, Request, ResponseBody, net::{ConnectError, SendError}};
+use jackfield_gateway::{
+    Gateway, GatewayError, Request, ResponseBody,
+    net::{ConnectError, SendError},
+};
 
 use crate::{Error, names, track::Tracks};
 
@@ -91,7 +94,9 @@ fn fault(error: &GatewayError, safe: bool) -> types::Error {
         GatewayError::Busy { .. } => (ErrorKind::Unavailable, ErrorSource::Plugin),
         error if error.sent() && !safe => (ErrorKind::OutcomeUnknown, ErrorSource::Downstream),
         error if error.is_timeout() => (ErrorKind::DeadlineExceeded, ErrorSource::Downstream),
-        GatewayError::TooLarge { .. } | GatewayError::Send { reason: SendError::Garbled { .. }, .. } => (ErrorKind::Internal, ErrorSource::Downstream),
+        GatewayError::TooLarge { .. } | GatewayError::Send { reason: SendError::Garbled { .. }, .. } => {
+            (ErrorKind::Internal, ErrorSource::Downstream)
+        }
         _ => (ErrorKind::Unavailable, ErrorSource::Downstream),
     };
     types::Error { kind, message: error.to_string(), source, code: None }

@@ -14,9 +14,7 @@ use jackfield_gateway::Dialer;
 use jackfield_store::Store;
 use tokio::sync::{Notify, watch};
 
-use crate::{
-    EventKind, Result, clock::now_ms, events::Events, faults, integrations::Integration, view::View,
-};
+use crate::{EventKind, Result, clock::now_ms, events::Events, faults, integrations::Integration, view::View};
 
 /// The least time between two events about one integration's crashes: a crash loop is one fact, not a thousand.
 const FAULT_EVENTS: Duration = Duration::from_secs(1);

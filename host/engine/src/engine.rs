@@ -114,8 +114,8 @@ impl Engine {
                 component
             }
             None => {
-                let component = Component::from_binary(&self.wasmtime, wasm)
-                    .map_err(|e| EngineError::Compile(format!("{e:#}")))?;
+                let component =
+                    Component::from_binary(&self.wasmtime, wasm).map_err(|e| EngineError::Compile(format!("{e:#}")))?;
                 self.stats.compiled.fetch_add(1, Ordering::Relaxed);
                 if let Some(cache) = &self.cache {
                     cache.put(&component, &digest);

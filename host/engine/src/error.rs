@@ -56,13 +56,17 @@ pub enum CallError {
     #[error("the call did not end in time")]
     DeadlineExceeded,
     /// The plugin used up its processor time. The instance was discarded.
-    #[error("the plugin used more than its {limit_ms} ms of processor time; raise `cpu-ms` in its limits if it needs more")]
+    #[error(
+        "the plugin used more than its {limit_ms} ms of processor time; raise `cpu-ms` in its limits if it needs more"
+    )]
     CpuExceeded {
         /// The limit, in milliseconds.
         limit_ms: u64,
     },
     /// The plugin asked for more memory than it may have, and crashed. The instance was discarded.
-    #[error("the plugin needs more than its {limit_mib} MiB of memory; raise `memory-mib` in its limits or ask for less at once")]
+    #[error(
+        "the plugin needs more than its {limit_mib} MiB of memory; raise `memory-mib` in its limits or ask for less at once"
+    )]
     MemoryExceeded {
         /// The limit, in MiB.
         limit_mib: usize,

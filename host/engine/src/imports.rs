@@ -36,10 +36,7 @@ impl GuestState {
 impl types::types::Host for GuestState {}
 
 impl outbound::Host for GuestState {
-    async fn send(
-        &mut self,
-        request: outbound::Request,
-    ) -> wasmtime::Result<Result<outbound::Response, Error>> {
+    async fn send(&mut self, request: outbound::Request) -> wasmtime::Result<Result<outbound::Response, Error>> {
         let call = self.call()?;
         let request = OutboundRequest {
             endpoint: request.endpoint,
@@ -54,14 +51,17 @@ impl outbound::Host for GuestState {
             Err(error) => return Ok(Err(error)),
         };
         let body = self.table.push(BodyResource(response.body))?;
-        let headers =
-            response.headers.into_iter().map(|(name, value)| outbound::Header { name, value }).collect();
+        let headers = response.headers.into_iter().map(|(name, value)| outbound::Header { name, value }).collect();
         Ok(Ok(outbound::Response { status: response.status, headers, body }))
     }
 }
 
 impl outbound::HostBody for GuestState {
-    async fn read(&mut self, body: Resource<BodyResource>, max: u32) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
+    async fn read(
+        &mut self,
+        body: Resource<BodyResource>,
+        max: u32,
+    ) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
         let body = self.table.get_mut(&body)?;
         Ok(piece(body, max).await)
     }

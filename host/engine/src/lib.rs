@@ -44,8 +44,8 @@ pub use guest::{Guest, GuestState};
 pub use plugin::Plugin;
 pub use pool::{Pool, PoolStats};
 pub use services::{
-    DeleteMutation, LogLevel, LogSink, Outbound, OutboundBody, OutboundRequest, OutboundResponse, Services, SetMutation,
-    StateExpect, StateItem, StateMutation, StateStore, Versioned,
+    DeleteMutation, LogLevel, LogSink, Outbound, OutboundBody, OutboundRequest, OutboundResponse, Services,
+    SetMutation, StateExpect, StateItem, StateMutation, StateStore, Versioned,
 };
 
 /// The types of `jackfield:types/types`.

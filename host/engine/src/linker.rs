@@ -54,6 +54,8 @@ fn remedy(import: &str) -> Option<String> {
             Some("a plugin has no sockets: declare an endpoint and use jackfield:plugin/outbound".to_owned())
         }
         "wasi:http" => Some("use jackfield:plugin/outbound, which signs requests and checks the grant".to_owned()),
-        _ => Some("a plugin may import jackfield:plugin and WASI 0.2's cli, io, clocks, random and filesystem".to_owned()),
+        _ => Some(
+            "a plugin may import jackfield:plugin and WASI 0.2's cli, io, clocks, random and filesystem".to_owned(),
+        ),
     }
 }

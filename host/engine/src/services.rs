@@ -8,7 +8,9 @@ use bytes::Bytes;
 
 pub use crate::bindings::jackfield::plugin::{
     log::Level as LogLevel,
-    state::{DeleteMutation, Expect as StateExpect, Item as StateItem, Mutation as StateMutation, SetMutation, Versioned},
+    state::{
+        DeleteMutation, Expect as StateExpect, Item as StateItem, Mutation as StateMutation, SetMutation, Versioned,
+    },
 };
 use crate::{CallContext, types::Error};
 

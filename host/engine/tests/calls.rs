@@ -21,7 +21,9 @@ fn component() -> Bytes {
     let file = folder.join("unruly.wasm");
     match std::fs::read(&file) {
         Ok(bytes) => bytes.into(),
-        Err(error) => panic!("{}: {error}; `cargo xtask guests` builds it, `cargo xtask test` does so by itself", file.display()),
+        Err(error) => {
+            panic!("{}: {error}; `cargo xtask guests` builds it, `cargo xtask test` does so by itself", file.display())
+        }
     }
 }
 
@@ -111,7 +113,8 @@ impl Stand {
 
     async fn call_within(&self, operation: &str, params: &str, timeout: Duration) -> Result<String, CallError> {
         let operation = self.operations.iter().find(|o| o.name == operation).unwrap();
-        let answer = self.pool.call(operation, params.as_bytes(), CallContext::new(operation.action(), timeout)).await?;
+        let answer =
+            self.pool.call(operation, params.as_bytes(), CallContext::new(operation.action(), timeout)).await?;
         Ok(String::from_utf8(answer).unwrap())
     }
 }
@@ -244,8 +247,7 @@ async fn standard_output_arrives_in_the_log_line_by_line() {
     let stand = Stand::new(Limits::default()).await;
     stand.call("print", r#"{"lines": 2}"#).await.unwrap();
     let log = stand.world.log.lock().unwrap().clone();
-    let expected =
-        [(LogLevel::Info, "line 0"), (LogLevel::Info, "line 1"), (LogLevel::Warn, "printed 2 lines")];
+    let expected = [(LogLevel::Info, "line 0"), (LogLevel::Info, "line 1"), (LogLevel::Warn, "printed 2 lines")];
     assert_eq!(log, expected.map(|(level, line)| (level, line.to_owned())));
 }
 
@@ -299,7 +301,8 @@ async fn an_embedders_typed_call_and_the_lifecycle_share_the_pool() {
     let count = stand
         .pool
         .typed(context(), async |guest: &mut Guest| {
-            let interface = guest.instance.get_export_index(&mut guest.store, None, "test:unruly/unruly@0.1.0").unwrap();
+            let interface =
+                guest.instance.get_export_index(&mut guest.store, None, "test:unruly/unruly@0.1.0").unwrap();
             let count = guest.instance.get_export_index(&mut guest.store, Some(&interface), "count").unwrap();
             let count = guest.instance.get_typed_func::<(), (Result<u32, Error>,)>(&mut guest.store, count)?;
             Ok(count.call_async(&mut guest.store, ()).await?.0)
@@ -324,7 +327,8 @@ async fn idle_instances_go_when_two_trims_found_them_idle() {
 #[tokio::test]
 async fn compiled_code_is_kept_and_an_entry_that_was_touched_is_compiled_anew() {
     let dir = tempfile::tempdir().unwrap();
-    let config = || EngineConfig { cache_dir: Some(dir.path().to_owned()), max_instances: 10, ..EngineConfig::default() };
+    let config =
+        || EngineConfig { cache_dir: Some(dir.path().to_owned()), max_instances: 10, ..EngineConfig::default() };
     let stats = |stand: &Stand| (stand.engine.stats().compiled, stand.engine.stats().from_cache);
     assert_eq!(stats(&Stand::with(config(), Limits::default()).await), (1, 0));
     let stand = Stand::with(config(), Limits::default()).await;

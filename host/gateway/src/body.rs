@@ -49,6 +49,9 @@ impl ResponseBody {
 
 impl std::fmt::Debug for ResponseBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ResponseBody").field("endpoint", &self.endpoint).field("left", &self.left).finish_non_exhaustive()
+        f.debug_struct("ResponseBody")
+            .field("endpoint", &self.endpoint)
+            .field("left", &self.left)
+            .finish_non_exhaustive()
     }
 }

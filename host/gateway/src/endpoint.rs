@@ -33,11 +33,8 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     pub(crate) fn new(spec: EndpointSpec, dialer: &Dialer) -> Result<Self, GatewayError> {
-        let options = SenderOptions {
-            allow_addresses: spec.allow_addresses,
-            ca_pem: spec.ca_pem,
-            ..SenderOptions::default()
-        };
+        let options =
+            SenderOptions { allow_addresses: spec.allow_addresses, ca_pem: spec.ca_pem, ..SenderOptions::default() };
         let senders = spec
             .addresses
             .iter()

@@ -65,11 +65,27 @@ mod tests {
     #[test]
     fn a_star_is_one_segment_within_and_any_rest_at_the_end() {
         for (pattern, path, expected) in [
-            ("/a", "/a", true), ("/a", "/a/", false), ("/a", "/a/b", false), ("/a", "/ab", false), ("/a", "/", false),
-            ("/a/*", "/a/b", true), ("/a/*", "/a/b/c", true), ("/a/*", "/a", false), ("/a/*", "/a/", false),
-            ("/a/*", "/ab/c", false), ("/*", "/x", true), ("/*", "/", false), ("/a/*/c", "/a/b/c", true),
-            ("/a/*/c", "/a/b/d", false), ("/a/*/c", "/a/b/b/c", false), ("/a/*/c", "/a//c", false), ("", "/", false),
-            ("a", "/a", false), ("*", "/a", false), ("/", "/", true), ("/v3/kv*", "/v3/kv/range", false),
+            ("/a", "/a", true),
+            ("/a", "/a/", false),
+            ("/a", "/a/b", false),
+            ("/a", "/ab", false),
+            ("/a", "/", false),
+            ("/a/*", "/a/b", true),
+            ("/a/*", "/a/b/c", true),
+            ("/a/*", "/a", false),
+            ("/a/*", "/a/", false),
+            ("/a/*", "/ab/c", false),
+            ("/*", "/x", true),
+            ("/*", "/", false),
+            ("/a/*/c", "/a/b/c", true),
+            ("/a/*/c", "/a/b/d", false),
+            ("/a/*/c", "/a/b/b/c", false),
+            ("/a/*/c", "/a//c", false),
+            ("", "/", false),
+            ("a", "/a", false),
+            ("*", "/a", false),
+            ("/", "/", true),
+            ("/v3/kv*", "/v3/kv/range", false),
         ] {
             assert_eq!(matches(pattern, path), expected, "{pattern} {path}");
         }

@@ -40,13 +40,15 @@ pub(crate) fn outgoing(given: &[(String, String)]) -> Result<HeaderMap, GatewayE
     let mut headers = HeaderMap::with_capacity(given.len() + 2);
     for (name, value) in given {
         let printable = || name.chars().filter(char::is_ascii_graphic).take(64).collect::<String>();
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refuse(&printable(), "this is no header name"))?;
+        let name =
+            HeaderName::from_bytes(name.as_bytes()).map_err(|_| refuse(&printable(), "this is no header name"))?;
         if HOSTS_OWN.contains(&name) || name.as_str().starts_with("proxy-") || name.as_str().starts_with("sec-") {
             return Err(refuse(name.as_str(), "this header is the host's to set; leave it out"));
         }
         let visible = value.bytes().all(|b| matches!(b, b' ' | b'\t' | 0x21..=0x7e));
         let value = HeaderValue::from_str(value).ok().filter(|_| visible);
-        let value = value.ok_or_else(|| refuse(name.as_str(), "its value holds a character that headers cannot carry"))?;
+        let value =
+            value.ok_or_else(|| refuse(name.as_str(), "its value holds a character that headers cannot carry"))?;
         headers.append(name, value);
     }
     headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("jackfield/", env!("CARGO_PKG_VERSION"))));
@@ -85,8 +87,22 @@ mod tests {
     #[test]
     fn headers_that_are_the_hosts_are_refused_in_any_spelling() {
         for name in [
-            "host", "Host", "AUTHORIZATION", "cookie", "Proxy-Authorization", "proxy-anything", "connection", "te", "upgrade",
-            "content-length", "transfer-encoding", "keep-alive", "trailer", "accept-encoding", "range", "user-agent",
+            "host",
+            "Host",
+            "AUTHORIZATION",
+            "cookie",
+            "Proxy-Authorization",
+            "proxy-anything",
+            "connection",
+            "te",
+            "upgrade",
+            "content-length",
+            "transfer-encoding",
+            "keep-alive",
+            "trailer",
+            "accept-encoding",
+            "range",
+            "user-agent",
         ] {
             assert!(matches!(set(name, "x"), Err(GatewayError::Header { .. })), "{name}");
         }

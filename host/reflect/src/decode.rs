@@ -242,7 +242,11 @@ impl<'s> Node<'s> {
         }
     }
 
-    fn payload<'de, A: MapAccess<'de>>(&self, shape: Option<&Shape>, map: &mut A) -> Result<Option<Box<Val>>, A::Error> {
+    fn payload<'de, A: MapAccess<'de>>(
+        &self,
+        shape: Option<&Shape>,
+        map: &mut A,
+    ) -> Result<Option<Box<Val>>, A::Error> {
         match shape {
             Some(shape) => Ok(Some(Box::new(map.next_value_seed(self.child(shape))?))),
             None => match map.next_value::<Option<serde::de::IgnoredAny>>()? {

@@ -217,11 +217,11 @@ mod tests {
     #[test]
     fn a_changed_parameter_is_named() {
         let before = "query: func(q: string) -> u32;";
+        assert_eq!(drift(before, "query: func(q: string, limit: u32) -> u32;"), ["`query` gained a parameter `limit`"]);
         assert_eq!(
-            drift(before, "query: func(q: string, limit: u32) -> u32;"),
-            ["`query` gained a parameter `limit`"]
+            drift(before, "query: func(expr: string) -> u32;"),
+            ["`query`'s parameter `q` was renamed to `expr`"]
         );
-        assert_eq!(drift(before, "query: func(expr: string) -> u32;"), ["`query`'s parameter `q` was renamed to `expr`"]);
         assert_eq!(drift(before, "query: func() -> u32;"), ["`query` lost its parameter `q`"]);
         assert_eq!(
             drift(before, "query: func(q: u64) -> u32;"),
@@ -241,10 +241,7 @@ mod tests {
 
     #[test]
     fn a_missing_and_an_added_function_are_named() {
-        assert_eq!(
-            drift("f: func();", "g: func();"),
-            ["function `f` is missing", "function `g` is not part of it"]
-        );
+        assert_eq!(drift("f: func();", "g: func();"), ["function `f` is missing", "function `g` is not part of it"]);
     }
 
     #[test]

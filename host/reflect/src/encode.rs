@@ -18,7 +18,9 @@ use crate::{
 /// shape the component was reflected with.
 pub fn encode(shape: &Shape, value: &Val, max_bytes: usize, out: &mut Vec<u8>) -> Result<(), JsonError> {
     let mut writer = Writer { out, max_bytes };
-    writer.value(shape, value).map_err(|failure| JsonError { pointer: failure.trail.pointer(), message: failure.message })
+    writer
+        .value(shape, value)
+        .map_err(|failure| JsonError { pointer: failure.trail.pointer(), message: failure.message })
 }
 
 struct Writer<'a> {
@@ -72,7 +74,9 @@ impl Writer<'_> {
                 self.items(items, |i| &shapes[i])
             }
             (Shape::Option(_), Val::Option(None)) => self.raw(b"null"),
-            (Shape::Option(inner), Val::Option(Some(v))) if inner.is_nullable() => self.tagged("some", Some(inner), Some(v)),
+            (Shape::Option(inner), Val::Option(Some(v))) if inner.is_nullable() => {
+                self.tagged("some", Some(inner), Some(v))
+            }
             (Shape::Option(inner), Val::Option(Some(v))) => self.value(inner, v),
             (Shape::Result(ok, _), Val::Result(Ok(v))) => self.tagged("ok", ok.as_deref(), v.as_deref()),
             (Shape::Result(_, err), Val::Result(Err(v))) => self.tagged("error", err.as_deref(), v.as_deref()),

@@ -20,7 +20,9 @@ pub enum ReflectError {
         limit: usize,
     },
     /// A capability's interface is not described by the WIT that came with the component.
-    #[error("the component exports `{interface}`, but no WIT that came with it describes that interface; pack it again with the WIT of its capabilities")]
+    #[error(
+        "the component exports `{interface}`, but no WIT that came with it describes that interface; pack it again with the WIT of its capabilities"
+    )]
     Undescribed {
         /// The interface.
         interface: String,

@@ -34,11 +34,8 @@ impl<'a> Lowering<'a> {
                 package.name, package.name
             )));
         };
-        let id = crate::CapabilityId {
-            namespace: package.name.namespace.clone(),
-            name: package.name.name.clone(),
-            version,
-        };
+        let id =
+            crate::CapabilityId { namespace: package.name.namespace.clone(), name: package.name.name.clone(), version };
         let interfaces = package
             .interfaces
             .iter()
@@ -49,11 +46,7 @@ impl<'a> Lowering<'a> {
         Ok(Package { id, docs: docs(&package.docs), interfaces })
     }
 
-    pub(crate) fn interface(
-        &mut self,
-        id: wit_parser::InterfaceId,
-        name: String,
-    ) -> Result<Interface, ReflectError> {
+    pub(crate) fn interface(&mut self, id: wit_parser::InterfaceId, name: String) -> Result<Interface, ReflectError> {
         let interface = &self.resolve.interfaces[id];
         let functions = interface.functions.values().map(|f| self.function(f)).collect::<Result<_, _>>()?;
         Ok(Interface { id: name, docs: docs(&interface.docs), functions })
@@ -128,9 +121,7 @@ impl<'a> Lowering<'a> {
             TypeDefKind::FixedLengthList(item, n) => {
                 Shape::FixedList(self.shared(item, &mut depth)?, usize::try_from(*n).unwrap_or(usize::MAX))
             }
-            TypeDefKind::Map(key, value) => {
-                Shape::Map(self.shared(key, &mut depth)?, self.shared(value, &mut depth)?)
-            }
+            TypeDefKind::Map(key, value) => Shape::Map(self.shared(key, &mut depth)?, self.shared(value, &mut depth)?),
             TypeDefKind::Tuple(tuple) => Shape::Tuple(
                 tuple.types.iter().map(|ty| self.inner(ty, &mut depth)).collect::<Result<Vec<_>, _>>()?.into(),
             ),

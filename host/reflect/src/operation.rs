@@ -72,10 +72,8 @@ pub struct Param {
 
 impl Operation {
     pub(crate) fn new(capability: &CapabilityId, interface: &str, function: &Function) -> Result<Self, ReflectError> {
-        let unservable = |reason: String| ReflectError::Unservable {
-            operation: format!("{interface}#{}", function.name),
-            reason,
-        };
+        let unservable =
+            |reason: String| ReflectError::Unservable { operation: format!("{interface}#{}", function.name), reason };
         if !function.freestanding {
             return Err(unservable(
                 "only plain functions can; a function that is `async` or belongs to a resource cannot be called with JSON"

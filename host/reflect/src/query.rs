@@ -62,9 +62,7 @@ fn set(place: &mut Value, shape: &Shape, path: Option<&str>, text: &str, pointer
     let (head, rest) = split(path);
     let inner = match shape {
         Shape::Record(record) => record.fields.iter().find(|f| f.name == head).map(|f| &f.shape),
-        Shape::Variant(variant) => {
-            variant.cases.iter().find(|c| c.name == head).and_then(|c| c.shape.as_ref())
-        }
+        Shape::Variant(variant) => variant.cases.iter().find(|c| c.name == head).and_then(|c| c.shape.as_ref()),
         Shape::Map(key, value) if matches!(**key, Shape::String) => Some(&**value),
         _ => return error(format!("expected {}; it has no members", shape.expected())),
     };
@@ -93,7 +91,9 @@ fn scalar(shape: &Shape, text: &str, pointer: &str) -> Result<Value, JsonError> 
     match shape {
         Shape::String | Shape::Char | Shape::Enum(_) | Shape::Bytes => Ok(Value::String(text.to_owned())),
         Shape::U64 | Shape::S64 => Ok(Value::String(text.to_owned())),
-        Shape::F32 | Shape::F64 if matches!(text, "NaN" | "Infinity" | "-Infinity") => Ok(Value::String(text.to_owned())),
+        Shape::F32 | Shape::F64 if matches!(text, "NaN" | "Infinity" | "-Infinity") => {
+            Ok(Value::String(text.to_owned()))
+        }
         Shape::Variant(variant) if variant.cases.iter().any(|c| c.name == text) => Ok(Value::String(text.to_owned())),
         Shape::Flags(_) if !text.starts_with('[') => {
             Ok(text.split(',').filter(|t| !t.is_empty()).map(|t| Value::String(t.to_owned())).collect())

@@ -7,7 +7,8 @@
 use std::sync::Arc;
 
 use crate::{
-    CapabilityId, InterfaceId, Operation, ReflectError, differences, model::Package, operations, read_component, read_wit,
+    CapabilityId, InterfaceId, Operation, ReflectError, differences, model::Package, operations, read_component,
+    read_wit,
 };
 
 /// A capability as one plugin exports it.

@@ -79,9 +79,11 @@ pub fn schema(shape: &Shape, defs: &mut Map<String, Value>) -> Value {
             let bare = (!bare.is_empty()).then(|| json!({"enum": bare}));
             json!({"oneOf": cases.into_iter().chain(bare).collect::<Vec<_>>()})
         }),
-        Shape::Enum(names) => named(&names.name, defs, |_| {
-            json!({"type": "string", "enum": member_names(&names.members), "x-enum-descriptions": member_docs(&names.members)})
-        }),
+        Shape::Enum(names) => named(
+            &names.name,
+            defs,
+            |_| json!({"type": "string", "enum": member_names(&names.members), "x-enum-descriptions": member_docs(&names.members)}),
+        ),
         Shape::Flags(names) => named(&names.name, defs, |_| {
             let members = member_names(&names.members);
             json!({"type": "array", "uniqueItems": true, "items": {"enum": members}})
@@ -108,7 +110,8 @@ fn member_docs(members: &[(String, String)]) -> Vec<&str> {
 }
 
 fn tagged(name: &str, value: Value, docs: &str) -> Value {
-    let mut schema = json!({"type": "object", "properties": {name: value}, "required": [name], "additionalProperties": false});
+    let mut schema =
+        json!({"type": "object", "properties": {name: value}, "required": [name], "additionalProperties": false});
     describe(&mut schema, docs);
     schema
 }
@@ -120,7 +123,11 @@ fn describe(schema: &mut Value, docs: &str) {
 }
 
 /// Defines a named type once and refers to it.
-fn named(name: &TypeName, defs: &mut Map<String, Value>, build: impl FnOnce(&mut Map<String, Value>) -> Value) -> Value {
+fn named(
+    name: &TypeName,
+    defs: &mut Map<String, Value>,
+    build: impl FnOnce(&mut Map<String, Value>) -> Value,
+) -> Value {
     let key = name.key();
     if !defs.contains_key(&key) {
         // WIT types do not recur, but the place is taken first so that the order is that of first use.
@@ -132,10 +139,7 @@ fn named(name: &TypeName, defs: &mut Map<String, Value>, build: impl FnOnce(&mut
     json!({"$ref": format!("#/$defs/{key}")})
 }
 
-fn object<'a>(
-    fields: impl Iterator<Item = (&'a str, &'a str, &'a Shape)>,
-    defs: &mut Map<String, Value>,
-) -> Value {
+fn object<'a>(fields: impl Iterator<Item = (&'a str, &'a str, &'a Shape)>, defs: &mut Map<String, Value>) -> Value {
     let (mut properties, mut required) = (Map::new(), Vec::new());
     for (name, docs, shape) in fields {
         let mut schema = schema(shape, defs);

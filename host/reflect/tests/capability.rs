@@ -88,8 +88,14 @@ fn pairs_of_name_and_text_become_the_body_the_shapes_ask_for() {
     )
     .unwrap();
     let pairs = [
-        ("name", "7"), ("n", "18446744073709551615"), ("tags", "a"), ("tags", "b"), ("which.ranged.low", "3"),
-        ("page.limit", "5"), ("page.cursor", "c"), ("x", "Infinity"),
+        ("name", "7"),
+        ("n", "18446744073709551615"),
+        ("tags", "a"),
+        ("tags", "b"),
+        ("which.ranged.low", "3"),
+        ("page.limit", "5"),
+        ("page.cursor", "c"),
+        ("x", "Infinity"),
     ];
     let pairs: Vec<_> = pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
     let body = ops[0].params_from_query(&pairs).unwrap();
@@ -111,7 +117,8 @@ fn pairs_of_name_and_text_become_the_body_the_shapes_ask_for() {
 fn the_projects_own_wit_is_servable_and_documented() {
     let wit = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
     let read = |path: &str| std::fs::read_to_string(wit.join(path)).unwrap();
-    let types = read("types/types.wit").replacen("package jackfield:types@0.1.0;", "package jackfield:types@0.1.0 {", 1) + "}";
+    let types =
+        read("types/types.wit").replacen("package jackfield:types@0.1.0;", "package jackfield:types@0.1.0 {", 1) + "}";
     for package in ["key-value", "service-discovery", "metrics", "alerting"] {
         let text = format!("{}\n{types}", read(&format!("{package}/{package}.wit")));
         let packages = read_wit(&text).unwrap();

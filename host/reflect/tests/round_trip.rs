@@ -14,8 +14,20 @@ fn name(prefix: &str, id: u32) -> TypeName {
 fn shape() -> impl Strategy<Value = Shape> {
     use Shape::*;
     let leaf = prop_oneof![
-        Just(Bool), Just(U8), Just(U16), Just(U32), Just(U64), Just(S8), Just(S16), Just(S32), Just(S64),
-        Just(F32), Just(F64), Just(Char), Just(String), Just(Bytes),
+        Just(Bool),
+        Just(U8),
+        Just(U16),
+        Just(U32),
+        Just(U64),
+        Just(S8),
+        Just(S16),
+        Just(S32),
+        Just(S64),
+        Just(F32),
+        Just(F64),
+        Just(Char),
+        Just(String),
+        Just(Bytes),
         (any::<u32>(), 1..5usize).prop_map(|(id, n)| Enum(Arc::new(names("e", id, n)))),
         (any::<u32>(), 1..9usize).prop_map(|(id, n)| Flags(Arc::new(names("f", id, n)))),
     ];
@@ -36,11 +48,17 @@ fn shape() -> impl Strategy<Value = Shape> {
             (proptest::option::of(part.clone()), proptest::option::of(part)).prop_map(|(ok, err)| Result(ok, err)),
             (any::<u32>(), vec(inner.clone(), 0..4)).prop_map(|(id, shapes)| {
                 let field = |(i, shape)| Field { name: format!("field-{i}"), docs: std::string::String::new(), shape };
-                Record(Arc::new(self::Record { name: name("r", id), fields: shapes.into_iter().enumerate().map(field).collect() }))
+                Record(Arc::new(self::Record {
+                    name: name("r", id),
+                    fields: shapes.into_iter().enumerate().map(field).collect(),
+                }))
             }),
             (any::<u32>(), vec(proptest::option::of(inner), 1..4)).prop_map(|(id, shapes)| {
                 let case = |(i, shape)| Case { name: format!("case-{i}"), docs: std::string::String::new(), shape };
-                Variant(Arc::new(self::Variant { name: name("v", id), cases: shapes.into_iter().enumerate().map(case).collect() }))
+                Variant(Arc::new(self::Variant {
+                    name: name("v", id),
+                    cases: shapes.into_iter().enumerate().map(case).collect(),
+                }))
             }),
         ]
     })
@@ -79,14 +97,11 @@ fn value(shape: &Shape) -> BoxedStrategy<Val> {
         }
         Shape::Map(key, item) => vec((value(key), value(item)), 0..4).prop_map(Val::Map).boxed(),
         Shape::Tuple(items) => items.iter().map(value).collect::<Vec<_>>().prop_map(Val::Tuple).boxed(),
-        Shape::Option(inner) => {
-            proptest::option::of(value(inner)).prop_map(|v| Val::Option(v.map(Box::new))).boxed()
+        Shape::Option(inner) => proptest::option::of(value(inner)).prop_map(|v| Val::Option(v.map(Box::new))).boxed(),
+        Shape::Result(ok, err) => {
+            prop_oneof![boxed(ok).prop_map(|v| Val::Result(Ok(v))), boxed(err).prop_map(|v| Val::Result(Err(v)))]
+                .boxed()
         }
-        Shape::Result(ok, err) => prop_oneof![
-            boxed(ok).prop_map(|v| Val::Result(Ok(v))),
-            boxed(err).prop_map(|v| Val::Result(Err(v)))
-        ]
-        .boxed(),
         Shape::Record(record) => {
             let names: Vec<_> = record.fields.iter().map(|f| f.name.clone()).collect();
             let fields: Vec<_> = record.fields.iter().map(|f| value(&f.shape)).collect();
@@ -123,7 +138,9 @@ fn same(a: &Val, b: &Val) -> bool {
     match (a, b) {
         (Val::Float32(a), Val::Float32(b)) => (a.is_nan() && b.is_nan()) || a.to_bits() == b.to_bits(),
         (Val::Float64(a), Val::Float64(b)) => (a.is_nan() && b.is_nan()) || a.to_bits() == b.to_bits(),
-        (Val::List(a), Val::List(b)) | (Val::Tuple(a), Val::Tuple(b)) | (Val::FixedLengthList(a), Val::FixedLengthList(b)) => all(a, b),
+        (Val::List(a), Val::List(b))
+        | (Val::Tuple(a), Val::Tuple(b))
+        | (Val::FixedLengthList(a), Val::FixedLengthList(b)) => all(a, b),
         (Val::Map(a), Val::Map(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|((ak, av), (bk, bv))| same(ak, bk) && same(av, bv))
         }
@@ -221,7 +238,10 @@ fn an_error_points_at_the_place_and_names_what_was_expected_and_found() {
     let inner = Record { name: name("inner", 0), fields: vec![field("a/b", Shape::U8)] };
     let outer = Record {
         name: name("outer", 0),
-        fields: vec![field("items", Shape::List(Arc::new(Shape::Record(Arc::new(inner))))), field("name", Shape::String)],
+        fields: vec![
+            field("items", Shape::List(Arc::new(Shape::Record(Arc::new(inner))))),
+            field("name", Shape::String),
+        ],
     };
     let shape = Shape::Record(Arc::new(outer));
     let error = |text| read(&shape, text).unwrap_err();
@@ -230,10 +250,7 @@ fn an_error_points_at_the_place_and_names_what_was_expected_and_found() {
         "at `/items/1/a~1b`: expected a whole number from 0 to 255, found 300"
     );
     assert_eq!(error(r#"{"items": []}"#), "at `/name`: `name` is missing: a text");
-    assert_eq!(
-        error(r#"{"nmae": "x"}"#),
-        "at `/nmae`: `outer0` has no member of this name. Did you mean `name`?"
-    );
+    assert_eq!(error(r#"{"nmae": "x"}"#), "at `/nmae`: `outer0` has no member of this name. Did you mean `name`?");
     assert_eq!(error(r#"{"name": "x", "name": "y"}"#), "at `/name`: it stands there twice");
     assert!(error("{").starts_with("not JSON: "));
     assert!(error(r#"{"name": "x"} {}"#).starts_with("not JSON: trailing"));

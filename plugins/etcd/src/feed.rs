@@ -24,7 +24,8 @@ use crate::{errors, kv};
 const GRACE: Duration = Duration::from_millis(300);
 /// How long a watch has to have been silent before its silence is a hint that nothing happened.
 const SILENCE: Duration = Duration::from_millis(500);
-/// How many revisions a silent feed may lie behind before it is worth moving on. Less than etcd's smallest usual retention.
+/// How many revisions a feed may lie behind before its poll waits for [`SILENCE`] even though the caller would not wait
+/// so long. Less than etcd's smallest usual retention.
 const LAG: i64 = 256;
 /// How long to wait for more, after the first changes of the past: etcd sends them in pieces.
 const MORE: Duration = Duration::from_millis(10);
@@ -81,6 +82,8 @@ struct Poll<'a> {
     watch: Watch,
     collected: Collected,
     begun: Instant,
+    /// When something came last.
+    heard: Instant,
     ended: bool,
 }
 
@@ -89,7 +92,8 @@ impl<'a> Poll<'a> {
         let span = Span::of(prefix);
         let watch = etcd.open_watch(span.start(), Some(&span), start)?;
         let collected = Collected::from(start);
-        Ok(Self { etcd, span, start, watch, collected, begun: Instant::now(), ended: false })
+        let now = Instant::now();
+        Ok(Self { etcd, span, start, watch, collected, begun: now, heard: now, ended: false })
     }
 
     /// Reads until there are changes or the time is over.
@@ -105,6 +109,7 @@ impl<'a> Poll<'a> {
             };
             match self.watch.next(left) {
                 Ok(Next::Message(message)) => {
+                    self.heard = Instant::now();
                     let news = self.collected.created.is_none();
                     let settings = &self.etcd.settings;
                     self.collected.take(message, |key| !settings.hides(key))?;
@@ -135,7 +140,7 @@ impl<'a> Poll<'a> {
             None => wait.max(self.etcd.settings.request_timeout()),
             Some(lag) if lag <= 0 => wait,
             Some(lag) if lag < LAG => wait.max(GRACE),
-            Some(_) => wait.max(SILENCE + Duration::from_millis(50)),
+            Some(_) => wait.max(2 * SILENCE),
         }
     }
 
@@ -174,8 +179,8 @@ impl<'a> Poll<'a> {
             let Some(reached) = created else {
                 return Err(Error::unavailable("etcd did not begin the watch in time; poll again").downstream());
             };
-            let silent = self.begun.elapsed() >= SILENCE;
-            if silent && reached - next + 1 >= LAG && self.etcd.is_unchanged(&self.span, next, reached)? {
+            let silent = self.heard.elapsed() >= SILENCE;
+            if silent && reached >= next && self.etcd.is_unchanged(&self.span, next, reached)? {
                 next = reached + 1;
             }
         } else if created.is_some_and(|created| created >= self.start) {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::client::Etcd;
 use crate::fingerprint::Fingerprint;
 use crate::kv::{NOT_WRITTEN, Nothing};
-use crate::once::{Done, Once};
+use crate::once::{Done, Once, not_done};
 use crate::queue::{Place, Turn};
 use crate::span::Span;
 use crate::wire::{Answer, Compare, DeleteRange, Int, Kv, Op, Order, Put, Range, Txn};
@@ -173,7 +173,8 @@ impl Locks for EtcdPlugin {
                 };
             }
             None => {
-                let lease = etcd.grant(0, seconds)?.id.0;
+                // A lease that nobody knows of takes no lock and ends by itself.
+                let lease = etcd.grant(0, seconds).map_err(not_done)?.id.0;
                 match etcd.line_up(&lock, lease, seconds, !wait.is_zero(), once.as_ref()) {
                     Ok((place, turn)) => {
                         if place.lease != lease {

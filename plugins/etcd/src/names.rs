@@ -21,7 +21,7 @@ pub(crate) fn key(key: &str, field: &str) -> Result<()> {
     }
 }
 
-/// A key that is written: not one of our markers.
+/// A key that is written, or read beside others: not one of our markers.
 pub(crate) fn own_key(name: &str, field: &str, settings: &Settings) -> Result<()> {
     key(name, field)?;
     if settings.hides(name.as_bytes()) {

@@ -121,11 +121,11 @@ impl Etcd {
         };
         let done = match self.send_again(&guarded) {
             Err(error) if errors::is_lease_missing(&error) => {
-                // It is either the markers' lease, which is due, or one that the caller named.
+                // It is either the markers' lease, which is due, or one that the caller named. Another may grant the
+                // markers' lease at this very moment, so only the second answer tells which.
                 match self.grant(lease.id, lease.seconds) {
-                    Ok(_) => {}
-                    Err(taken) if errors::is_lease_taken(&taken) => return Err(error),
-                    Err(other) => return Err(not_done(other)),
+                    Err(other) if !errors::is_lease_taken(&other) => return Err(not_done(other)),
+                    _ => {}
                 }
                 self.send_again(&guarded)?
             }
@@ -144,18 +144,27 @@ impl Etcd {
 
     /// A guarded transaction does its work once, so it can be sent again when its answer was lost.
     fn send_again(&self, guarded: &Txn) -> Result<TxnDone> {
+        let mut lost = false;
         for pause in RETRIES {
             match self.txn(guarded, Effect::Write) {
-                Err(error) if error.kind == ErrorKind::OutcomeUnknown => std::thread::sleep(pause),
+                Err(error) if error.kind == ErrorKind::OutcomeUnknown => lost = true,
+                // That this one was not carried out says nothing of the one before.
+                Err(error) if lost && error.kind == ErrorKind::Unavailable => {}
                 done => return done,
             }
+            std::thread::sleep(pause);
         }
-        self.txn(guarded, Effect::Write)
+        self.txn(guarded, Effect::Write).map_err(|mut error| {
+            if lost && error.kind == ErrorKind::Unavailable {
+                error.kind = ErrorKind::OutcomeUnknown;
+            }
+            error
+        })
     }
 }
 
 /// A fault on the way to the write: nothing has been written.
-fn not_done(mut error: Error) -> Error {
+pub(crate) fn not_done(mut error: Error) -> Error {
     if error.kind == ErrorKind::OutcomeUnknown {
         error.kind = ErrorKind::Unavailable;
     }

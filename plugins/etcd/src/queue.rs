@@ -83,7 +83,10 @@ impl Etcd {
                 Err(error) => return Err(error),
             };
             // A watch that is cancelled was too slow: looking again tells.
-            if message.canceled || message.events.iter().any(crate::wire::WatchEvent::is_deletion) {
+            if message.canceled {
+                return pause();
+            }
+            if message.events.iter().any(crate::wire::WatchEvent::is_deletion) {
                 return Ok(());
             }
         }

@@ -28,7 +28,7 @@ impl Transactions for EtcdPlugin {
     ) -> Result<Outcome> {
         names::no_precondition(&options, "a transaction has conditions of its own; give them there")?;
         let etcd = Etcd::open()?;
-        let compare = compare(&conditions)?;
+        let compare = compare(&etcd, &conditions)?;
         let once = Once::of(&options, request(&conditions, &then, &otherwise), &etcd.settings)?;
         let (success, failure) = (steps(&etcd, &then, "/then")?, steps(&etcd, &otherwise, "/otherwise")?);
         if options.dry_run {
@@ -161,10 +161,10 @@ fn request(conditions: &[Condition], then: &[Step], otherwise: &[Step]) -> Finge
     request
 }
 
-fn compare(conditions: &[Condition]) -> Result<Vec<Compare>> {
+fn compare(etcd: &Etcd, conditions: &[Condition]) -> Result<Vec<Compare>> {
     within("/conditions", conditions.len())?;
     let compare = |(index, Condition { key, holds }): (usize, &Condition)| {
-        names::key(key, &format!("/conditions/{index}/key"))?;
+        names::own_key(key, &format!("/conditions/{index}/key"), &etcd.settings)?;
         Ok(match holds {
             Predicate::Present => Compare::present(key),
             Predicate::Absent => Compare::absent(key),
@@ -201,7 +201,7 @@ fn steps(etcd: &Etcd, steps: &[Step], field: &str) -> Result<Vec<Op>> {
                 Op::Delete(DeleteRange { key: key.into(), prev_kv: false })
             }
             Step::Get(key) => {
-                names::key(key, &at("get"))?;
+                names::own_key(key, &at("get"), &etcd.settings)?;
                 Op::Range(Range::key(key))
             }
         });
@@ -268,6 +268,7 @@ mod tests {
         assert_eq!(field(vec![put("a", ""), Step::Delete("a".into())]), "/then/1/delete");
         assert_eq!(field(vec![put("", "")]), "/then/0/put/key");
         assert_eq!(field(vec![put("jackfield/idempotency/x", "")]), "/then/0/put/key");
+        assert_eq!(field(vec![Step::Get("jackfield/idempotency/x".into())]), "/then/0/get");
         assert_eq!(field(vec![put("x", ""); MAX_PARTS + 1]), "/then");
         assert!(steps(&etcd, &[Step::Delete("a".into()), Step::Delete("a".into()), Step::Get("a".into())], "").is_ok());
     }

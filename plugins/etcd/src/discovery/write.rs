@@ -10,7 +10,7 @@ use crate::client::Etcd;
 use crate::fingerprint::Fingerprint;
 use crate::kv::{self, NOT_WRITTEN, Nothing};
 use crate::names;
-use crate::once::{Done, Once};
+use crate::once::{Done, Once, not_done};
 use crate::wire::{Answer, Compare, DeleteRange, Int, Kv, Op, Put, Range, Txn};
 use crate::wit::service_discovery::{Instance, InstanceHealth, Registration};
 
@@ -80,7 +80,7 @@ impl Etcd {
         {
             return Ok(Lease { id, new: false });
         }
-        Ok(Lease { id: self.grant(0, seconds)?.id.0, new: true })
+        Ok(Lease { id: self.grant(0, seconds).map_err(not_done)?.id.0, new: true })
     }
 
     fn drop_new(&self, lease: &Lease) {

@@ -79,4 +79,10 @@ impl Unruly for Guest {
     fn fetch(path: String) -> Result<Vec<u8>> {
         http::get("api", &path).send()?.bytes()
     }
+
+    fn submit(path: String, then_crash: bool, _: WriteOptions) -> Result<u16> {
+        let status = http::post("api", &path).send()?.status();
+        assert!(!then_crash, "crashed after the answer");
+        Ok(status)
+    }
 }

@@ -1,0 +1,60 @@
+//! An outside system on the loopback interface, as slow or broken as its path says.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
+
+pub struct Outside {
+    pub url: String,
+    requests: Arc<AtomicU32>,
+}
+
+impl Outside {
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(AtomicU32::new(0));
+        let counter = requests.clone();
+        tokio::spawn(async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                tokio::spawn(serve(connection, counter.clone()));
+            }
+        });
+        Self { url, requests }
+    }
+
+    pub fn requests(&self) -> u32 {
+        self.requests.load(Ordering::SeqCst)
+    }
+}
+
+/// One request a connection.
+async fn serve(mut connection: TcpStream, requests: Arc<AtomicU32>) {
+    let mut head = Vec::new();
+    while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+        let mut piece = [0; 1024];
+        match connection.read(&mut piece).await {
+            Ok(n) if n > 0 => head.extend_from_slice(&piece[..n]),
+            _ => return,
+        }
+    }
+    requests.fetch_add(1, Ordering::SeqCst);
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let answer: &[u8] = match head.split(' ').nth(1).unwrap_or_default() {
+        "/slow" => return std::future::pending().await,
+        "/garbage" => b"\x16\x03\x01 this is no HTTP at all\r\n\r\n",
+        "/cut" => b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nonly this",
+        "/close" => b"",
+        "/redirect" => b"HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n",
+        "/busy" => b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n",
+        _ => b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
+    };
+    let _ = connection.write_all(answer).await;
+    let _ = connection.shutdown().await;
+}
