@@ -86,8 +86,8 @@ fn a_manifest_that_is_wrong_is_told_by_key() {
         (good.replace("name = \"x\"", "name = \"X!\""), vec!["name"]),
         (good.replace("\"0.1.0\"\nd", "\"one\"\nd"), vec!["version"]),
         ("[plugin\n".into(), vec!["plugin.toml"]),
-        // A component that does not export what its manifest promises.
-        (good.into(), vec!["key-value"]),
+        // A component that is no plugin at all.
+        (good.into(), vec!["does not export", "lifecycle"]),
     ] {
         let output = pack(&manifest);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 fn stand() -> Stand {
     let stand = Stand::start();
-    let packed = Fixture::copy("parcels").pack();
+    let fixture = Fixture::copy("parcels");
+    let packed = fixture.pack();
     let installed = stand.server().cli(&["plugin", "install", packed.to_str().unwrap()]).unwrap();
     assert_eq!(installed["capabilities"], json!(["acme:parcels@0.3.0"]), "{installed}");
     let added =

@@ -215,11 +215,11 @@ impl Kind<'_> {
             Kind::Bool => "true or false".into(),
             Kind::Integer | Kind::WideInteger => "a whole number".into(),
             Kind::Number => "a number".into(),
-            Kind::Text => "a text".into(),
+            Kind::Text => "a string".into(),
             Kind::Bytes => "bytes".into(),
             Kind::Choice(names) => format!("one of {}", list(&mut names.iter().copied())),
             Kind::List(_) => "a list".into(),
-            Kind::TextOrList(_) => "a text or a list".into(),
+            Kind::TextOrList(_) => "a string or a list".into(),
             Kind::Object(_) => "an object".into(),
             Kind::Variant(cases) => format!("one of the cases {}", list(&mut cases.iter().map(|case| case.name))),
         }

@@ -11,6 +11,7 @@ use crate::{
     integrations::{Integration, Runtime, Served},
     metrics::TYPED,
     shared::Shared,
+    waiting,
 };
 
 /// Calls an operation, JSON in and JSON out.
@@ -22,6 +23,7 @@ pub(crate) async fn call(shared: &Shared, request: CallRequest) -> Result<Bytes>
     let served = runtime.capability(&capability)?.operation(&operation)?;
     let params = if params.is_empty() { Bytes::from_static(b"{}") } else { params };
     let params = idempotency::with_key(&served.operation, &params, idempotency_key.as_deref())?;
+    let params = waiting::within(&served.operation, params, allowed(&runtime.limits, timeout));
     run(shared, &integration, runtime, served, &params, timeout).await.map(Bytes::from)
 }
 

@@ -101,7 +101,7 @@ impl Schema {
                 ))
             }
             ValidationErrorKind::Pattern { pattern } => {
-                one(format!("expected a text that matches `{pattern}`, found {}", found(error.instance())))
+                one(format!("expected a string that matches `{pattern}`, found {}", found(error.instance())))
             }
             _ => one(format!("{error}; found {}", found(error.instance()))),
         }
@@ -206,7 +206,7 @@ fn types(types: &Value) -> String {
 
 fn word(json_type: &str) -> String {
     match json_type {
-        "string" => "a text",
+        "string" => "a string",
         "number" => "a number",
         "integer" => "a whole number",
         "boolean" => "true or false",
@@ -228,7 +228,7 @@ fn found(value: &Value) -> String {
         Value::Null => return "null".to_owned(),
         Value::Bool(_) => return value.to_string(),
         Value::Number(_) => "the number",
-        Value::String(_) => "the text",
+        Value::String(_) => "the string",
         Value::Array(_) => "the list",
         Value::Object(_) => "the object",
     };
@@ -287,10 +287,10 @@ mod tests {
     fn a_fault_tells_the_place_what_was_expected_and_what_was_found() {
         let (message, field) = fault(json!({"url": 5}));
         assert!(message.contains("at `/url`: expected") && message.contains("found the number 5"), "{message}");
-        assert!(message.contains("a text") && message.contains("a list"), "{message}");
+        assert!(message.contains("a string") && message.contains("a list"), "{message}");
         assert_eq!(field, "/config/url");
         let (message, field) = fault(json!({}));
-        assert_eq!(message, "configuration: at `/url`: expected a text or a list (Where it is.), found nothing");
+        assert_eq!(message, "configuration: at `/url`: expected a string or a list (Where it is.), found nothing");
         assert_eq!(field, "/config/url");
         let (message, _) = fault(json!({"url": "a", "mode": "fats"}));
         assert!(message.contains(r#"expected one of "fast", "safe", found the text "fats""#), "{message}");

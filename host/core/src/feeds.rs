@@ -24,12 +24,13 @@ use crate::{
     integrations::{Integration, Runtime, Served},
     shared::Shared,
     tasks,
+    waiting::{self, WAIT_MS},
 };
 
 /// The longest the plugin is asked to wait for a change.
 const MAX_WAIT: Duration = Duration::from_secs(20);
 /// What the loop sets itself.
-const OWN: [&str; 2] = ["cursor", "wait-ms"];
+const OWN: [&str; 2] = ["cursor", WAIT_MS];
 
 /// Watches a feed. What is wrong with the request is told at once; what happens later comes in the stream.
 pub(crate) fn watch(
@@ -140,7 +141,11 @@ impl Feed {
         let served: &Served = runtime.capability(&self.capability)?.feed(Some(&self.operation))?;
         // Without a cursor the first poll only asks where the feed is now: who is cut off before the first change then
         // knows where to resume.
-        let wait = if self.cursor.is_none() { Duration::ZERO } else { MAX_WAIT.min(runtime.limits.call_timeout / 2) };
+        let wait = if self.cursor.is_none() {
+            Duration::ZERO
+        } else {
+            MAX_WAIT.min(waiting::longest(runtime.limits.call_timeout))
+        };
         let params = self.params(wait)?;
         let started = Instant::now();
         let answer = calls::run(&self.shared, &integration, runtime, served, &params, None).await?;
@@ -151,7 +156,7 @@ impl Feed {
     fn params(&self, wait: Duration) -> Result<Bytes> {
         let mut params = self.params.clone();
         params.insert("cursor".into(), self.cursor.clone().map_or(Value::Null, Value::String));
-        params.insert("wait-ms".into(), u32::try_from(wait.as_millis()).unwrap_or(u32::MAX).into());
+        params.insert(WAIT_MS.into(), u32::try_from(wait.as_millis()).unwrap_or(u32::MAX).into());
         let json = serde_json::to_vec(&params).map_err(|e| calls::malformed("the feed's parameters", &e))?;
         Ok(json.into())
     }

@@ -49,6 +49,7 @@ mod state;
 mod tasks;
 mod track;
 mod view;
+mod waiting;
 mod wit_text;
 
 pub use builder::{HostBuilder, server_of};

@@ -55,7 +55,7 @@ async fn a_guest_that_crashes_or_overruns_is_discarded_told_of_and_the_next_call
     for (operation, params, code) in [
         ("unruly.crash", json!({"message": "boom"}), None),
         ("unruly.recurse", json!({}), None),
-        ("unruly.grow", json!({"mib": 4000}), Some("memory-limit")),
+        ("unruly.grow", json!({"mib": 1000}), Some("memory-limit")),
     ] {
         assert_eq!(call(&host, "wild", "unruly.count", json!({})).await.unwrap(), 1, "a fresh instance");
         let error = call(&host, "wild", operation, params).await.unwrap_err();
@@ -105,9 +105,8 @@ async fn the_fault_of_the_outside_system_is_told_apart_from_the_plugins() {
     assert_eq!(failed("/slow").await, (ErrorKind::DeadlineExceeded, ErrorSource::Downstream));
     assert_eq!(failed("/garbage").await, (ErrorKind::Internal, ErrorSource::Downstream));
     assert_eq!(failed("/cut").await, (ErrorKind::Unavailable, ErrorSource::Downstream));
-    assert_eq!(failed("/busy").await, (ErrorKind::RateLimited, ErrorSource::Downstream));
     let down = unruly("http://127.0.0.1:9").await;
-    let error = call(&down, "wild", "unruly.fetch", json!({"path": "/"})).await.unwrap_err();
+    let error = call(&down, "wild", "unruly.fetch", json!({"path": "/x"})).await.unwrap_err();
     assert_eq!((error.kind, error.source_of_fault), (ErrorKind::Unavailable, ErrorSource::Downstream));
     assert!(error.message.contains("127.0.0.1:9") && error.message.contains("refused"), "{error}");
 }
@@ -134,7 +133,7 @@ async fn a_write_whose_answer_was_lost_has_an_unknown_outcome_and_is_sent_once()
         assert_eq!(outside.requests(), n, "{path}");
     }
     let down = unruly("http://127.0.0.1:9").await;
-    let error = call(&down, "wild", "unruly.submit", json!({"path": "/", "then-crash": false})).await.unwrap_err();
+    let error = call(&down, "wild", "unruly.submit", json!({"path": "/x", "then-crash": false})).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unavailable, "what was surely not sent is no riddle: {error}");
 }
 

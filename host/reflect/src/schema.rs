@@ -97,7 +97,7 @@ fn wide(min: i128, pattern: &str, range: &str) -> Value {
     let (min, max) = (i64::try_from(min).unwrap_or_default(), i64::try_from(SAFE_INTEGER).unwrap_or_default());
     json!({
         "anyOf": [{"type": "integer", "minimum": min, "maximum": max}, {"type": "string", "pattern": pattern}],
-        "description": format!("{range}; a text of its digits beyond 2^53-1, so that no reader loses any"),
+        "description": format!("{range}; a string of its digits beyond 2^53-1, so that no reader loses any"),
     })
 }
 

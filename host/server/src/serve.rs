@@ -36,7 +36,7 @@ pub enum ServeError {
     /// The address can be reached from elsewhere.
     #[error(
         "will not listen on {0}: Jackfield has no authentication yet, so everyone who reaches the address could use every \
-         integration; listen on this machine only, for example `--listen 127.0.0.1:{port}`, and put a proxy that \
+         integration; listen on a loopback address, for example `--listen 127.0.0.1:{port}`, and put a proxy that \
          authenticates before it if others need it",
         port = .0.port()
     )]

@@ -148,8 +148,8 @@ impl Faults {
                 }
             }
             (Form::Any, Value::Object(_)) => {}
-            (Form::Text(_), other) => self.add(path, format!("expected a text, found {}", kind(other))),
-            (Form::Texts(..), other) => self.add(path, format!("expected a list of texts, found {}", kind(other))),
+            (Form::Text(_), other) => self.add(path, format!("expected a string, found {}", kind(other))),
+            (Form::Texts(..), other) => self.add(path, format!("expected a list of strings, found {}", kind(other))),
             (Form::Count(_), other) => self.add(path, format!("expected a whole number, found {}", kind(other))),
             (Form::Tables(..), Value::Object(_)) => {
                 self.add(path, format!("expected a list of tables; write `[[{path}]]`, not `[{path}]`"));
@@ -311,7 +311,7 @@ fn kind(value: &Value) -> &'static str {
         Value::Null => "a number that is out of range",
         Value::Bool(_) => "a truth value",
         Value::Number(_) => "a number",
-        Value::String(_) => "a text",
+        Value::String(_) => "a string",
         Value::Array(_) => "a list",
         Value::Object(_) => "a table",
     }

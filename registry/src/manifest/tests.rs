@@ -93,7 +93,7 @@ fn a_missing_key_and_a_wrong_type_are_named() {
     assert_eq!(fault("name = \"etcd\"\n", ""), "line 2: `plugin.name`: is missing");
     assert_eq!(
         fault("methods = [\"POST\"]", "methods = \"POST\""),
-        "line 14: `endpoints[0].methods`: expected a list of texts, found a text"
+        "line 14: `endpoints[0].methods`: expected a list of strings, found a string"
     );
     assert_eq!(
         fault("memory-mib = 64", "memory-mib = 0"),

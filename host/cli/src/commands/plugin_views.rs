@@ -131,7 +131,7 @@ mod tests {
         for needle in [
             "size          71.0 KiB",
             "api       url           POST     /v3/*  members",
-            "url      yes     a text or a list  -",
+            "url      yes     a string or a list  -",
         ] {
             assert!(text.contains(needle), "{needle} in\n{text}");
         }

@@ -52,7 +52,6 @@ async fn serve(mut connection: TcpStream, requests: Arc<AtomicU32>) {
         "/cut" => b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nonly this",
         "/close" => b"",
         "/redirect" => b"HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n",
-        "/busy" => b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n",
         _ => b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
     };
     let _ = connection.write_all(answer).await;

@@ -71,10 +71,10 @@ fn is_loopback(authority: &Authority) -> bool {
 
 fn is_same(origin: &HeaderValue, ours: Option<&Authority>) -> bool {
     let Ok(origin) = Uri::try_from(origin.as_bytes()) else { return false };
-    let secure = origin.scheme_str() == Some("https");
-    match (origin.authority(), ours) {
-        (Some(theirs), Some(ours)) => {
-            let port = |authority: &Authority| authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
+    match (origin.scheme_str(), origin.authority(), ours) {
+        // Jackfield speaks plain HTTP, so a page of its own has no other scheme; and what has none is no origin.
+        (Some("http"), Some(theirs), Some(ours)) => {
+            let port = |authority: &Authority| authority.port_u16().unwrap_or(80);
             theirs.host().eq_ignore_ascii_case(ours.host()) && port(theirs) == port(ours)
         }
         _ => false,

@@ -65,7 +65,7 @@ impl<'de> Deserialize<'de> for Int {
             type Value = Int;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a 64-bit number, as a number or a text")
+                f.write_str("a 64-bit number, as a number or a string")
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Int, E> {

@@ -16,7 +16,7 @@ impl<'de> Deserialize<'de> for Number {
             type Value = Number;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number as a text, e.g. \"1.5\" or \"+Inf\"")
+                f.write_str("a number as a string, e.g. \"1.5\" or \"+Inf\"")
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Number, E> {
