@@ -293,7 +293,7 @@ mod tests {
         assert_eq!(message, "configuration: at `/url`: expected a string or a list (Where it is.), found nothing");
         assert_eq!(field, "/config/url");
         let (message, _) = fault(json!({"url": "a", "mode": "fats"}));
-        assert!(message.contains(r#"expected one of "fast", "safe", found the text "fats""#), "{message}");
+        assert!(message.contains(r#"expected one of "fast", "safe", found the string "fats""#), "{message}");
         let (message, field) = fault(json!({"url": "a", "tls": {"verify": "no"}}));
         assert!(message.contains("at `/tls/verify`: expected true or false"), "{message}");
         assert_eq!(field, "/config/tls/verify");

@@ -21,9 +21,10 @@ pub(crate) fn within(operation: &Operation, params: Bytes, allowed: Duration) ->
         return params;
     }
     let Ok(mut members) = serde_json::from_slice::<BTreeMap<String, &RawValue>>(&params) else { return params };
-    let asked = members.get(WAIT_MS).and_then(|given| serde_json::from_str::<u64>(given.get()).ok());
-    let longest = longest(allowed).as_millis();
-    if asked.is_none_or(|asked| u128::from(asked) <= longest) {
+    // As a float, since the decoder takes `5000.0` for a whole number too.
+    let asked = members.get(WAIT_MS).and_then(|given| serde_json::from_str::<f64>(given.get()).ok());
+    let longest = u32::try_from(longest(allowed).as_millis()).unwrap_or(u32::MAX);
+    if asked.is_none_or(|asked| asked <= f64::from(longest)) {
         return params;
     }
     let Ok(raw) = to_raw_value(&longest) else { return params };
@@ -55,6 +56,7 @@ mod tests {
         // The number would lose digits if it were read as one.
         let shortened = within_a_second(r#"{"n": 18446744073709551615, "wait-ms": 4294967295}"#);
         assert_eq!(shortened, r#"{"n":18446744073709551615,"wait-ms":500}"#);
+        assert_eq!(within_a_second(r#"{"wait-ms": 501.0}"#), r#"{"wait-ms":500}"#);
     }
 
     #[test]

@@ -23,7 +23,7 @@
 //! let params = lookup.decode_params(br#"{"name": "example.org"}"#, &JsonLimits::default())?;
 //! assert_eq!(params.len(), 2);
 //! let error = lookup.decode_params(br#"{"name": 7}"#, &JsonLimits::default()).unwrap_err();
-//! assert_eq!(error.to_string(), "at `/name`: expected a text, found a number");
+//! assert_eq!(error.to_string(), "at `/name`: expected a string, found a number");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

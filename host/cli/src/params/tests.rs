@@ -133,7 +133,7 @@ fn what_cannot_be_meant_is_refused_in_words() {
         (&["key.a=1"], "has no members"),
         (&["names.0=a"], "into a list"),
         (&["holds.present=x"], "takes no value"),
-        (&["holds=revision"], "carries a text"),
+        (&["holds=revision"], "carries a string"),
         (&["holds.revison=5"], "did you mean `revision`?"),
         (&["holds.revision=5", "holds.value=a"], "two cases"),
         (&["holds=nothing"], "one of the cases"),
