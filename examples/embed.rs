@@ -4,7 +4,7 @@
 //! cargo xtask guests
 //! cargo run --release -p jackfield-core --example embed -- target/plugins/playground.wasm
 //! ```
-#![allow(missing_docs, reason = "what `bindgen!` makes has none")]
+#![allow(missing_docs, clippy::print_stdout, reason = "a program; and what `bindgen!` makes has no docs")]
 
 use jackfield_core::{CallRequest, Guest, Host, NewIntegration};
 

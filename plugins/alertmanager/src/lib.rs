@@ -1,6 +1,6 @@
 //! Alertmanager through its API version 2: what is alerting, what is silenced, who is told.
 //!
-//! Listing is plain. The thought went into [`silences`]: Alertmanager gives every silence a new id and keeps no
+//! Listing is plain. The thought went into `silences`: Alertmanager gives every silence a new id and keeps no
 //! idempotency keys, so a request that is sent again makes a second silence. That must not happen, neither when an answer
 //! is lost, nor when the plugin is stopped between sending and remembering, nor when two callers ask at once.
 

@@ -5,12 +5,12 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`wire`], [`client`], [`errors`] | etcd's messages, one request, what a refusal means |
-//! | [`once`], [`fingerprint`] | what makes a write with an idempotency key happen once |
-//! | [`kv`], [`scan`], [`span`], [`transactions`] | keys: one, many in pages, several at once |
-//! | [`feed`], [`stream`] | changes: polls and cursors, and the watch below them |
-//! | [`leases`], [`locks`], [`queue`] | leases, and the locks that stand on them |
-//! | [`discovery`] | services, by the convention of gRPC's etcd resolver |
+//! | `wire`, `client`, `errors` | etcd's messages, one request, what a refusal means |
+//! | `once`, `fingerprint` | what makes a write with an idempotency key happen once |
+//! | `kv`, `scan`, `span`, `transactions` | keys: one, many in pages, several at once |
+//! | `feed`, `stream` | changes: polls and cursors, and the watch below them |
+//! | `leases`, `locks`, `queue` | leases, and the locks that stand on them |
+//! | `discovery` | services, by the convention of gRPC's etcd resolver |
 //!
 //! The key conventions are written down in `README.md` beside this crate, for those who read etcd with other tools.
 

@@ -78,7 +78,7 @@ pub(crate) struct WatchArgs {
     #[arg(value_name = "CAPABILITY")]
     pub(crate) capability: String,
 
-    /// Parameters of the feed; a `prefix` that is not given is empty
+    /// Parameters of the feed; a text that is not given, such as a prefix, is empty
     #[arg(value_name = "K=V")]
     pub(crate) params: Vec<String>,
 

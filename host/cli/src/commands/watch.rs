@@ -14,7 +14,7 @@ use crate::{
     failure::Failure,
     output::{Tree, cell, printable, rfc3339_of},
     params::Assignment,
-    schema::Schema,
+    schema::{Kind, Schema},
 };
 
 /// The parameters that the host sets while it follows a feed.
@@ -114,8 +114,13 @@ async fn feed(api: &Api, args: &WatchArgs, assignments: &[Assignment]) -> Result
         return Err(Failure::Failed(format!("the capability `{capability}` has no change feed to watch")));
     };
     let mut params = operation.body(capability, assignments)?;
-    if Schema::new(&operation.request_schema).member("prefix").is_some() {
-        params.entry("prefix").or_insert_with(|| Value::String(String::new()));
+    // What narrows a feed down, a prefix say, may be left out: the empty text narrows nothing.
+    let required = operation.request_schema.get("required").and_then(Value::as_array);
+    for name in required.into_iter().flatten().filter_map(Value::as_str) {
+        if Schema::new(&operation.request_schema).member(name).is_some_and(|schema| matches!(schema.kind(), Kind::Text))
+        {
+            params.entry(name).or_insert_with(|| Value::String(String::new()));
+        }
     }
     let mut query = Query::default();
     for (name, value) in &params {
