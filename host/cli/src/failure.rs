@@ -3,8 +3,7 @@
 //! remedy; with `-o json` a program reads the API's own problem document.
 
 use bytes::Bytes;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use crate::params::ParamError;
 
@@ -55,7 +54,7 @@ impl Problem {
 
     /// What the caller named is not there; the API would say the same.
     pub(crate) fn not_found(detail: String) -> Box<Self> {
-        let document = document("not-found", "caller", "Not found", &detail);
+        let document = document("not-found", "caller", "Not found", Some(404), &detail);
         let parts = Parts { detail, kind: "not-found".into(), source: "caller".into(), ..Parts::default() };
         Box::new(Self { body: document, parts })
     }
@@ -79,14 +78,14 @@ impl Failure {
 
     /// What a program reads on standard error: the API's document as it came, or one in its likeness.
     pub(crate) fn document(&self) -> Option<Bytes> {
-        let (kind, source, title, detail) = match self {
+        let (kind, source, title, detail): (_, _, _, &str) = match self {
             Self::Api(problem) => return Some(problem.body.clone()),
             Self::Told | Self::OutputClosed => return None,
             Self::Failed(detail) => ("internal", "caller", "The command failed", detail),
             Self::Usage(detail) => ("invalid", "caller", "The command line is wrong", detail),
             Self::Unreachable(detail) => ("unavailable", "host", "No API could be reached", detail),
         };
-        Some(document(kind, source, title, detail))
+        Some(document(kind, source, title, None, detail))
     }
 
     /// What a person reads on standard error, line by line: what, where, remedy.
@@ -132,7 +131,8 @@ impl Problem {
 /// The next thing to do, where the kind alone tells it.
 fn remedy(kind: &str, source: &str) -> Option<&'static str> {
     Some(match (kind, source) {
-        ("conflict", _) => {
+        // The host's own conflicts name their remedies.
+        ("conflict", "plugin" | "downstream") => {
             "read it again, then decide; `options.precondition.revision=…` writes only over what you have seen"
         }
         ("outcome-unknown", _) => {
@@ -150,11 +150,21 @@ fn remedy(kind: &str, source: &str) -> Option<&'static str> {
     })
 }
 
-/// A problem document of our own, in the form of the API's.
-fn document(kind: &str, source: &str, title: &str, detail: &str) -> Bytes {
-    let kind_url = format!("https://jackfield.dev/problems/{kind}");
-    let document: Value = json!({"type": kind_url, "title": title, "detail": detail, "kind": kind, "source": source});
-    document.to_string().into()
+/// A problem document of our own, in the form and the order of the API's. What no server answered has no status.
+fn document(kind: &str, source: &str, title: &str, status: Option<u16>, detail: &str) -> Bytes {
+    #[derive(Serialize)]
+    struct Document<'a> {
+        r#type: String,
+        title: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        status: Option<u16>,
+        detail: &'a str,
+        kind: &'a str,
+        source: &'a str,
+    }
+    let r#type = format!("https://jackfield.dev/problems/{kind}");
+    let document = Document { r#type, title, status, detail, kind, source };
+    serde_json::to_vec(&document).unwrap_or_default().into()
 }
 
 impl From<ParamError> for Failure {

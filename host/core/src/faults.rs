@@ -16,6 +16,9 @@ use crate::{Error, ErrorKind, ErrorSource, track::Track};
 /// The longest message of a guest's that is passed on, in bytes.
 const MAX_MESSAGE: usize = 4096;
 
+/// The longest time after which a guest may ask its caller to come again.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
+
 /// What a failed call means. `write`: the operation may change something.
 pub(crate) fn call(error: CallError, write: bool, track: Track) -> Error {
     let message = error.to_string();
@@ -81,7 +84,7 @@ pub(crate) fn guest(error: types::Error) -> Error {
         Guest::AlreadyExists => ErrorKind::AlreadyExists,
         Guest::Conflict => ErrorKind::Conflict,
         Guest::RateLimited(after) => {
-            retry_after = after.delay_ms.map(Duration::from_millis);
+            retry_after = after.delay_ms.map(|ms| Duration::from_millis(ms).min(MAX_RETRY_AFTER));
             ErrorKind::RateLimited
         }
         Guest::Unavailable => ErrorKind::Unavailable,

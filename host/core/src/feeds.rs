@@ -29,6 +29,8 @@ use crate::{
 
 /// The longest the plugin is asked to wait for a change.
 const MAX_WAIT: Duration = Duration::from_secs(20);
+/// The longest pause, whatever an outside system or a plugin asks for: somebody listens.
+const MAX_PAUSE: Duration = Duration::from_secs(60);
 /// What the loop sets itself.
 const OWN: [&str; 2] = ["cursor", WAIT_MS];
 
@@ -127,7 +129,7 @@ impl Feed {
                 }
                 Err(error) if passes(&error) => {
                     tracing::debug!(integration = self.integration, feed = self.operation, %error, "a feed waits");
-                    self.pause = error.retry_after.unwrap_or_default().max(self.fault.next());
+                    self.pause = error.retry_after.unwrap_or_default().min(MAX_PAUSE).max(self.fault.next());
                 }
                 Err(error) => return Some(Err(error)),
             }

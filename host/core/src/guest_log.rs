@@ -21,21 +21,21 @@ pub(crate) struct GuestLog {
 
 impl LogSink for GuestLog {
     fn write(&self, call: &CallContext, level: LogLevel, message: &str) {
-        // A line of no running call is the last half line of an instance that is dropped: one at most.
-        let number = self.tracks.update(call.id, |track| {
+        // What belongs to no running call cannot be counted, so it is dropped: the last half line of an instance that is.
+        let Some(number) = self.tracks.update(call.id, |track| {
             track.lines = track.lines.saturating_add(1);
             track.lines
-        });
+        }) else {
+            return;
+        };
         let integration = &*self.integration;
         let (id, operation) = (call.id, &*call.operation);
-        match number {
-            Some(number) if number == MAX_LINES + 1 => {
+        if number > MAX_LINES {
+            if number == MAX_LINES + 1 {
                 tracing::warn!(target: "jackfield::guest", integration, operation, call = id,
                     "the call has logged {MAX_LINES} lines; the rest is dropped");
-                return;
             }
-            Some(number) if number > MAX_LINES => return,
-            _ => {}
+            return;
         }
         let line = clean(message);
         match level {

@@ -57,5 +57,6 @@ pub use error::{Error, ErrorKind, ErrorSource, Result};
 pub use host::Host;
 /// An instance of a plugin, for [`Host::typed`].
 pub use jackfield_engine::Guest;
+pub use jackfield_reflect::nearest;
 pub use model::*;
 pub use requests::{CallRequest, ChangeBatch, Readiness, WatchRequest};

@@ -23,6 +23,9 @@ pub(crate) struct GuestState {
     pub(crate) incarnation: String,
     pub(crate) max_bytes: u64,
     pub(crate) tracks: Arc<Tracks>,
+    /// One request to the store at a time: the store is everybody's, and its queue is served in order, so an integration
+    /// stands in it once, however many of its calls want something.
+    pub(crate) turn: tokio::sync::Mutex<()>,
 }
 
 /// What says that an incarnation lives, in [`Bucket::Meta`].
@@ -76,6 +79,7 @@ impl GuestState {
 #[async_trait]
 impl StateStore for GuestState {
     async fn get(&self, key: &str) -> Result<Option<Versioned>, types::Error> {
+        let _turn = self.turn.lock().await;
         let found = self.store.get(Bucket::State, &self.key(key)?).await.map_err(|e| self.fault(e))?;
         Ok(found.map(|record| Versioned { value: record.value, revision: record.revision }))
     }
@@ -84,6 +88,7 @@ impl StateStore for GuestState {
         let own = prefix(&self.incarnation);
         let (start, after) = (format!("{own}{start}"), after.map(|after| format!("{own}{after}")));
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let _turn = self.turn.lock().await;
         let found = self.store.list(Bucket::State, &start, after.as_deref(), limit).await;
         let items = found.map_err(|e| self.fault(e))?.into_iter().map(|(key, record)| StateItem {
             key: key.strip_prefix(&own).unwrap_or_default().to_owned(),
@@ -110,6 +115,7 @@ impl StateStore for GuestState {
                 }
             });
         }
+        let _turn = self.turn.lock().await;
         self.tracks.state_commit();
         self.store.commit(all).await.map_err(|e| self.fault(e))
     }
@@ -133,7 +139,7 @@ mod tests {
     async fn state(store: &Arc<MemoryStore>, incarnation: &str) -> GuestState {
         store.commit(vec![Mutation::set(Bucket::Meta, marker(incarnation), "")]).await.unwrap();
         let (store, incarnation) = (store.clone(), incarnation.to_owned());
-        GuestState { store, incarnation, max_bytes: 100, tracks: Arc::default() }
+        GuestState { store, incarnation, max_bytes: 100, tracks: Arc::default(), turn: Default::default() }
     }
 
     fn set(key: &str, value: &str, expect: StateExpect) -> Vec<StateMutation> {

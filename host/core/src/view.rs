@@ -30,9 +30,15 @@ impl View {
         self.integrations.get(name).ok_or_else(|| names::unknown("integration", name, known()))
     }
 
-    /// Whether an integration is still the one of its name, be it at another revision.
+    /// Whether an integration is still the one of its name and runs as it did, be it at another revision.
     pub(crate) fn is_current(&self, integration: &Integration) -> bool {
-        self.integrations.get(&*integration.name).is_some_and(|i| Arc::ptr_eq(&i.live, &integration.live))
+        self.integrations.get(&*integration.name).is_some_and(|now| {
+            Arc::ptr_eq(&now.live, &integration.live)
+                && match (&now.runtime, &integration.runtime) {
+                    (Ok(now), Ok(then)) => Arc::ptr_eq(now, then),
+                    (now, then) => now.is_err() && then.is_err(),
+                }
+        })
     }
 
     /// The names of the integrations that use a plugin.

@@ -36,7 +36,11 @@ pub(crate) struct Cache {
 impl Cache {
     pub(crate) fn open(dir: &Path, engine: &wasmtime::Engine) -> Result<Self, EngineError> {
         let failed = |e: io::Error| EngineError::Cache { path: dir.display().to_string(), reason: e.to_string() };
-        fs::create_dir_all(dir).map_err(failed)?;
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(dir).map_err(failed)?;
         let key = key(&dir.join(KEY_FILE)).map_err(failed)?;
         let mut hasher = HashBytes(Sha256::new());
         engine.precompile_compatibility_hash().hash(&mut hasher);
@@ -114,6 +118,7 @@ impl Cache {
 
 /// The key of this cache; made at first use, readable by its owner only.
 fn key(path: &Path) -> io::Result<[u8; 32]> {
+    own(path)?;
     match fs::read(path) {
         Ok(bytes) if bytes.len() == 32 => {
             let mut key = [0; 32];
@@ -137,6 +142,37 @@ fn key(path: &Path) -> io::Result<[u8; 32]> {
     }
 }
 
+/// Holds the folder and the key in it, if there is one, to what makes the key worth something: nobody else can have put it
+/// there or read it.
+fn own(key: &Path) -> io::Result<()> {
+    let refuse = |what: &Path, why: &str| Err(io::Error::other(format!("{} {why}", what.display())));
+    let folder = key.parent().unwrap_or(Path::new("."));
+    let found = match fs::symlink_metadata(key) {
+        Ok(found) if !found.is_file() => return refuse(key, "is no plain file; remove it"),
+        Ok(found) => Some(found),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        if fs::metadata(folder)?.mode() & 0o022 != 0 {
+            return refuse(folder, "can be written by other users, who could exchange compiled code; `chmod go-w` it");
+        }
+        let Some(found) = found else { return Ok(()) };
+        if found.mode() & 0o077 != 0 {
+            return refuse(key, "can be read by other users, who could forge compiled code; remove it");
+        }
+        // What this process makes now belongs to whom its key must belong to.
+        if found.uid() != tempfile::NamedTempFile::new_in(folder)?.as_file().metadata()?.uid() {
+            return refuse(key, "belongs to another user; choose another cache folder");
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (folder, found);
+    Ok(())
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
@@ -151,5 +187,31 @@ impl Hasher for HashBytes {
 
     fn finish(&self) -> u64 {
         0
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_key_that_others_can_have_touched_is_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(KEY_FILE);
+        let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        let made = key(&path).unwrap();
+        assert_eq!(key(&path).unwrap(), made);
+        set(&path, 0o644);
+        assert!(key(&path).is_err());
+        set(&path, 0o600);
+        set(folder.path(), 0o777);
+        assert!(key(&path).is_err());
+        set(folder.path(), 0o700);
+        assert_eq!(key(&path).unwrap(), made);
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        assert!(key(&path).is_err());
     }
 }

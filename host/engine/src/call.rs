@@ -1,6 +1,7 @@
 //! One call: JSON to values to the guest and back, the lifecycle's typed calls, and what a failure means.
 
 use jackfield_reflect::{JsonLimits, Operation, Shape, encode};
+use tokio::{sync::SemaphorePermit, time::timeout_at};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, component::Val};
 
 use crate::{
@@ -13,8 +14,16 @@ use crate::{
 impl Pool {
     /// Calls an operation with JSON parameters and returns its answer as JSON.
     pub async fn call(&self, operation: &Operation, params: &[u8], context: CallContext) -> Result<Vec<u8>, CallError> {
-        let params = operation.decode_params(params, &JsonLimits::default()).map_err(CallError::Params)?;
-        let answer = self.call_values(operation, &params, context).await?;
+        let until = self.until(&context);
+        // In this order: what waits is the text; only a call that is about to run is decoded.
+        let place = self.place(until).await?;
+        let limits = JsonLimits::default();
+        let room = self.plugin.engine.room(limits.most_memory(params.len()));
+        let _room = timeout_at(until, room).await.map_err(|_| CallError::Busy {
+            reason: "the parameters of other calls take all the room there is".to_owned(),
+        })?;
+        let params = operation.decode_params(params, &limits).map_err(CallError::Params)?;
+        let answer = self.run_values(place, operation, &params, context).await?;
         let mut json = Vec::with_capacity(256);
         match (&operation.ok, &answer) {
             (Some(shape), Some(value)) => {
@@ -32,13 +41,24 @@ impl Pool {
         params: &[Val],
         context: CallContext,
     ) -> Result<Option<Val>, CallError> {
+        let place = self.place(self.until(&context)).await?;
+        self.run_values(place, operation, params, context).await
+    }
+
+    async fn run_values(
+        &self,
+        place: SemaphorePermit<'_>,
+        operation: &Operation,
+        params: &[Val],
+        context: CallContext,
+    ) -> Result<Option<Val>, CallError> {
         let Some(index) = self.plugin.function(&operation.interface, &operation.name) else {
             return Err(CallError::NoSuchExport(format!("{}#{}", operation.interface, operation.name)));
         };
         let has_result = operation.fallible || operation.ok.is_some();
         let mut results = [Val::Bool(false)];
         let slots = if has_result { &mut results[..] } else { &mut [] };
-        self.typed(context, async |guest: &mut Guest| {
+        self.run(place, context, async |guest: &mut Guest| {
             let function = guest
                 .instance
                 .get_func(&mut guest.store, index)

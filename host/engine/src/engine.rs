@@ -22,6 +22,12 @@ use crate::{EngineConfig, EngineError, GuestState, Plugin, cache::Cache, linker,
 /// 10 ms too: rarer lets a spinning guest hold a thread, more often costs every guest.
 const TICK: Duration = Duration::from_millis(10);
 
+/// What the decoded parameters of all calls may take, in KiB: JSON grows up to thirtyfold when it becomes values, so many
+/// large requests at once must take turns.
+const DECODED_KIB: u32 = 512 << 10;
+/// Parameters that take less than this many bytes when decoded need no room: they are as small as a call itself.
+const SMALL: usize = 256 << 10;
+
 /// Runs plugins. One a process suffices; each has its own clock thread.
 pub struct Engine {
     pub(crate) wasmtime: wasmtime::Engine,
@@ -31,6 +37,8 @@ pub struct Engine {
     loaded: Mutex<HashMap<[u8; 32], Weak<Plugin>>>,
     /// One compilation at a time: it uses all processors by itself.
     compiling: tokio::sync::Mutex<()>,
+    /// Room for the decoded parameters of all calls, a place a KiB.
+    decoded: tokio::sync::Semaphore,
     pub(crate) pools: Mutex<Vec<Weak<Pool>>>,
     stop: Arc<AtomicBool>,
     stats: Counters,
@@ -73,6 +81,7 @@ impl Engine {
             cache,
             loaded: Mutex::default(),
             compiling: tokio::sync::Mutex::default(),
+            decoded: tokio::sync::Semaphore::new(DECODED_KIB as usize),
             pools: Mutex::default(),
             stop,
             stats: Counters::default(),
@@ -128,6 +137,16 @@ impl Engine {
         }
         let pre = self.linker.instantiate_pre(&component).map_err(|e| EngineError::Link(format!("{e:#}")))?;
         Plugin::new(self, pre)
+    }
+
+    /// Room for parameters that take up to so many bytes when decoded, until the permit is dropped.
+    pub(crate) async fn room(&self, bytes: usize) -> Option<tokio::sync::SemaphorePermit<'_>> {
+        if bytes < SMALL {
+            return None;
+        }
+        let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX).min(DECODED_KIB);
+        // It is never closed.
+        self.decoded.acquire_many(kib).await.ok()
     }
 
     /// What it has done so far.

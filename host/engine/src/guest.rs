@@ -10,6 +10,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::{
     Limits, LogLevel, Services,
+    imports::BodyResource,
     limiter::Limiter,
     meter::Meter,
     stdio::{Current, LogStream},
@@ -73,6 +74,13 @@ impl GuestState {
             if meter.used() > cpu { Err(OutOfCpu.into()) } else { Ok(UpdateDeadline::Yield(1)) }
         });
         store
+    }
+}
+
+impl GuestState {
+    /// Whether the guest still holds the body of a response.
+    pub(crate) fn holds_a_body(&mut self) -> bool {
+        !self.table.is_empty() && self.table.iter_mut().any(|entry| entry.is::<BodyResource>())
     }
 }
 

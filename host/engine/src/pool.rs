@@ -9,7 +9,10 @@ use std::sync::{
     atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
-use tokio::{sync::Semaphore, time::timeout_at};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::{Instant, timeout_at},
+};
 
 use crate::{CallContext, CallError, Guest, GuestState, Limits, Plugin, Services, call};
 
@@ -90,16 +93,36 @@ impl Pool {
     where
         F: AsyncFnOnce(&mut Guest) -> wasmtime::Result<R>,
     {
-        let deadline = context.deadline.min(std::time::Instant::now() + self.limits.call_timeout);
-        let until = tokio::time::Instant::from_std(deadline);
-        let _place = match self.places.try_acquire() {
-            Ok(place) => place,
-            Err(_) => {
-                self.counters.waited.fetch_add(1, Ordering::Relaxed);
-                let busy = || CallError::Busy { reason: format!("{} calls run already", self.limits.concurrency) };
-                timeout_at(until, self.places.acquire()).await.map_err(|_| busy())?.map_err(|_| busy())?
-            }
-        };
+        let place = self.place(self.until(&context)).await?;
+        self.run(place, context, call).await
+    }
+
+    /// When a call must have ended.
+    pub(crate) fn until(&self, context: &CallContext) -> Instant {
+        Instant::from_std(context.deadline.min(std::time::Instant::now() + self.limits.call_timeout))
+    }
+
+    /// The right to run one call, in turn.
+    pub(crate) async fn place(&self, until: Instant) -> Result<SemaphorePermit<'_>, CallError> {
+        if let Ok(place) = self.places.try_acquire() {
+            return Ok(place);
+        }
+        self.counters.waited.fetch_add(1, Ordering::Relaxed);
+        let busy = || CallError::Busy { reason: format!("{} calls run already", self.limits.concurrency) };
+        timeout_at(until, self.places.acquire()).await.map_err(|_| busy())?.map_err(|_| busy())
+    }
+
+    /// Runs a call that has its place.
+    pub(crate) async fn run<F, R>(
+        &self,
+        _place: SemaphorePermit<'_>,
+        context: CallContext,
+        call: F,
+    ) -> Result<R, CallError>
+    where
+        F: AsyncFnOnce(&mut Guest) -> wasmtime::Result<R>,
+    {
+        let until = self.until(&context);
         let mut lease = Lease { pool: self, guest: None };
         self.counters.busy.fetch_add(1, Ordering::Relaxed);
         let guest = match self.take() {
@@ -175,7 +198,12 @@ struct Lease<'a> {
 
 impl Lease<'_> {
     fn give_back(mut self) {
-        let Some(guest) = self.guest.take() else { return };
+        let Some(mut guest) = self.guest.take() else { return };
+        if guest.store.data_mut().holds_a_body() {
+            // Left open by its call, it would hold a connection and a place of the gateway's as long as the instance lives.
+            self.pool.counters.discarded.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
         // Declared before the lock, so that a surplus instance is unmapped after it.
         let mut surplus = None;
         if let Ok(mut idle) = self.pool.idle.lock() {

@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::GatewayError;
 
-/// Names a plugin may not set, besides `proxy-*` and `sec-*`.
-const HOSTS_OWN: [HeaderName; 15] = [
+/// Names a plugin may not set, besides those that begin with one of [`HOSTS_FAMILIES`].
+const HOSTS_OWN: [HeaderName; 22] = [
     header::HOST,
     header::AUTHORIZATION,
     header::COOKIE,
@@ -24,7 +24,29 @@ const HOSTS_OWN: [HeaderName; 15] = [
     header::RANGE,
     header::USER_AGENT,
     header::FORWARDED,
+    header::VIA,
     HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("http2-settings"),
+    // Another method than the one that was granted, for frameworks that believe it.
+    HeaderName::from_static("x-method-override"),
+    HeaderName::from_static("x-host"),
+    // Who the request is from, for servers behind a proxy.
+    HeaderName::from_static("x-real-ip"),
+    HeaderName::from_static("x-client-ip"),
+    HeaderName::from_static("true-client-ip"),
+];
+
+/// Beginnings of such names: proxies, browsers, and what frameworks take for another method, path, sender or user.
+const HOSTS_FAMILIES: [&str; 9] = [
+    "proxy-",
+    "sec-",
+    "x-http-method",
+    "x-original-",
+    "x-rewrite-",
+    "x-forwarded",
+    "x-remote-",
+    "impersonate-",
+    "cf-connecting-",
 ];
 
 /// The most headers, and bytes in them, of one request.
@@ -42,7 +64,8 @@ pub(crate) fn outgoing(given: &[(String, String)]) -> Result<HeaderMap, GatewayE
         let printable = || name.chars().filter(char::is_ascii_graphic).take(64).collect::<String>();
         let name =
             HeaderName::from_bytes(name.as_bytes()).map_err(|_| refuse(&printable(), "this is no header name"))?;
-        if HOSTS_OWN.contains(&name) || name.as_str().starts_with("proxy-") || name.as_str().starts_with("sec-") {
+        let family = || HOSTS_FAMILIES.iter().any(|beginning| name.as_str().starts_with(beginning));
+        if HOSTS_OWN.contains(&name) || family() {
             return Err(refuse(name.as_str(), "this header is the host's to set; leave it out"));
         }
         let visible = value.bytes().all(|b| matches!(b, b' ' | b'\t' | 0x21..=0x7e));
@@ -103,6 +126,13 @@ mod tests {
             "accept-encoding",
             "range",
             "user-agent",
+            "X-HTTP-Method-Override",
+            "X-Original-URL",
+            "x-rewrite-url",
+            "X-Forwarded-For",
+            "Impersonate-User",
+            "x-remote-user",
+            "via",
         ] {
             assert!(matches!(set(name, "x"), Err(GatewayError::Header { .. })), "{name}");
         }

@@ -2,7 +2,10 @@
 //!
 //! `/v1/../admin`, `/v1/%2e%2e/admin` and `/%61dmin` all reach `/admin` on some server, so rules are applied to, and
 //! requests sent with, the normalised form only. What different servers read differently is refused: encoded slashes and
-//! backslashes, NUL, empty segments.
+//! backslashes, NUL, empty segments, `..;` (which servlet containers read as `..`), and escapes of escapes.
+
+/// The longest path and query, in bytes; most servers take no more than 8 KiB.
+const MAX_BYTES: usize = 32 << 10;
 
 /// Why a path is not sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,7 +17,10 @@ pub struct InvalidPath {
 /// A normalised path, and the query with its `?` as it was given.
 pub fn normalize(path_and_query: &str) -> Result<(String, &str), InvalidPath> {
     let wrong = |reason| Err(InvalidPath { reason });
-    if !path_and_query.bytes().all(|b| (0x21..=0x7e).contains(&b)) {
+    if path_and_query.len() > MAX_BYTES {
+        return wrong("and query are longer than 32 KiB");
+    }
+    if !path_and_query.bytes().all(|b| (0x21..=0x7e).contains(&b) && !b"<>\"`".contains(&b)) {
         return wrong("and query hold a character that must be percent-encoded");
     }
     if path_and_query.contains('#') {
@@ -29,6 +35,11 @@ pub fn normalize(path_and_query: &str) -> Result<(String, &str), InvalidPath> {
     while let Some(part) = parts.next() {
         let last = parts.peek().is_none();
         let segment = segment(part)?;
+        let name = segment.split(';').next().unwrap_or_default();
+        let name = name.split("%3B").next().unwrap_or_default();
+        if name != segment && matches!(name, "." | "..") {
+            return wrong("holds `.;` or `..;`, which some servers read as `.` and `..`");
+        }
         trailing_slash = last && matches!(segment.as_str(), "" | "." | "..");
         match segment.as_str() {
             "" if last => {}
@@ -62,6 +73,9 @@ fn segment(text: &str) -> Result<String, InvalidPath> {
             return Err(InvalidPath { reason: "holds a backslash" });
         }
         if byte != b'%' {
+            if !(byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte)) {
+                return Err(InvalidPath { reason: "holds a character that must be percent-encoded" });
+            }
             out.push(char::from(byte));
             continue;
         }
@@ -77,6 +91,10 @@ fn segment(text: &str) -> Result<String, InvalidPath> {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(value)),
             _ => out.push_str(&format!("%{value:02X}")),
         }
+    }
+    let twice = |escape: &str| out.to_ascii_lowercase().contains(escape);
+    if ["%252e", "%252f", "%255c", "%253b"].into_iter().any(twice) {
+        return Err(InvalidPath { reason: "holds an escape of an escape (`%252e`), which some servers decode twice" });
     }
     Ok(out)
 }
@@ -101,6 +119,8 @@ mod tests {
         assert_eq!(path("/a%c3%a4/%3f"), "/a%C3%A4/%3F");
         assert_eq!(path("/a/"), "/a/");
         assert_eq!(path("/a/b/.."), "/a/");
+        assert_eq!(path("/a;b=c/..."), "/a;b=c/...");
+        assert_eq!(path("/100%25"), "/100%25");
         assert_eq!(normalize("/a?b=/../c").unwrap(), ("/a".into(), "?b=/../c"));
     }
 
@@ -123,6 +143,17 @@ mod tests {
             "/a\r\nHost: x",
             "/a#b",
             "/%zz",
+            "/a/..;/b",
+            "/a/..;x=y/b",
+            "/a/.;/b",
+            "/a/%2e%2e;/b",
+            "/a/..%3b/b",
+            "/a/%252e%252E/b",
+            "/a%252fb",
+            "/a<b",
+            "/a?<",
+            "/a^b",
+            "/a|b",
             "/%4",
             "/ä",
         ] {
@@ -132,7 +163,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn normalising_twice_changes_nothing_more(text in "/[a-c./%25eE2fF?]{0,24}") {
+        fn normalising_twice_changes_nothing_more(text in "/[a-c./%25eE2fF?;bB3]{0,24}") {
             if let Ok((once, query)) = normalize(&text) {
                 let whole = format!("{once}{query}");
                 prop_assert_eq!(normalize(&whole).unwrap(), (once, query));
@@ -140,9 +171,9 @@ mod tests {
         }
 
         #[test]
-        fn no_normal_path_holds_a_dot_segment(text in "(/|[.]|%2[eE]|a){0,16}") {
+        fn no_normal_path_holds_a_dot_segment(text in "(/|[.]|%2[eE]|a|;|%3[bB]|%25){0,16}") {
             if let Ok((path, _)) = normalize(&text) {
-                prop_assert!(!path.split('/').any(|s| s == "." || s == ".."), "{}", path);
+                prop_assert!(!path.split('/').any(|s| matches!(s.split(';').next(), Some("." | ".."))), "{}", path);
             }
         }
     }

@@ -19,6 +19,14 @@ pub enum ReflectError {
         /// The limit.
         limit: usize,
     },
+    /// A type is too large, its parts counted as often as they are used.
+    #[error("{name} has more than {limit} parts, those that are used again counted again")]
+    TooLarge {
+        /// The type at which the limit was reached, or what else was counted.
+        name: String,
+        /// The limit.
+        limit: usize,
+    },
     /// A capability's interface is not described by the WIT that came with the component.
     #[error(
         "the component exports `{interface}`, but no WIT that came with it describes that interface; pack it again with the WIT of its capabilities"
@@ -65,13 +73,21 @@ fn place(pointer: &str) -> String {
     if pointer.is_empty() { String::new() } else { format!("at `{pointer}`: ") }
 }
 
+/// The longest name in a path, in bytes: a member that should not be there may have a name of megabytes.
+const MAX_SEGMENT: usize = 100;
+
 /// A path that is built from the inside out while an error travels up.
 #[derive(Debug, Default)]
 pub(crate) struct Trail(Vec<String>);
 
 impl Trail {
     pub(crate) fn push(&mut self, segment: impl ToString) {
-        self.0.push(segment.to_string());
+        let mut segment = segment.to_string();
+        if segment.len() > MAX_SEGMENT {
+            segment.truncate(segment.floor_char_boundary(MAX_SEGMENT));
+            segment.push('…');
+        }
+        self.0.push(segment);
     }
 
     pub(crate) fn pointer(&self) -> String {

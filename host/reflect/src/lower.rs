@@ -1,7 +1,8 @@
 //! From `wit-parser`'s arena of ids to [`Shape`]s that stand alone.
 //!
-//! Types are lowered once each and shared, so a type that is used a thousand times costs one. The depth is bounded
-//! here: everything that later walks a shape may recurse without a check of its own.
+//! Types are lowered once each and shared, so a type that is used a thousand times costs one. But whoever walks a shape
+//! walks a shared branch each time: sixty lines of `type a = tuple<b, b>` are a walk without end. So both the depth and
+//! the size of the walk are bounded here, and everything that later walks a shape may recurse without a check of its own.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -15,15 +16,39 @@ use crate::{
 
 /// Deeper types than this are refused. Real interfaces stay below ten; wasmtime's own parser allows 100.
 const MAX_DEPTH: usize = 64;
+/// Types of more parts than this are refused, parts counted as often as they are used. The largest real ones, Kubernetes'
+/// pod templates, have some thousands.
+const MAX_PARTS: usize = 100_000;
+/// The most parts of all parameters and results together.
+const MAX_TOTAL: usize = 2_000_000;
+
+/// What it costs to walk a shape.
+#[derive(Clone, Copy)]
+struct Extent {
+    depth: usize,
+    parts: usize,
+}
+
+impl Extent {
+    const LEAF: Self = Self { depth: 1, parts: 1 };
+    const NOTHING: Self = Self { depth: 0, parts: 0 };
+
+    fn add(&mut self, part: Self) {
+        self.depth = self.depth.max(part.depth);
+        self.parts = self.parts.saturating_add(part.parts);
+    }
+}
 
 pub(crate) struct Lowering<'a> {
     resolve: &'a Resolve,
-    done: HashMap<TypeId, (Shape, usize)>,
+    done: HashMap<TypeId, (Shape, Extent)>,
+    /// The parts of all parameters and results so far.
+    total: usize,
 }
 
 impl<'a> Lowering<'a> {
     pub(crate) fn new(resolve: &'a Resolve) -> Self {
-        Self { resolve, done: HashMap::new() }
+        Self { resolve, done: HashMap::new(), total: 0 }
     }
 
     pub(crate) fn package(&mut self, id: wit_parser::PackageId) -> Result<Package, ReflectError> {
@@ -68,22 +93,28 @@ impl<'a> Lowering<'a> {
         })
     }
 
+    /// The shape of a parameter or a result.
     fn shape(&mut self, ty: &Type) -> Result<Shape, ReflectError> {
-        Ok(self.measured(ty)?.0)
-    }
-
-    fn shared(&mut self, ty: &Type, depth: &mut usize) -> Result<Arc<Shape>, ReflectError> {
-        Ok(Arc::new(self.inner(ty, depth)?))
-    }
-
-    /// Lowers a part and raises `depth` to that of the deepest part seen.
-    fn inner(&mut self, ty: &Type, depth: &mut usize) -> Result<Shape, ReflectError> {
-        let (shape, inner) = self.measured(ty)?;
-        *depth = (*depth).max(inner);
+        let (shape, extent) = self.measured(ty)?;
+        self.total = self.total.saturating_add(extent.parts);
+        if self.total > MAX_TOTAL {
+            return Err(ReflectError::TooLarge { name: "all parameters and results".into(), limit: MAX_TOTAL });
+        }
         Ok(shape)
     }
 
-    fn measured(&mut self, ty: &Type) -> Result<(Shape, usize), ReflectError> {
+    fn shared(&mut self, ty: &Type, extent: &mut Extent) -> Result<Arc<Shape>, ReflectError> {
+        Ok(Arc::new(self.inner(ty, extent)?))
+    }
+
+    /// Lowers a part and adds what it costs to `extent`.
+    fn inner(&mut self, ty: &Type, extent: &mut Extent) -> Result<Shape, ReflectError> {
+        let (shape, inner) = self.measured(ty)?;
+        extent.add(inner);
+        Ok(shape)
+    }
+
+    fn measured(&mut self, ty: &Type) -> Result<(Shape, Extent), ReflectError> {
         let shape = match ty {
             Type::Bool => Shape::Bool,
             Type::U8 => Shape::U8,
@@ -108,34 +139,36 @@ impl<'a> Lowering<'a> {
                 return Ok(lowered);
             }
         };
-        Ok((shape, 1))
+        Ok((shape, Extent::LEAF))
     }
 
-    fn definition(&mut self, id: TypeId) -> Result<(Shape, usize), ReflectError> {
+    fn definition(&mut self, id: TypeId) -> Result<(Shape, Extent), ReflectError> {
         let def = &self.resolve.types[id];
-        let mut depth = 0;
+        let mut extent = Extent::NOTHING;
         let shape = match &def.kind {
             TypeDefKind::Type(ty) => return self.measured(ty),
             TypeDefKind::List(Type::U8) => Shape::Bytes,
-            TypeDefKind::List(item) => Shape::List(self.shared(item, &mut depth)?),
+            TypeDefKind::List(item) => Shape::List(self.shared(item, &mut extent)?),
             TypeDefKind::FixedLengthList(item, n) => {
-                Shape::FixedList(self.shared(item, &mut depth)?, usize::try_from(*n).unwrap_or(usize::MAX))
+                Shape::FixedList(self.shared(item, &mut extent)?, usize::try_from(*n).unwrap_or(usize::MAX))
             }
-            TypeDefKind::Map(key, value) => Shape::Map(self.shared(key, &mut depth)?, self.shared(value, &mut depth)?),
+            TypeDefKind::Map(key, value) => {
+                Shape::Map(self.shared(key, &mut extent)?, self.shared(value, &mut extent)?)
+            }
             TypeDefKind::Tuple(tuple) => Shape::Tuple(
-                tuple.types.iter().map(|ty| self.inner(ty, &mut depth)).collect::<Result<Vec<_>, _>>()?.into(),
+                tuple.types.iter().map(|ty| self.inner(ty, &mut extent)).collect::<Result<Vec<_>, _>>()?.into(),
             ),
-            TypeDefKind::Option(inner) => Shape::Option(self.shared(inner, &mut depth)?),
+            TypeDefKind::Option(inner) => Shape::Option(self.shared(inner, &mut extent)?),
             TypeDefKind::Result(result) => Shape::Result(
-                result.ok.as_ref().map(|ty| self.shared(ty, &mut depth)).transpose()?,
-                result.err.as_ref().map(|ty| self.shared(ty, &mut depth)).transpose()?,
+                result.ok.as_ref().map(|ty| self.shared(ty, &mut extent)).transpose()?,
+                result.err.as_ref().map(|ty| self.shared(ty, &mut extent)).transpose()?,
             ),
             TypeDefKind::Record(record) => {
                 let fields = record
                     .fields
                     .iter()
                     .map(|f| {
-                        let shape = self.inner(&f.ty, &mut depth)?;
+                        let shape = self.inner(&f.ty, &mut extent)?;
                         Ok(Field { name: f.name.clone(), docs: docs(&f.docs), shape })
                     })
                     .collect::<Result<_, ReflectError>>()?;
@@ -146,17 +179,19 @@ impl<'a> Lowering<'a> {
                     .cases
                     .iter()
                     .map(|c| {
-                        let shape = c.ty.as_ref().map(|ty| self.inner(ty, &mut depth)).transpose()?;
+                        let shape = c.ty.as_ref().map(|ty| self.inner(ty, &mut extent)).transpose()?;
                         Ok(Case { name: c.name.clone(), docs: docs(&c.docs), shape })
                     })
                     .collect::<Result<_, ReflectError>>()?;
                 Shape::Variant(Arc::new(Variant { name: self.name(id), cases }))
             }
             TypeDefKind::Enum(def) => {
+                extent.parts = def.cases.len();
                 let members = def.cases.iter().map(|c| (c.name.clone(), docs(&c.docs))).collect();
                 Shape::Enum(Arc::new(Names { name: self.name(id), members }))
             }
             TypeDefKind::Flags(def) => {
+                extent.parts = def.flags.len();
                 let members = def.flags.iter().map(|f| (f.name.clone(), docs(&f.docs))).collect();
                 Shape::Flags(Arc::new(Names { name: self.name(id), members }))
             }
@@ -171,10 +206,13 @@ impl<'a> Lowering<'a> {
             TypeDefKind::Stream(_) => Shape::Handle("stream".into()),
             TypeDefKind::Unknown => return Err(ReflectError::Wit("a type of unknown structure".into())),
         };
-        if depth >= MAX_DEPTH {
+        if extent.depth >= MAX_DEPTH {
             return Err(ReflectError::TooDeep { name: self.name(id).name, limit: MAX_DEPTH });
         }
-        Ok((shape, depth + 1))
+        if extent.parts >= MAX_PARTS {
+            return Err(ReflectError::TooLarge { name: format!("type `{}`", self.name(id).name), limit: MAX_PARTS });
+        }
+        Ok((shape, Extent { depth: extent.depth + 1, parts: extent.parts + 1 }))
     }
 
     /// The name where the type was defined, behind all `use`s.

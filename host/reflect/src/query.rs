@@ -52,6 +52,12 @@ fn set(place: &mut Value, shape: &Shape, path: Option<&str>, text: &str, pointer
                 }
                 Ok(())
             }
+            Shape::Flags(_) if place.is_array() && !text.starts_with('[') => {
+                if let (Value::Array(items), Value::Array(more)) = (place, scalar(shape, text, pointer)?) {
+                    items.extend(more);
+                }
+                Ok(())
+            }
             _ if !place.is_null() => error("it is given twice".into()),
             _ => {
                 *place = scalar(shape, text, pointer)?;
@@ -64,7 +70,12 @@ fn set(place: &mut Value, shape: &Shape, path: Option<&str>, text: &str, pointer
         Shape::Record(record) => record.fields.iter().find(|f| f.name == head).map(|f| &f.shape),
         Shape::Variant(variant) => variant.cases.iter().find(|c| c.name == head).and_then(|c| c.shape.as_ref()),
         Shape::Map(key, value) if matches!(**key, Shape::String) => Some(&**value),
-        _ => return error(format!("expected {}; it has no members", shape.expected())),
+        _ => {
+            return error(format!(
+                "expected {}; it has no members of its own, give it whole, as JSON text",
+                shape.expected()
+            ));
+        }
     };
     let Some(inner) = inner else {
         let names: Vec<&str> = match shape {

@@ -1,8 +1,13 @@
 //! The nearest known name to one that is not known, for errors that help.
 
+const MAX_NAME: usize = 100;
+
 /// The known name most like `wanted`, if one is like it at all: at most a third of its letters differ, or one contains
-/// the other.
+/// the other. A name that is longer than any real one is like none: comparing it would take time and help nobody.
 pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if wanted.len() > MAX_NAME {
+        return None;
+    }
     let wanted = wanted.to_lowercase();
     known
         .into_iter()
@@ -37,5 +42,7 @@ mod tests {
     fn a_name_like_no_other_suggests_nothing() {
         assert_eq!(nearest("zzz", ["query", "series"]), None);
         assert_eq!(nearest("x", []), None);
+        let long = "query".repeat(1_000_000);
+        assert_eq!(nearest(&long, ["query", "series"]), None);
     }
 }

@@ -132,3 +132,16 @@ fn the_projects_own_wit_is_servable_and_documented() {
         }
     }
 }
+
+#[test]
+fn types_that_double_line_by_line_are_refused_before_anybody_walks_them() {
+    let doubling = |levels: usize| {
+        let lines = (0..levels).map(|n| format!("type t{n} = tuple<t{0}, t{0}>; ", n + 1)).collect::<String>();
+        capability(&format!("{lines} type t{levels} = string; get: func(it: t0) -> result<_, error>;"))
+    };
+    assert!(doubling(10).is_ok());
+    for levels in [24, 60] {
+        let error = doubling(levels).unwrap_err();
+        assert!(matches!(error, ReflectError::TooLarge { .. }), "{error}");
+    }
+}

@@ -249,7 +249,7 @@ fn an_error_points_at_the_place_and_names_what_was_expected_and_found() {
         error(r#"{"name": "x", "items": [{"a/b": 1}, {"a/b": 300}]}"#),
         "at `/items/1/a~1b`: expected a whole number from 0 to 255, found 300"
     );
-    assert_eq!(error(r#"{"items": []}"#), "at `/name`: `name` is missing: a string");
+    assert_eq!(error(r#"{"items": []}"#), "at `/name`: `name` is missing; expected a string");
     assert_eq!(error(r#"{"nmae": "x"}"#), "at `/nmae`: `outer0` has no member of this name. Did you mean `name`?");
     assert_eq!(error(r#"{"name": "x", "name": "y"}"#), "at `/name`: it stands there twice");
     assert!(error("{").starts_with("not JSON: "));

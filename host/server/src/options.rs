@@ -11,6 +11,8 @@ pub struct ServerOptions {
     pub body_bytes: usize,
     /// The largest plugin file, in bytes. A Python component is 18 MB.
     pub plugin_bytes: usize,
+    /// What the bodies of all requests under way may weigh together, in bytes; heavy ones wait for room.
+    pub all_bodies_bytes: usize,
     /// How long a client may take to send a body. A slower one is told so and costs no more.
     pub body_timeout: Duration,
     /// How many event streams may be open at once; each change feed holds an instance of its plugin.
@@ -30,6 +32,7 @@ impl Default for ServerOptions {
         Self {
             body_bytes: 8 << 20,
             plugin_bytes: 64 << 20,
+            all_bodies_bytes: 256 << 20,
             body_timeout: Duration::from_secs(60),
             max_streams: 256,
             max_connections: 1024,

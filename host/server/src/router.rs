@@ -1,12 +1,16 @@
 //! The routes, and what is answered where there is none.
 
-use axum::{Router, middleware::from_fn, routing::get};
+use axum::{
+    Router,
+    middleware::{from_fn, from_fn_with_state},
+    routing::get,
+};
 use http::{Method, Uri};
 use jackfield_core::Host;
 
 use crate::{
     ServerOptions, calls, events, health, management, metrics,
-    middleware::{origin, trace},
+    middleware::{origin, trace, weight},
     openapi,
     problem::Problem,
     state::App,
@@ -16,6 +20,7 @@ use crate::{
 ///
 /// [`tower::Service::call`]: https://docs.rs/tower/latest/tower/trait.Service.html#tymethod.call
 pub fn router(host: Host, options: ServerOptions) -> Router {
+    let app = App::new(host, options);
     Router::new()
         .merge(management::routes())
         .route("/v1/integrations/{name}/{capability}/{operation}", calls::routes())
@@ -26,9 +31,10 @@ pub fn router(host: Host, options: ServerOptions) -> Router {
         .route("/metrics", get(metrics::metrics))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
+        .layer(from_fn_with_state(app.clone(), weight::layer))
         .layer(from_fn(origin::layer))
         .layer(from_fn(trace::layer))
-        .with_state(App::new(host, options))
+        .with_state(app)
 }
 
 async fn no_route(method: Method, uri: Uri) -> Problem {

@@ -12,12 +12,24 @@ pub(crate) struct App {
     pub(crate) host: Host,
     pub(crate) options: Arc<ServerOptions>,
     streams: Arc<Semaphore>,
+    /// Room for bodies, a place a KiB.
+    room: Arc<Semaphore>,
 }
 
 impl App {
     pub(crate) fn new(host: Host, options: ServerOptions) -> Self {
         let streams = Arc::new(Semaphore::new(options.max_streams));
-        Self { host, options: Arc::new(options), streams }
+        let room = Arc::new(Semaphore::new(kib(options.all_bodies_bytes as u64) as usize));
+        Self { host, options: Arc::new(options), streams, room }
+    }
+
+    /// Room for a body of so many bytes, until it is dropped.
+    pub(crate) async fn room_for(&self, bytes: u64) -> Result<OwnedSemaphorePermit, Problem> {
+        // A body that is larger than all the room there is takes all of it.
+        let places = kib(bytes).min(kib(self.options.all_bodies_bytes as u64));
+        let room = self.room.clone().acquire_many_owned(places);
+        let full = || Problem::unavailable("the bodies of other requests take all the room there is; try again later");
+        tokio::time::timeout(self.options.body_timeout, room).await.map_err(|_| full())?.map_err(|_| full())
     }
 
     /// The right to hold one stream open, until it is dropped.
@@ -29,4 +41,9 @@ impl App {
             ))
         })
     }
+}
+
+/// Whole KiB, rounded up, as many as a semaphore can count.
+fn kib(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(1 << 28)
 }

@@ -37,15 +37,16 @@ pub(crate) fn within(quota: &Quota, before: Usage, after: Usage) -> Result<(), S
 }
 
 /// The first text, in byte order, that is after every text starting with `prefix`; none where there is no such text.
-pub(crate) fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn after_prefix(prefix: &[u8]) -> Vec<u8> {
     let mut end = prefix.to_vec();
     while let Some(last) = end.pop() {
         if last < u8::MAX {
             end.push(last + 1);
-            return Some(end);
+            return end;
         }
     }
-    None
+    // Keys are UTF-8, in which this byte does not occur.
+    vec![u8::MAX]
 }
 
 #[cfg(test)]
@@ -55,10 +56,10 @@ mod tests {
 
     #[test]
     fn the_end_of_a_prefix_is_after_all_its_keys_and_before_the_next() {
-        assert_eq!(after_prefix(b"ab"), Some(b"ac".to_vec()));
-        assert_eq!(after_prefix(b"a\xff"), Some(b"b".to_vec()));
-        assert_eq!(after_prefix(b"\xff\xff"), None);
-        assert_eq!(after_prefix(b""), None);
+        assert_eq!(after_prefix(b"ab"), b"ac");
+        assert_eq!(after_prefix(b"a\xff"), b"b");
+        assert_eq!(after_prefix(b"\xff\xff"), [0xff]);
+        assert_eq!(after_prefix(b""), [0xff]);
     }
 
     #[test]

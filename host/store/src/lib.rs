@@ -26,6 +26,7 @@ mod error;
 mod lock;
 mod memory;
 mod model;
+mod private;
 mod sqlite;
 mod store;
 

@@ -5,7 +5,7 @@
 //! running server; nobody may conclude from the text alone that a process is alive.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{File, TryLockError},
     io::{self, Read, Seek, Write},
     path::{Path, PathBuf},
     thread,
@@ -14,7 +14,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::StoreError;
+use crate::{StoreError, private};
 
 /// The lock file's name in the data folder.
 pub const LOCK_FILE: &str = "jackfield.lock";
@@ -48,16 +48,10 @@ pub struct DataLock {
 impl DataLock {
     /// Takes the lock of a folder, which is made if it is missing, and announces the address there.
     pub fn acquire(dir: &Path, address: Option<&str>) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(dir).map_err(|e| folder(dir, &e))?;
+        private::folder(dir).map_err(|e| folder(dir, &e))?;
         let path = dir.join(LOCK_FILE);
         // Not truncated: the text is the holder's until the lock is ours.
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(|e| folder(dir, &e))?;
+        let mut file = private::file(&path).map_err(|e| folder(dir, &e))?;
         for attempt in 1.. {
             match file.try_lock() {
                 Ok(()) => break,

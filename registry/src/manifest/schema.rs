@@ -9,6 +9,9 @@ use super::check::{Faults, nearest};
 /// Deeper schemas are refused, so that nothing that walks one can be made to overflow.
 const MAX_DEPTH: usize = 16;
 
+/// More references are refused. Each stands for a whole definition.
+const MAX_REFERENCES: usize = 256;
+
 const TYPES: [&str; 7] = ["string", "number", "integer", "boolean", "array", "object", "null"];
 
 pub(super) fn check(config: &Map<String, Value>, faults: &mut Faults) {
@@ -16,6 +19,64 @@ pub(super) fn check(config: &Map<String, Value>, faults: &mut Faults) {
         faults.add("config.type", "must be \"object\": an integration's configuration is an object");
     }
     walk(config, "config", 0, faults);
+    let mut references = References { faults, count: 0 };
+    for (key, value) in config {
+        references.look(value, &format!("config.{key}"), key == "$defs", 0);
+    }
+}
+
+/// Holds references to a form in which they cannot lead outside, in a circle, or, through definitions that use each other
+/// twice, to more than anybody can validate: they name a definition, and definitions refer to nothing.
+struct References<'f> {
+    faults: &'f mut Faults,
+    count: usize,
+}
+
+impl References<'_> {
+    /// Looks through everything, whatever its keyword: a validator may know keywords that this module does not.
+    fn look(&mut self, value: &Value, path: &str, in_definition: bool, depth: usize) {
+        // Deeper ones are refused by `walk`, or are no schema.
+        if depth > 128 {
+            return;
+        }
+        match value {
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.look(item, &format!("{path}[{index}]"), in_definition, depth + 1);
+                }
+            }
+            Value::Object(members) => {
+                for (key, value) in members {
+                    let path = format!("{path}.{key}");
+                    match value.as_str() {
+                        Some(target) => self.judge(key, target, &path, in_definition),
+                        None => self.look(value, &path, in_definition, depth + 1),
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn judge(&mut self, key: &str, target: &str, path: &str, in_definition: bool) {
+        match key {
+            "$ref" => {
+                self.count += 1;
+                let definition = target.strip_prefix("#/$defs/");
+                if definition.is_none_or(|name| name.is_empty() || name.contains(['/', '#', '%'])) {
+                    self.faults.add(path, "must stay within this schema and name a definition (`#/$defs/NAME`)");
+                } else if in_definition {
+                    self.faults.add(path, "stands in a definition; definitions refer to no others, write it out");
+                } else if self.count == MAX_REFERENCES + 1 {
+                    self.faults.add(path, format!("there are more than {MAX_REFERENCES} references"));
+                }
+            }
+            "$dynamicRef" | "$recursiveRef" | "$id" | "$anchor" | "$dynamicAnchor" => {
+                self.faults.add(path, format!("`{key}` is not supported; refer to a definition with `$ref`"));
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Whether a property can hold a text, or a list of texts.
@@ -54,11 +115,6 @@ fn walk(schema: &Map<String, Value>, path: &str, depth: usize, faults: &mut Faul
             path,
             "looks like a secret; secrets are no part of the configuration: the host adds credentials to the requests it sends",
         );
-    }
-    if let Some(target) = schema.get("$ref").and_then(Value::as_str)
-        && !target.starts_with('#')
-    {
-        faults.add(format!("{path}.$ref"), "must stay within this schema (`#/…`)");
     }
     for (key, value) in schema {
         let path = format!("{path}.{key}");

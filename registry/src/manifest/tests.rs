@@ -179,10 +179,26 @@ fn a_schema_describes_an_object_and_refers_to_nothing_outside() {
         ("required = [\"url\"]", "required = [\"urls\"]", "did you mean `url`?"),
         ("type = \"integer\"", "type = \"int\"", "did you mean"),
         ("type = \"integer\"", "\"$ref\" = \"http://169.254.169.254/\"", "must stay within this schema"),
+        ("type = \"integer\"", "\"$ref\" = \"#\"", "must stay within this schema"),
+        ("type = \"integer\"", "\"$ref\" = \"#/properties/url\"", "name a definition"),
+        ("type = \"integer\"", "propertyNames = { \"$ref\" = \"file:///etc/passwd\" }", "must stay within this schema"),
+        ("type = \"integer\"", "\"$dynamicRef\" = \"#a\"", "is not supported"),
+        // Definitions that use each other twice double with each: forty of them are validated for ever.
+        (
+            "required = [\"url\"]",
+            "\"$defs\" = { a = { allOf = [{ \"$ref\" = \"#/$defs/b\" }, { \"$ref\" = \"#/$defs/b\" }] }, b = {} }",
+            "definitions refer to no others",
+        ),
     ] {
         let faults = faults(from, to);
         assert!(faults.iter().any(|fault| fault.contains(words)), "{to}: {faults:?}");
     }
+}
+
+#[test]
+fn a_definition_can_be_used_often() {
+    let used = "required = [\"url\"]\n\"$defs\" = { port = { type = \"integer\" } }";
+    assert_eq!(faults("required = [\"url\"]", used), Vec::<String>::new());
 }
 
 #[test]

@@ -1,5 +1,10 @@
 //! The plugin's log. The macros take what `format!` takes; the host adds the integration, the call and the time, and
 //! drops lines beyond the plugin's budget. What is printed to standard output and standard error arrives here too.
+//!
+//! `log::info!("asked {name}")` with the prelude, or `jackfield_sdk::info!(…)`.
+
+#[doc(inline)]
+pub use crate::{debug, error, info, trace, warn};
 
 pub use crate::bindings::jackfield::plugin::log::Level;
 use crate::host;

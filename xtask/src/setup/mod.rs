@@ -25,7 +25,7 @@ pub(crate) fn for_tests() -> Result<()> {
         "jackfield and the tests: building (release; the first time compiles the WebAssembly runtime, which takes minutes)",
     );
     let mut build = cargo::cargo();
-    build.args(["test", "--release", "--workspace", "--no-run", "--quiet"]);
+    build.args(["test", "--release", "--workspace", "--no-run"]);
     cargo::run("the build of the tests", &mut build)?;
     guests::build()?;
     Ok(())

@@ -48,8 +48,8 @@ pub(crate) struct CallArgs {
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,
 
-    /// The longest to wait, e.g. 500ms or 5s
-    #[arg(long, value_name = "TIME", value_parser = parse::timeout)]
+    /// The longest to wait, from 100ms to 10m
+    #[arg(long, value_name = "TIME", value_parser = parse::call_timeout)]
     pub(crate) timeout: Option<Duration>,
 
     /// Check a write and say what it would do, but change nothing

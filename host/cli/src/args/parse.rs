@@ -91,6 +91,14 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * unit).map_err(|_| wrong())
 }
 
+/// How long a call may take: what the API takes.
+pub(crate) fn call_timeout(text: &str) -> Result<Duration, String> {
+    let allowed = Duration::from_millis(100)..=Duration::from_secs(600);
+    let hint = if text.bytes().all(|b| b.is_ascii_digit()) { "; a bare number is seconds" } else { "" };
+    let within = duration(text).map(|timeout| allowed.contains(&timeout).then_some(timeout));
+    within?.ok_or_else(|| format!("a call may take from 100ms to 10m{hint}"))
+}
+
 /// A time span that is not zero.
 pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
     duration(text)?
@@ -114,6 +122,9 @@ mod tests {
             assert!(duration(text).is_err(), "{text}");
         }
         assert!(timeout("0s").is_err());
+        assert!(call_timeout("700").unwrap_err().contains("seconds"));
+        assert!(call_timeout("99ms").is_err());
+        assert_eq!(call_timeout("10m"), Ok(Duration::from_secs(600)));
         assert_eq!(timeout("1ms"), Ok(Duration::from_millis(1)));
     }
 

@@ -1,5 +1,7 @@
 //! An answer for people, whatever operation it came from. The schema, where it is known, says which texts are bytes.
 
+use std::borrow::Cow;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{Cell, Style, Table, Tree, printable_lines};
@@ -30,20 +32,48 @@ fn list(items: &[Tree], schema: Option<Schema<'_>>, style: Style) -> String {
     if !is_table(items) {
         return items.iter().map(|item| format!("{}\n", super::printable(&cell(item, schema)))).collect();
     }
+    let rows: Vec<Vec<Field<'_, '_>>> = items.iter().map(|item| row(item, schema)).collect();
     let mut columns: Vec<&str> = Vec::new();
-    for (name, _) in items.iter().flat_map(Tree::members) {
-        if !columns.contains(&name.as_str()) {
-            columns.push(name);
+    for field in rows.iter().flatten() {
+        if !columns.contains(&field.path.as_ref()) {
+            columns.push(&field.path);
         }
     }
     let mut table = Table::new(&columns);
-    for item in items {
-        table.row(columns.iter().map(|name| match item.get(name) {
-            Some(value) => Cell::from(cell(value, schema.and_then(|s| s.member(name)))),
+    for row in &rows {
+        table.row(columns.iter().map(|column| match row.iter().find(|field| field.path == *column) {
+            Some(field) => Cell::from(cell(field.value, field.schema)),
             None => Cell::from(""),
         }));
     }
     table.render(style)
+}
+
+/// What stands in one cell of a row.
+struct Field<'t, 's> {
+    path: Cow<'t, str>,
+    value: &'t Tree,
+    schema: Option<Schema<'s>>,
+}
+
+/// An item's members. A small record among them (a sample: its time and its value) has a column for each of its own.
+fn row<'t, 's>(item: &'t Tree, schema: Option<Schema<'s>>) -> Vec<Field<'t, 's>> {
+    let mut row = Vec::new();
+    for (name, value) in item.members() {
+        let schema = schema.and_then(|s| s.member(name));
+        let record = schema.is_some_and(|schema| matches!(schema.kind(), Kind::Object(_)));
+        let flat = value.members().iter().all(|(_, value)| !matches!(value, Tree::Object(_) | Tree::List(_)));
+        if record && flat && !value.members().is_empty() {
+            row.extend(value.members().iter().map(|(inner, value)| Field {
+                path: format!("{name}.{inner}").into(),
+                value,
+                schema: schema.and_then(|s| s.member(inner)),
+            }));
+        } else {
+            row.push(Field { path: name.into(), value, schema });
+        }
+    }
+    row
 }
 
 fn is_table(items: &[Tree]) -> bool {
@@ -166,6 +196,17 @@ mod tests {
             "KEY  VALUE        LEASE\na    hello        -\nb    base64:/w==  7\n"
         );
         assert!(shown(text, None).contains("aGVsbG8="));
+    }
+
+    #[test]
+    fn a_small_record_in_a_list_has_columns_of_its_own_and_a_variant_has_not() {
+        let sample = json!({"type": "object", "properties": {"at": {"type": "integer"}, "value": {"type": "number"}}});
+        let row = json!({"type": "object", "properties": {"n": {"type": "string"}, "sample": sample, "case": {}}});
+        let schema = json!({"type": "array", "items": row});
+        assert_eq!(
+            shown(r#"[{"n":"a","sample":{"at":1,"value":2.5},"case":{"none":null}}]"#, Some(&schema)),
+            "N  SAMPLE.AT  SAMPLE.VALUE  CASE\na  1          2.5           {\"none\":null}\n"
+        );
     }
 
     #[test]

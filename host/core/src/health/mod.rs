@@ -44,6 +44,12 @@ impl Health {
         Self(Mutex::new((Machine::Unknown, report(HealthState::Unknown, "not checked yet".into()))))
     }
 
+    /// Forgets what was found: it was found with another configuration.
+    pub(crate) fn forget(&self) {
+        let mut health = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *health = (Machine::Unknown, report(HealthState::Unknown, "not checked since it was changed".into()));
+    }
+
     pub(crate) fn report(&self) -> HealthReport {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
     }
@@ -91,11 +97,14 @@ pub(crate) async fn check(shared: &Shared, integration: &Integration, asked: boo
         Err(Asked::Failed(error)) => (Finding::Failed { asked }, failed(&error)),
     };
     found.checked_at = Some(now_ms());
-    found.latency_ms = Some(started.elapsed().as_secs_f64() * 1000.0);
+    // To the microsecond; more digits are noise.
+    found.latency_ms = Some((started.elapsed().as_secs_f64() * 1e6).round() / 1e3);
+    if !shared.view.load().is_current(integration) {
+        // It was changed or removed while it was asked: this answer is no longer about it.
+        return integration.live.health.report();
+    }
     let message = found.message.clone();
-    if let Some(Changed { from, to }) = integration.live.health.record(finding, found)
-        && shared.view.load().is_current(integration)
-    {
+    if let Some(Changed { from, to }) = integration.live.health.record(finding, found) {
         let message = format!("{} → {}: {message}", word(from), word(to));
         shared.events.emit(EventKind::HealthChanged, Some(&integration.name), None, message);
     }

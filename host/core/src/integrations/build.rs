@@ -47,6 +47,7 @@ pub(super) fn runtime(
             incarnation: record.incarnation.clone(),
             max_bytes: limits.state_bytes,
             tracks: live.tracks.clone(),
+            turn: tokio::sync::Mutex::default(),
         }),
         log: Arc::new(GuestLog { integration: name.clone(), tracks: live.tracks.clone() }),
     };

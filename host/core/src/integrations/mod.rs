@@ -180,6 +180,9 @@ pub(crate) async fn update(shared: &Shared, name: &str, change: UpdateIntegratio
                 format!("`{name}` was changed"),
             ),
             apply: Box::new(move |view, revision| {
+                if !same_world {
+                    live.health.forget();
+                }
                 let integration = Integration { name: name.clone(), record, revision, runtime, live };
                 view.integrations.insert(name.to_string(), Arc::new(integration));
             }),
@@ -219,8 +222,10 @@ pub(crate) async fn remove(shared: &Shared, name: &str) -> Result<()> {
 /// Has the plugin judge the configuration, in an instance that can reach nothing.
 async fn judge(name: &str, runtime: &Runtime, plugin: &Installed) -> Result<()> {
     let code = plugin.code.as_ref().map_err(Clone::clone)?;
-    let pool = plugins::sandbox(code, name, runtime.guest_config.to_string(), runtime.limits.clone());
+    let tracks = Arc::default();
+    let pool = plugins::sandbox(code, name, runtime.guest_config.to_string(), runtime.limits.clone(), &tracks);
     let context = CallContext::new("lifecycle.validate-config", runtime.limits.call_timeout);
+    let _tracked = tracks.begin(context.id, false);
     pool.validate_config(context, &runtime.guest_config).await.map_err(|error| {
         let mut error = faults::call(error, false, crate::track::Track::default());
         if error.kind == ErrorKind::Invalid {

@@ -92,7 +92,9 @@ impl ServedCapability {
     pub(crate) fn operation(&self, wanted: &str) -> Result<&Served> {
         self.operations.iter().find(|served| served.operation.name == wanted).ok_or_else(|| {
             let known = self.operations.iter().map(|served| served.operation.name.as_str());
-            names::unknown(&format!("operation of `{}`", self.short), wanted, known)
+            let mut error = names::unknown("operation", wanted, known);
+            error.message = format!("`{}`: {}", self.short, error.message);
+            error
         })
     }
 

@@ -15,7 +15,7 @@ use jackfield_store::{Bucket, Store};
 use super::{Code, Installed, PluginRecord, inspect, inspect::Inspected};
 use crate::{
     Error, ErrorKind, ErrorSource, Result, config::Schema, faults, guest_log::GuestLog, limits, shared::Shared,
-    view::View,
+    track::Tracks, view::View,
 };
 
 /// How long a plugin may take to say its name.
@@ -25,8 +25,10 @@ const DESCRIBE: std::time::Duration = std::time::Duration::from_secs(10);
 pub(super) async fn prepare(shared: &Shared, inspected: Inspected, file: Bytes) -> Result<Code> {
     let code = load(&shared.engine, inspected.clone(), file).await?;
     let manifest = &inspected.package.manifest;
-    let pool = sandbox(&code, &manifest.plugin.name, "{}".to_owned(), limits::of(&manifest.limits));
+    let tracks = Arc::default();
+    let pool = sandbox(&code, &manifest.plugin.name, "{}".to_owned(), limits::of(&manifest.limits), &tracks);
     let context = CallContext::new("lifecycle.describe", DESCRIBE);
+    let _tracked = tracks.begin(context.id, false);
     let said = pool.describe(context).await.map_err(|error| {
         let error = faults::call(error, false, crate::track::Track::default());
         let message = format!("the plugin does not start, so it was not installed: {}", error.message);
@@ -51,8 +53,15 @@ async fn load(engine: &Arc<Engine>, inspected: Inspected, file: Bytes) -> Result
     Ok(Code { plugin, schema, reflection: inspected.reflection, wit: inspected.package.wit.clone() })
 }
 
-/// An instance that can reach nothing and keep nothing, for questions asked before a plugin is trusted with anything.
-pub(crate) fn sandbox(code: &Code, name: &str, config: String, mut limits: engine::Limits) -> Arc<Pool> {
+/// An instance that can reach nothing and keep nothing, for questions asked before a plugin is trusted with anything. Its
+/// calls log only while they are in `tracks`.
+pub(crate) fn sandbox(
+    code: &Code,
+    name: &str,
+    config: String,
+    mut limits: engine::Limits,
+    tracks: &Arc<Tracks>,
+) -> Arc<Pool> {
     limits.concurrency = 1;
     limits.max_idle = 0;
     let nothing = Arc::new(Nothing);
@@ -61,7 +70,7 @@ pub(crate) fn sandbox(code: &Code, name: &str, config: String, mut limits: engin
         config: config.into(),
         outbound: nothing.clone(),
         state: nothing,
-        log: Arc::new(GuestLog { integration: name.into(), tracks: Arc::default() }),
+        log: Arc::new(GuestLog { integration: name.into(), tracks: tracks.clone() }),
     };
     Pool::new(code.plugin.clone(), services, limits)
 }

@@ -53,7 +53,8 @@ pub(super) fn members<'s, 'de, A: MapAccess<'de>>(
         let node = Node { shape, context: context.clone() };
         values[i] = Some(context.at(&name, map.next_value_seed(node))?);
     }
-    let missing = |name: &str, shape: &Shape| A::Error::custom(format!("`{name}` is missing: {}", shape.expected()));
+    let missing =
+        |name: &str, shape: &Shape| A::Error::custom(format!("`{name}` is missing; expected {}", shape.expected()));
     shapes
         .zip(values)
         .map(|((name, shape), value)| {

@@ -25,14 +25,26 @@ use crate::{JsonError, Param, error::Trail, shape::Shape};
 pub struct JsonLimits {
     /// The longest text, in bytes.
     pub max_bytes: usize,
-    /// The most values: every number, text, list and object counts as one. A value takes about 40 bytes of memory.
+    /// The most values: every number, text, list and object counts as one, and so does every byte of a `list<u8>`. A value
+    /// takes [`JsonLimits::VALUE_BYTES`] of memory.
     pub max_values: usize,
 }
 
 impl Default for JsonLimits {
-    /// 8 MiB of text, a million values (about 40 MiB).
+    /// 8 MiB of text, two million values (80 MiB).
     fn default() -> Self {
-        Self { max_bytes: 8 << 20, max_values: 1 << 20 }
+        Self { max_bytes: 8 << 20, max_values: 2 << 20 }
+    }
+}
+
+impl JsonLimits {
+    /// What a value takes in memory, besides the text it may hold.
+    pub const VALUE_BYTES: usize = size_of::<Val>();
+
+    /// The most memory, in bytes, that the values of a text of `length` bytes can take. Base64 is the densest: four
+    /// characters become three values.
+    pub fn most_memory(&self, length: usize) -> usize {
+        length.min(self.max_bytes).min(self.max_values).saturating_mul(Self::VALUE_BYTES)
     }
 }
 
@@ -95,7 +107,11 @@ struct Shared {
 
 impl Context {
     fn count<E: serde::de::Error>(&self) -> Result<(), E> {
-        match self.0.left.get().checked_sub(1) {
+        self.count_many(1)
+    }
+
+    fn count_many<E: serde::de::Error>(&self, values: usize) -> Result<(), E> {
+        match self.0.left.get().checked_sub(values) {
             Some(left) => {
                 self.0.left.set(left);
                 Ok(())

@@ -165,6 +165,8 @@ impl<'de> Visitor<'de> for Node<'_> {
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Val, E> {
         match self.shape {
+            #[expect(clippy::cast_possible_truncation, reason = "this finds out whether it fits")]
+            Shape::F32 if !(value as f32).is_finite() => self.mismatch("a number that is too large for 32 bits"),
             Shape::F32 | Shape::F64 => Ok(self.float(value)),
             // JSON Schema calls 1.0 an integer, so it is one here.
             #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "within 2^53 it is exact")]

@@ -41,10 +41,7 @@ impl Node<'_> {
             Shape::Bytes => match BASE64.decode(text.as_bytes()) {
                 Ok(bytes) => {
                     // One value a byte is what the component model makes of it.
-                    let left = self.context.0.left.get();
-                    if bytes.len() / 16 > left {
-                        return Err(E::custom(format!("more than {} values", self.context.0.limit)));
-                    }
+                    self.context.count_many(bytes.len())?;
                     Ok(Val::List(bytes.into_iter().map(Val::U8).collect()))
                 }
                 Err(_) => self.mismatch("a string that is not base64"),

@@ -52,6 +52,14 @@ fn get(integration: &str, capability: &str, operation: &Operation, adopted: &Ado
     let mut parameters = params::of(operation, adopted);
     parameters.push(reference("timeout-ms"));
     if operation.feed {
+        // As a stream it needs none of them, and OpenAPI has one list of parameters for both forms.
+        for parameter in &mut parameters {
+            if parameter["name"] == "wait-ms" {
+                parameter["required"] = false.into();
+                parameter["description"] =
+                    "How long to wait for a change, in milliseconds. A stream needs none.".into();
+            }
+        }
         parameters.push(reference("last-event-id"));
     }
     get.insert("parameters".into(), Value::Array(parameters));

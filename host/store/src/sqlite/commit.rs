@@ -65,7 +65,7 @@ fn change(connection: &Connection, mutation: &Mutation, revision: i64) -> Result
             connection.prepare_cached(sql)?.execute(params![bucket, key])?;
         }
         Change::DeletePrefix => {
-            let sql = "DELETE FROM entries WHERE bucket = ?1 AND key >= ?2 AND (?3 IS NULL OR key < ?3)";
+            let sql = "DELETE FROM entries WHERE bucket = ?1 AND key >= ?2 AND key < ?3";
             connection.prepare_cached(sql)?.execute(params![bucket, key, after_prefix(key)])?;
         }
         Change::Keep => {}

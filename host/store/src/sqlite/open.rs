@@ -5,7 +5,7 @@ use std::{fs::File, io::Read, path::Path};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
-use crate::{StoreError, lock::folder};
+use crate::{StoreError, lock::folder, private};
 
 /// The database's name in the data folder.
 pub const DATABASE_FILE: &str = "jackfield.db";
@@ -41,6 +41,8 @@ pub(super) fn writable(path: &Path) -> Result<(Connection, u64), StoreError> {
     if size > 0 {
         header(path)?;
     }
+    // SQLite gives its log the permissions of the database.
+    drop(private::file(path).map_err(|e| folder(path, &e))?);
     let judged = |error: rusqlite::Error| judge(path, error);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(judged)?;

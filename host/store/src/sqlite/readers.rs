@@ -80,7 +80,7 @@ pub(super) fn list(
     // One statement for all: from the later of prefix and after, which itself is left out.
     let mut statement = connection.prepare_cached(
         "SELECT key, value, revision FROM entries
-         WHERE bucket = ?1 AND key >= ?2 AND key > ?3 AND (?4 IS NULL OR key < ?4)
+         WHERE bucket = ?1 AND key >= ?2 AND key > ?3 AND key < ?4
          ORDER BY key LIMIT ?5",
     )?;
     let (prefix, after) = (prefix.as_bytes(), after.unwrap_or_default().as_bytes());
@@ -97,7 +97,7 @@ pub(super) fn list(
 pub(super) fn usage(connection: &Connection, bucket: Bucket, prefix: &str) -> Result<Usage, rusqlite::Error> {
     let mut statement = connection.prepare_cached(
         "SELECT count(*), coalesce(sum(length(key) - ?4 + length(value)), 0) FROM entries
-         WHERE bucket = ?1 AND key >= ?2 AND (?3 IS NULL OR key < ?3)",
+         WHERE bucket = ?1 AND key >= ?2 AND key < ?3",
     )?;
     let prefix = prefix.as_bytes();
     let length = i64::try_from(prefix.len()).unwrap_or(0);
