@@ -16,6 +16,9 @@ use crate::{Error, ErrorKind, ErrorSource, track::Track};
 /// The longest message of a guest's that is passed on, in bytes.
 const MAX_MESSAGE: usize = 4096;
 
+/// The code of an outbound request that the address policy refuses.
+pub(crate) const ADDRESS_REFUSED: &str = "address-refused";
+
 /// The longest time after which a guest may ask its caller to come again.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 
@@ -96,6 +99,8 @@ pub(crate) fn guest(error: types::Error) -> Error {
     let asked =
         matches!(kind, ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::AlreadyExists | ErrorKind::Conflict);
     let source = match error.source {
+        // The plugin may use its endpoint; it is the host's policy that refuses what the endpoint's name resolves to.
+        _ if kind == ErrorKind::PermissionDenied && error.code.as_deref() == Some(ADDRESS_REFUSED) => ErrorSource::Host,
         types::ErrorSource::Downstream => ErrorSource::Downstream,
         // `plugin` stands for the plugin and for what it was asked; of these kinds it is what was asked.
         types::ErrorSource::Plugin if asked => ErrorSource::Caller,

@@ -22,6 +22,15 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # In a `Cargo.toml` of your own
+//! ```toml
+//! jackfield-core = { git = "https://github.com/jackfield/jackfield" }   # until it is published
+//! tokio = { version = "1", features = ["macros", "rt-multi-thread"] }
+//! futures-util = "0.3"                                                  # `StreamExt`, to read what `Host::watch` returns
+//! ```
+//! For typed calls, [`wasmtime`] is re-exported here, and `jackfield capability show NAME --wit` or the folder `wit` of
+//! the repository has the WIT that `bindgen!` wants.
 
 mod builder;
 mod calls;
@@ -59,4 +68,8 @@ pub use host::Host;
 pub use jackfield_engine::Guest;
 pub use jackfield_reflect::nearest;
 pub use model::*;
+pub use plugins::inspect_plugin;
 pub use requests::{CallRequest, ChangeBatch, Readiness, WatchRequest};
+/// The WebAssembly runtime, of the one version whose types [`Host::typed`] takes: `bindgen!` finds it with
+/// `wasmtime_crate: jackfield_core::wasmtime`.
+pub use wasmtime;

@@ -62,7 +62,8 @@ pub(crate) fn unknown<'a>(what: &str, wanted: &str, known: impl IntoIterator<Ite
         _ => {
             let more = if known.len() > 8 { ", …" } else { "" };
             let some: Vec<String> = known.iter().take(8).map(|name| format!("`{name}`")).collect();
-            format!(" There is {}{more}.", some.join(", "))
+            let verb = if known.len() == 1 { "is" } else { "are" };
+            format!(" There {verb} {}{more}.", some.join(", "))
         }
     };
     Error::not_found(format!("there is no {what} `{shown}`.{hint}"))

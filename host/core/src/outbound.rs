@@ -17,7 +17,7 @@ use jackfield_gateway::{
     net::{ConnectError, SendError},
 };
 
-use crate::{Error, names, track::Tracks};
+use crate::{Error, faults, names, track::Tracks};
 
 /// What is kept back of a call's time, so that the guest can still say that time ran out.
 const RESERVE: Duration = Duration::from_millis(100);
@@ -99,7 +99,9 @@ fn fault(error: &GatewayError, safe: bool) -> types::Error {
         }
         _ => (ErrorKind::Unavailable, ErrorSource::Downstream),
     };
-    types::Error { kind, message: error.to_string(), source, code: None }
+    let refused = matches!(error, GatewayError::Connect { reason: ConnectError::Refused { .. }, .. });
+    let code = refused.then(|| faults::ADDRESS_REFUSED.to_owned());
+    types::Error { kind, message: error.to_string(), source, code }
 }
 
 /// An endpoint that cannot be set up as configured: the error names the property that holds its address.

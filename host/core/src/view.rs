@@ -110,7 +110,7 @@ impl View {
     }
 }
 
-fn operation_info(operation: &Operation) -> OperationInfo {
+pub(crate) fn operation_info(operation: &Operation) -> OperationInfo {
     OperationInfo {
         name: operation.name.clone(),
         interface: operation.interface.clone(),

@@ -69,7 +69,7 @@ impl Report<'_> {
         if expected.freestanding != found.freestanding {
             self.say(format!("`{name}` is another kind of function (async, or a resource's)"));
         }
-        let names = |f: &Function| f.params.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        let names = |f: &Function| f.params.iter().map(|param| param.name.clone()).collect::<Vec<_>>();
         let (old, new) = (names(expected), names(found));
         let lost: Vec<_> = old.iter().filter(|p| !new.contains(p)).collect();
         let gained: Vec<_> = new.iter().filter(|p| !old.contains(p)).collect();
@@ -87,9 +87,9 @@ impl Report<'_> {
                 }
             }
         }
-        for (param, shape) in &expected.params {
-            if let Some((_, found)) = found.params.iter().find(|(p, _)| p == param) {
-                self.shape(&format!("`{name}`'s parameter `{param}`"), shape, found);
+        for param in &expected.params {
+            if let Some(found) = found.params.iter().find(|found| found.name == param.name) {
+                self.shape(&format!("`{name}`'s parameter `{}`", param.name), &param.shape, &found.shape);
             }
         }
         self.optional(&format!("`{name}`'s result"), expected.result.as_ref(), found.result.as_ref());

@@ -36,7 +36,7 @@ pub enum ReflectError {
         interface: String,
     },
     /// The component and the WIT disagree.
-    #[error("the component does not match its WIT:{}", list(.0))]
+    #[error("the component does not match the WIT beside it; rebuild it after a change of the WIT. In the component:{}", list(.0))]
     Drift(Vec<Difference>),
     /// An operation cannot be served.
     #[error("`{operation}` cannot be served: {reason}")]

@@ -11,6 +11,7 @@ use wit_parser::{Docs, FunctionKind, Handle, Resolve, Type, TypeDefKind, TypeId,
 use crate::{
     ReflectError,
     model::{Function, Interface, Package},
+    operation::Param,
     shape::{Case, Field, Names, Record, Shape, TypeName, Variant},
 };
 
@@ -81,7 +82,10 @@ impl<'a> Lowering<'a> {
         let params = function
             .params
             .iter()
-            .map(|param| Ok((param.name.clone(), self.shape(&param.ty)?)))
+            .map(|param| {
+                let shape = self.shape(&param.ty)?;
+                Ok(Param { name: param.name.clone(), docs: self.alias_docs(&param.ty), shape })
+            })
             .collect::<Result<_, ReflectError>>()?;
         let result = function.result.as_ref().map(|ty| self.shape(ty)).transpose()?;
         Ok(Function {
@@ -169,7 +173,9 @@ impl<'a> Lowering<'a> {
                     .iter()
                     .map(|f| {
                         let shape = self.inner(&f.ty, &mut extent)?;
-                        Ok(Field { name: f.name.clone(), docs: docs(&f.docs), shape })
+                        let own = docs(&f.docs);
+                        let docs = if own.is_empty() { self.alias_docs(&f.ty) } else { own };
+                        Ok(Field { name: f.name.clone(), docs, shape })
                     })
                     .collect::<Result<_, ReflectError>>()?;
                 Shape::Record(Arc::new(Record { name: self.name(id), fields }))
@@ -213,6 +219,21 @@ impl<'a> Lowering<'a> {
             return Err(ReflectError::TooLarge { name: format!("type `{}`", self.name(id).name), limit: MAX_PARTS });
         }
         Ok((shape, Extent { depth: extent.depth + 1, parts: extent.parts + 1 }))
+    }
+
+    /// The doc comment of the nearest alias that has one; none where a type has a name, and docs, of its own.
+    fn alias_docs(&self, ty: &Type) -> String {
+        let mut ty = ty;
+        while let Type::Id(id) = ty
+            && let TypeDefKind::Type(inner) = &self.resolve.types[*id].kind
+        {
+            let docs = docs(&self.resolve.types[*id].docs);
+            if !docs.is_empty() {
+                return docs;
+            }
+            ty = inner;
+        }
+        String::new()
     }
 
     /// The name where the type was defined, behind all `use`s.

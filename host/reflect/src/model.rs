@@ -2,7 +2,7 @@
 
 use wit_parser::{Resolve, UnresolvedPackageGroup, WorldItem, WorldKey, decoding::DecodedWasm};
 
-use crate::{CapabilityId, ReflectError, lower::Lowering, shape::Shape};
+use crate::{CapabilityId, ReflectError, lower::Lowering, operation::Param, shape::Shape};
 
 /// A WIT package.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ pub struct Function {
     /// Whether it is a plain `func`: not `async`, not a resource's.
     pub freestanding: bool,
     /// Its parameters.
-    pub params: Vec<(String, Shape)>,
+    pub params: Vec<Param>,
     /// Its result.
     pub result: Option<Shape>,
 }

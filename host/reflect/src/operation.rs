@@ -66,6 +66,8 @@ pub struct Operation {
 pub struct Param {
     /// Its name.
     pub name: String,
+    /// The doc comment of its type's alias, e.g. of `type timestamp-ms = s64`: WIT has none for parameters themselves.
+    pub docs: String,
     /// Its shape.
     pub shape: Shape,
 }
@@ -80,12 +82,11 @@ impl Operation {
                     .into(),
             ));
         }
-        let shapes = function.params.iter().map(|(_, shape)| shape).chain(&function.result);
+        let shapes = function.params.iter().map(|param| &param.shape).chain(&function.result);
         if let Some(handle) = shapes.filter_map(Shape::handle).next() {
             return Err(unservable(format!("it carries a {handle}, which has no form in JSON; pass its data instead")));
         }
-        let params: Vec<Param> =
-            function.params.iter().map(|(name, shape)| Param { name: name.clone(), shape: shape.clone() }).collect();
+        let params = function.params.clone();
         let share = |part: &Option<Arc<Shape>>| part.as_deref().cloned();
         let (ok, error, fallible) = match &function.result {
             Some(Shape::Result(ok, error)) => (share(ok), share(error), true),

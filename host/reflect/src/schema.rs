@@ -118,7 +118,9 @@ fn tagged(name: &str, value: Value, docs: &str) -> Value {
 
 fn describe(schema: &mut Value, docs: &str) {
     if let (Value::Object(schema), false) = (schema, docs.is_empty()) {
-        schema.insert("description".into(), docs.into());
+        // What a number may be is said by its type, behind what its author says of it.
+        let range = schema.get("description").and_then(Value::as_str).map(|range| format!(" ({range})"));
+        schema.insert("description".into(), format!("{docs}{}", range.unwrap_or_default()).into());
     }
 }
 
@@ -156,7 +158,7 @@ impl Operation {
     /// The schema of a request's body: an object with one member a parameter.
     pub fn request_schema(&self) -> Value {
         let mut defs = Map::new();
-        let schema = object(self.params.iter().map(|p| (p.name.as_str(), "", &p.shape)), &mut defs);
+        let schema = object(self.params.iter().map(|p| (p.name.as_str(), p.docs.as_str(), &p.shape)), &mut defs);
         finish(schema, defs)
     }
 

@@ -183,7 +183,8 @@ fn whole_seconds(after: Duration) -> u64 {
 }
 
 fn status(kind: ErrorKind, source: ErrorSource) -> StatusCode {
-    let behind_us = matches!(source, ErrorSource::Plugin | ErrorSource::Downstream);
+    // The caller's own rights are judged with the caller as the source.
+    let behind_us = source != ErrorSource::Caller;
     match kind {
         ErrorKind::Unauthenticated | ErrorKind::PermissionDenied if behind_us => StatusCode::BAD_GATEWAY,
         ErrorKind::Invalid => StatusCode::BAD_REQUEST,

@@ -34,8 +34,16 @@ pub(super) fn run(context: &Context, args: &PackArgs) -> Result<(), Failure> {
 
     let failed = |error: &dyn std::fmt::Display| Failure::Failed(format!("{}: {error}", component.display()));
     let packed = pack(&bytes, &manifest, &wit_dirs).map_err(|error| failed(&error))?;
-    // What was packed is read once as an installation would.
+    // What was packed is judged as an installation would judge it, while its author is still at hand.
     let package = Package::read(&packed).map_err(|error| failed(&error))?;
+    let operations = jackfield_core::inspect_plugin(&packed).map_err(|error| failed(&error))?;
+    let operations: Vec<String> = operations
+        .iter()
+        .map(|(capability, operation)| {
+            let kind = if operation.feed { "feed" } else { &operation.kind };
+            format!("{capability}.{} ({kind})", operation.name)
+        })
+        .collect();
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.wasm", manifest.plugin.name)));
     write(&out, &packed)?;
 
@@ -47,6 +55,7 @@ pub(super) fn run(context: &Context, args: &PackArgs) -> Result<(), Failure> {
         "size": packed.len(),
         "digest": package.digest.to_string(),
         "capabilities": manifest.plugin.capabilities,
+        "operations": operations,
     });
     context.ui.answer(answer.to_string().as_bytes(), table)
 }
@@ -60,6 +69,7 @@ fn table(answer: &Tree) -> String {
     facts.row([Cell::from("size"), Cell::from(size(bytes))]);
     facts.row([Cell::from("digest"), Cell::from(answer.text("digest"))]);
     facts.row([Cell::from("capabilities"), Cell::from(answer.texts("capabilities"))]);
+    facts.row([Cell::from("operations"), Cell::from(answer.texts("operations"))]);
     facts.render(Style::default())
 }
 
@@ -96,7 +106,7 @@ fn built(dir: &Path) -> Result<PathBuf, Failure> {
         .collect();
     newest(&candidates).ok_or_else(|| {
         Failure::Usage(format!(
-            "no component of `{name}` is built; run `cargo build --release --target wasm32-wasip2` in {}, or name the file with --component",
+            "no component of `{name}` is built; run `cargo build --release --target wasm32-wasip2` in {} (its Cargo.toml needs `crate-type = [\"cdylib\", \"rlib\"]` under `[lib]`), or name the file with --component",
             dir.display()
         ))
     })

@@ -76,7 +76,12 @@ impl Runtime {
         if let Some(capability) = self.capabilities.iter().find(|c| c.short == wanted) {
             return Ok(capability);
         }
-        let id = choose(wanted, &self.capabilities.iter().map(|c| &c.id).collect::<Vec<_>>())?;
+        let offered = self.capabilities.iter().map(|c| &c.id).collect::<Vec<_>>();
+        let id = choose(wanted, &offered).map_err(|mut error| {
+            // Another integration may well offer it.
+            error.message = format!("this integration does not offer it: {}", error.message);
+            error
+        })?;
         let found = self.capabilities.iter().find(|c| c.id == *id);
         found.ok_or_else(|| Error::internal("a capability was chosen that is not there"))
     }

@@ -17,14 +17,25 @@ use jackfield_store::{Bucket, Expect, Mutation};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, ErrorKind, ErrorSource, EventKind, PluginInfo, Result, TimestampMs,
+    Error, ErrorKind, ErrorSource, EventKind, OperationInfo, PluginInfo, Result, TimestampMs,
     clock::now_ms,
     config::Schema,
     registrar::{Change, Decision, encode},
     shared::Shared,
-    view::View,
+    view::{View, operation_info},
 };
 pub(crate) use load::{load_all, sandbox};
+
+/// Judges a plugin's file as an installation would, without running anything of it; its operations, each with the short
+/// name of its capability.
+pub fn inspect_plugin(file: &[u8]) -> Result<Vec<(String, OperationInfo)>> {
+    let inspected = inspect::inspect(file, &View::default())?;
+    let of = |capability: &jackfield_reflect::Capability| {
+        let name = capability.id.name.clone();
+        capability.operations.iter().map(move |o| (name.clone(), operation_info(o))).collect::<Vec<_>>()
+    };
+    Ok(inspected.reflection.capabilities.iter().flat_map(of).collect())
+}
 
 /// What is stored of a plugin, beside its file.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ pub(super) fn of(operation: &Operation, adopted: &Adopted) -> Vec<Value> {
     let mut parameters = Vec::new();
     for param in &operation.params {
         let required = param.shape.default_value().is_none();
-        Collector { adopted, parameters: &mut parameters }.add(&param.name, &param.shape, "", required);
+        Collector { adopted, parameters: &mut parameters }.add(&param.name, &param.shape, &param.docs, required);
     }
     parameters
 }

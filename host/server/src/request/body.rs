@@ -14,7 +14,8 @@ use crate::{ServerOptions, problem::Problem};
 
 /// The content types of a plugin file.
 pub(crate) const PLUGIN_TYPES: &[&str] = &["application/wasm", "application/octet-stream"];
-const JSON_TYPES: &[&str] = &["application/json"];
+/// A change of an integration is a merge patch (RFC 7396), whose own type is as good.
+const JSON_TYPES: &[&str] = &["application/json", "application/merge-patch+json"];
 
 /// Reads a body of JSON text without parsing it. No body at all stands for `{}`.
 pub(crate) async fn json_text(request: Request, options: &ServerOptions) -> Result<Bytes, Problem> {
