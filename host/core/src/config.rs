@@ -13,6 +13,8 @@ use serde_json::{Map, Value};
 
 use crate::{Error, Result, names::pointer};
 
+/// What one compiled pattern may take; the manifest bounds how many there are.
+const PATTERN_BYTES: usize = 256 << 10;
 /// The largest configuration, in bytes of JSON.
 const MAX_BYTES: usize = 256 << 10;
 /// Faults told at once.
@@ -29,7 +31,7 @@ impl Schema {
     /// Compiles a manifest's schema.
     pub(crate) fn new(schema: &Map<String, Value>) -> Result<Self> {
         let validator = jsonschema::draft202012::options()
-            .with_pattern_options(PatternOptions::regex())
+            .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES))
             .build(&Value::Object(schema.clone()))
             .map_err(|e| Error::invalid(format!("the manifest's `config` is not a JSON Schema: {e}")))?;
         Ok(Self { validator, schema: schema.clone() })

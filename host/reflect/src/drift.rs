@@ -7,7 +7,7 @@ use std::{collections::HashSet, fmt};
 
 use crate::{
     model::{Function, Interface},
-    shape::Shape,
+    shape::{Shape, TypeName},
 };
 
 /// One difference between two readings of an interface.
@@ -120,6 +120,13 @@ impl Report<'_> {
 
     fn shape(&mut self, place: &str, expected: &Shape, found: &Shape) {
         let names = |members: &[(String, String)]| members.iter().map(|(n, _)| n.clone()).collect::<Vec<_>>();
+        // By name too, not by structure alone: what a type is called decides what an operation is (see `write-options`).
+        if let (Some(a), Some(b)) = (expected.type_name(), found.type_name())
+            && (&a.interface, &a.name) != (&b.interface, &b.name)
+        {
+            let full = |name: &TypeName| format!("`{}.{}`", name.interface, name.name);
+            return self.say(format!("{place} changed from {} to {}", full(a), full(b)));
+        }
         match (expected, found) {
             (Shape::List(a), Shape::List(b)) | (Shape::Option(a), Shape::Option(b)) => self.shape(place, a, b),
             (Shape::FixedList(a, n), Shape::FixedList(b, m)) if n == m => self.shape(place, a, b),
@@ -212,6 +219,16 @@ mod tests {
     fn the_same_interface_differs_in_nothing_whatever_its_docs_say() {
         let body = "record r { a: u8 } f: func(x: r) -> result<list<r>, string>;";
         assert_eq!(drift(body, &format!("/// Docs.\n{body}")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_type_of_the_same_form_and_another_name_is_another_type() {
+        let before = "record write-options { dry-run: bool } put: func(options: write-options);";
+        let after = "record write-options { dry-run: bool } record wopts { dry-run: bool } put: func(options: wopts);";
+        assert_eq!(
+            drift(before, after),
+            ["`put`'s parameter `options` changed from `a:b/b@0.1.0.write-options` to `a:b/b@0.1.0.wopts`"]
+        );
     }
 
     #[test]

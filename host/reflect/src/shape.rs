@@ -145,6 +145,16 @@ impl Shape {
         }
     }
 
+    /// What the type is called; none where it is spelt out.
+    pub(crate) fn type_name(&self) -> Option<&TypeName> {
+        match self {
+            Self::Record(record) => Some(&record.name),
+            Self::Variant(variant) => Some(&variant.name),
+            Self::Enum(names) | Self::Flags(names) => Some(&names.name),
+            _ => None,
+        }
+    }
+
     /// Whether JSON `null` is a value of this shape, so that an option around it needs a wrapper of its own.
     pub fn is_nullable(&self) -> bool {
         matches!(self, Self::Option(_))

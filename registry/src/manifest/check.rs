@@ -234,6 +234,10 @@ fn endpoints(tree: &Value, faults: &mut Faults) {
                 key("address"),
                 format!("`config.properties.{address}` must allow type \"string\", or \"array\" of strings"),
             ),
+            Some(property) if property.get("default").is_some() => faults.add(
+                format!("config.properties.{address}.default"),
+                "is an address, which only the operator gives: it is what the plugin may reach; show one in `examples` instead",
+            ),
             Some(_) => {}
             None => {
                 let near = properties.and_then(|p| nearest(address, p.keys().map(String::as_str)));

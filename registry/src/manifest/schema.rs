@@ -11,6 +11,9 @@ const MAX_DEPTH: usize = 16;
 
 /// More references are refused. Each stands for a whole definition.
 const MAX_REFERENCES: usize = 256;
+/// More patterns, and longer ones, are refused. A compiled pattern can be a thousand times as large as its text.
+const MAX_PATTERNS: usize = 32;
+const MAX_PATTERN: usize = 512;
 
 const TYPES: [&str; 7] = ["string", "number", "integer", "boolean", "array", "object", "null"];
 
@@ -19,17 +22,18 @@ pub(super) fn check(config: &Map<String, Value>, faults: &mut Faults) {
         faults.add("config.type", "must be \"object\": an integration's configuration is an object");
     }
     walk(config, "config", 0, faults);
-    let mut references = References { faults, count: 0 };
+    let mut references = References { faults, count: 0, patterns: 0 };
     for (key, value) in config {
         references.look(value, &format!("config.{key}"), key == "$defs", 0);
     }
 }
 
 /// Holds references to a form in which they cannot lead outside, in a circle, or, through definitions that use each other
-/// twice, to more than anybody can validate: they name a definition, and definitions refer to nothing.
+/// twice, to more than anybody can validate: they name a definition, and definitions refer to nothing. Counts patterns too.
 struct References<'f> {
     faults: &'f mut Faults,
     count: usize,
+    patterns: usize,
 }
 
 impl References<'_> {
@@ -48,6 +52,9 @@ impl References<'_> {
             Value::Object(members) => {
                 for (key, value) in members {
                     let path = format!("{path}.{key}");
+                    if let ("patternProperties", Some(patterns)) = (key.as_str(), value.as_object()) {
+                        patterns.keys().for_each(|pattern| self.pattern(pattern, &path));
+                    }
                     match value.as_str() {
                         Some(target) => self.judge(key, target, &path, in_definition),
                         None => self.look(value, &path, in_definition, depth + 1),
@@ -55,6 +62,15 @@ impl References<'_> {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn pattern(&mut self, text: &str, path: &str) {
+        self.patterns += 1;
+        if text.len() > MAX_PATTERN {
+            self.faults.add(path, format!("the pattern is longer than {MAX_PATTERN} bytes"));
+        } else if self.patterns == MAX_PATTERNS + 1 {
+            self.faults.add(path, format!("there are more than {MAX_PATTERNS} patterns"));
         }
     }
 
@@ -71,6 +87,7 @@ impl References<'_> {
                     self.faults.add(path, format!("there are more than {MAX_REFERENCES} references"));
                 }
             }
+            "pattern" => self.pattern(target, path),
             "$dynamicRef" | "$recursiveRef" | "$id" | "$anchor" | "$dynamicAnchor" => {
                 self.faults.add(path, format!("`{key}` is not supported; refer to a definition with `$ref`"));
             }

@@ -196,6 +196,21 @@ fn a_schema_describes_an_object_and_refers_to_nothing_outside() {
 }
 
 #[test]
+fn an_address_has_no_default_since_it_is_a_grant() {
+    let faults = faults("[config.properties.url]", "[config.properties.url]\ndefault = \"http://127.0.0.1:7575\"");
+    assert!(faults.iter().any(|fault| fault.contains("only the operator gives")), "{faults:?}");
+}
+
+#[test]
+fn patterns_are_few_and_short() {
+    let long = format!("type = \"integer\"\npattern = \"{}\"", "a".repeat(600));
+    assert!(faults("type = \"integer\"", &long).iter().any(|fault| fault.contains("longer than 512")));
+    let many: Vec<String> = (0..40).map(|n| format!("{{ pattern = \"{n}\" }}")).collect();
+    let many = format!("type = \"integer\"\nanyOf = [{}]", many.join(", "));
+    assert!(faults("type = \"integer\"", &many).iter().any(|fault| fault.contains("more than 32 patterns")));
+}
+
+#[test]
 fn a_definition_can_be_used_often() {
     let used = "required = [\"url\"]\n\"$defs\" = { port = { type = \"integer\" } }";
     assert_eq!(faults("required = [\"url\"]", used), Vec::<String>::new());

@@ -32,7 +32,8 @@ pub(super) fn runtime(
     let manifest = &plugin.record.manifest;
     let config = code.schema.complete(&record.config)?;
     let limits = limits::of(&manifest.limits);
-    let endpoints = endpoints(manifest, &config, &record.endpoints)?;
+    // From what the operator wrote and nothing else: an address is a grant, and the schema's defaults are the plugin's.
+    let endpoints = endpoints(manifest, &record.config, &record.endpoints)?;
     let gateway_limits = GatewayLimits { response_bytes: limits.response_bytes, ..GatewayLimits::default() };
     let gateway = Gateway::new(endpoints, gateway_limits, shared.dialer.clone())
         .map_err(|error| outbound::misconfigured(manifest, &error))?;

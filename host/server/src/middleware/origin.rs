@@ -37,6 +37,14 @@ fn judge(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem>
             )));
         }
     }
+    // Browsers say of every request whether another site's page made it, also of those without an `Origin`: a read
+    // changes nothing, but it has a cost, and it is the plugin's word that it only reads.
+    if headers.get_all("sec-fetch-site").iter().any(|site| site == "cross-site") {
+        return Err(Problem::forbidden(
+            "the request comes from the web page of another site, which may not use Jackfield; send it from a program, or \
+             from a page that Jackfield serves",
+        ));
+    }
     if method.is_safe() {
         return Ok(());
     }
@@ -143,6 +151,13 @@ mod tests {
         }
         assert!(at("http://localhost:7575"));
         assert!(!allowed(Method::DELETE, "/", &[("origin", "http://localhost")]));
+    }
+
+    #[test]
+    fn a_page_that_a_browser_calls_cross_site_may_not_even_ask() {
+        let from = |site| allowed(Method::GET, "/", &[("host", "localhost:7575"), ("sec-fetch-site", site)]);
+        assert!(!from("cross-site"));
+        assert!(from("none") && from("same-origin"));
     }
 
     #[test]
