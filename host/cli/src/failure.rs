@@ -131,10 +131,7 @@ impl Problem {
 /// The next thing to do, where the kind alone tells it.
 fn remedy(kind: &str, source: &str) -> Option<&'static str> {
     Some(match (kind, source) {
-        // The host's own conflicts name their remedies.
-        ("conflict", "plugin" | "downstream") => {
-            "read it again, then decide; `options.precondition.revision=…` writes only over what you have seen"
-        }
+        ("conflict", _) => "look at what is there now, then decide",
         ("outcome-unknown", _) => {
             "look whether it happened before you repeat it; with the same --idempotency-key it happens once"
         }

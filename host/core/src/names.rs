@@ -96,7 +96,7 @@ mod tests {
     fn an_unknown_name_is_answered_with_the_nearest_or_with_those_there_are() {
         let said = |wanted: &str, known: &[&str]| unknown("integration", wanted, known.iter().copied()).message;
         assert!(said("pron", &["prom", "etcd"]).ends_with("Did you mean `prom`?"));
-        assert!(said("zzz", &["prom", "etcd"]).ends_with("There is `prom`, `etcd`."));
+        assert!(said("zzz", &["prom", "etcd"]).ends_with("There are `prom`, `etcd`."));
         assert!(said("zzz", &[]).ends_with("There is no integration yet."));
     }
 }

@@ -10,6 +10,10 @@ use serde_json::value::{RawValue, to_raw_value};
 
 pub(crate) const WAIT_MS: &str = "wait-ms";
 
+/// The longest that a single poll of a change feed waits: less than proxies and clients commonly wait for an answer. Who
+/// wants to wait longer polls again from the same place, or watches.
+const POLL: Duration = Duration::from_secs(5);
+
 /// The longest wait that leaves an operation time to answer.
 pub(crate) fn longest(allowed: Duration) -> Duration {
     allowed / 2
@@ -23,7 +27,8 @@ pub(crate) fn within(operation: &Operation, params: Bytes, allowed: Duration) ->
     let Ok(mut members) = serde_json::from_slice::<BTreeMap<String, &RawValue>>(&params) else { return params };
     // As a float, since the decoder takes `5000.0` for a whole number too.
     let asked = members.get(WAIT_MS).and_then(|given| serde_json::from_str::<f64>(given.get()).ok());
-    let longest = u32::try_from(longest(allowed).as_millis()).unwrap_or(u32::MAX);
+    let longest = if operation.feed { longest(allowed).min(POLL) } else { longest(allowed) };
+    let longest = u32::try_from(longest.as_millis()).unwrap_or(u32::MAX);
     if asked.is_none_or(|asked| asked <= f64::from(longest)) {
         return params;
     }

@@ -57,7 +57,7 @@ fn get(integration: &str, capability: &str, operation: &Operation, adopted: &Ado
             if parameter["name"] == "wait-ms" {
                 parameter["required"] = false.into();
                 parameter["description"] =
-                    "How long to wait for a change, in milliseconds. A stream needs none.".into();
+                    "How long to wait for a change, in milliseconds; more than 5000 count as 5000. A stream needs none.".into();
             }
         }
         parameters.push(reference("last-event-id"));
