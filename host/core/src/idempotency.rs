@@ -1,17 +1,13 @@
 //! An idempotency key from beside the parameters, put where the operation looks for it: `write-options`.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use jackfield_reflect::{Operation, OperationKind};
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::to_raw_value;
 
-use crate::{Error, Result};
+use crate::{Error, Result, members::Members};
 
 const MAX_KEY: usize = 256;
 const MEMBER: &str = "idempotency-key";
-
-type Members<'a> = BTreeMap<String, &'a RawValue>;
 
 /// The parameters with the key in their options. A read has none and needs none. Text that is no object is left for the
 /// decoder to refuse.
@@ -23,14 +19,14 @@ pub(crate) fn with_key(operation: &Operation, params: &Bytes, key: Option<&str>)
         return Err(Error::invalid(format!("an idempotency key is one line of 1 to {MAX_KEY} bytes")));
     }
     let Ok(mut members) = serde_json::from_slice::<Members<'_>>(params) else { return Ok(params.clone()) };
-    let mut inner: Members<'_> = match members.get(options.name.as_str()).map(|given| serde_json::from_str(given.get()))
-    {
-        Some(Ok(inner)) => inner,
-        Some(Err(_)) => return Ok(params.clone()),
-        None => Members::new(),
-    };
+    let mut inner: Members<'_> =
+        match members.0.get(options.name.as_str()).map(|given| serde_json::from_str(given.get())) {
+            Some(Ok(inner)) => inner,
+            Some(Err(_)) => return Ok(params.clone()),
+            None => Members::default(),
+        };
     let raw = to_raw_value(key).map_err(|e| Error::internal(e.to_string()))?;
-    match inner.get(MEMBER).map(|given| serde_json::from_str::<Option<String>>(given.get())) {
+    match inner.0.get(MEMBER).map(|given| serde_json::from_str::<Option<String>>(given.get())) {
         None | Some(Ok(None)) => {}
         Some(Ok(Some(given))) if given == key => {}
         Some(_) => {
@@ -38,9 +34,9 @@ pub(crate) fn with_key(operation: &Operation, params: &Bytes, key: Option<&str>)
             return Err(Error::invalid(message).at(format!("/{}/{MEMBER}", options.name)));
         }
     }
-    inner.insert(MEMBER.to_owned(), &raw);
+    inner.0.insert(MEMBER.to_owned(), &raw);
     let inner = to_raw_value(&inner).map_err(|e| Error::internal(e.to_string()))?;
-    members.insert(options.name.clone(), &inner);
+    members.0.insert(options.name.clone(), &inner);
     serde_json::to_vec(&members).map(Bytes::from).map_err(|e| Error::internal(e.to_string()))
 }
 
@@ -99,6 +95,7 @@ mod tests {
     fn what_is_no_object_is_left_for_the_decoder_and_a_read_has_no_key() {
         assert_eq!(with("[1]").unwrap(), "[1]");
         assert_eq!(with(r#"{"options": 5}"#).unwrap(), r#"{"options": 5}"#);
+        assert_eq!(with(r#"{"n": 1, "n": 2}"#).unwrap(), r#"{"n": 1, "n": 2}"#);
         let read = with_key(&operation("get"), &Bytes::from_static(b"{}"), Some("k1")).unwrap();
         assert_eq!(&read[..], b"{}");
     }

@@ -46,6 +46,7 @@ mod host;
 mod idempotency;
 mod integrations;
 mod limits;
+mod members;
 mod metrics;
 mod model;
 mod names;

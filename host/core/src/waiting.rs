@@ -2,11 +2,13 @@
 //! a change or a lock. An operation that is still waiting when the call's time runs out would be cut off and its answer,
 //! which is as good as any, lost; so it is never asked to wait longer than half of that time.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use jackfield_reflect::Operation;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::to_raw_value;
+
+use crate::members::Members;
 
 pub(crate) const WAIT_MS: &str = "wait-ms";
 
@@ -24,16 +26,16 @@ pub(crate) fn within(operation: &Operation, params: Bytes, allowed: Duration) ->
     if !operation.params.iter().any(|param| param.name == WAIT_MS) {
         return params;
     }
-    let Ok(mut members) = serde_json::from_slice::<BTreeMap<String, &RawValue>>(&params) else { return params };
+    let Ok(mut members) = serde_json::from_slice::<Members<'_>>(&params) else { return params };
     // As a float, since the decoder takes `5000.0` for a whole number too.
-    let asked = members.get(WAIT_MS).and_then(|given| serde_json::from_str::<f64>(given.get()).ok());
+    let asked = members.0.get(WAIT_MS).and_then(|given| serde_json::from_str::<f64>(given.get()).ok());
     let longest = if operation.feed { longest(allowed).min(POLL) } else { longest(allowed) };
     let longest = u32::try_from(longest.as_millis()).unwrap_or(u32::MAX);
     if asked.is_none_or(|asked| asked <= f64::from(longest)) {
         return params;
     }
     let Ok(raw) = to_raw_value(&longest) else { return params };
-    members.insert(WAIT_MS.to_owned(), &raw);
+    members.0.insert(WAIT_MS.to_owned(), &raw);
     serde_json::to_vec(&members).map_or_else(|_| params.clone(), Bytes::from)
 }
 

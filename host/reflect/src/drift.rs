@@ -55,7 +55,7 @@ fn compare(expected: &Interface, found: &Interface, whole: bool) -> Vec<Differen
 struct Report<'a> {
     interface: &'a str,
     out: Vec<Difference>,
-    /// Pairs of named types that were compared already: each is reported once.
+    /// Named types, by interface and name, that were compared already: each is reported once.
     seen: HashSet<(String, String)>,
 }
 
@@ -144,7 +144,7 @@ impl Report<'_> {
                 self.optional(place, b.as_deref(), d.as_deref());
             }
             (Shape::Record(a), Shape::Record(b)) => {
-                if !self.first_time(&a.name.name, &b.name.name) {
+                if !self.first_time(&a.name) {
                     return;
                 }
                 let fields = |r: &crate::Record| r.fields.iter().map(|f| f.name.clone()).collect::<Vec<_>>();
@@ -157,7 +157,7 @@ impl Report<'_> {
                 }
             }
             (Shape::Variant(a), Shape::Variant(b)) => {
-                if !self.first_time(&a.name.name, &b.name.name) {
+                if !self.first_time(&a.name) {
                     return;
                 }
                 let cases = |v: &crate::Variant| v.cases.iter().map(|c| c.name.clone()).collect::<Vec<_>>();
@@ -171,7 +171,7 @@ impl Report<'_> {
                 }
             }
             (Shape::Enum(a), Shape::Enum(b)) | (Shape::Flags(a), Shape::Flags(b)) => {
-                if self.first_time(&a.name.name, &b.name.name) {
+                if self.first_time(&a.name) {
                     let place = format!("`{}`", b.name.name);
                     self.members(&place, "member", &strs(&names(&a.members)), &strs(&names(&b.members)));
                 }
@@ -183,8 +183,8 @@ impl Report<'_> {
         }
     }
 
-    fn first_time(&mut self, a: &str, b: &str) -> bool {
-        self.seen.insert((a.to_owned(), b.to_owned()))
+    fn first_time(&mut self, name: &TypeName) -> bool {
+        self.seen.insert((name.interface.clone(), name.name.clone()))
     }
 }
 

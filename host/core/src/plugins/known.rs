@@ -48,8 +48,17 @@ pub(super) fn fits(reflection: &Reflection) -> Result<()> {
     for export in &reflection.exports {
         match find(&export.id) {
             Some(expected) => drift.extend(differences(expected, export)),
-            // Another version of a capability is another capability; of the lifecycle it is one we cannot call.
+            // Of the lifecycle another version is one we cannot call.
             None if is_plugin(&export.id) => drift.extend(other_version(known, &export.id)),
+            // Another version of a capability is another capability; but what is Jackfield's is not a stranger's to define.
+            None if interface(&export.id).is_some_and(|id| id.package.namespace == "jackfield") => {
+                drift.push(Difference {
+                    interface: export.id.clone(),
+                    what: "this host knows no such interface; use a Jackfield that has it, or export the capability under a \
+                           namespace of your own"
+                        .to_owned(),
+                });
+            }
             None => {}
         }
         lifecycle |= interface(&export.id).is_some_and(|id| id.package.package() == PLUGIN && id.name == LIFECYCLE);
