@@ -50,15 +50,18 @@ pub(super) fn fits(reflection: &Reflection) -> Result<()> {
             Some(expected) => drift.extend(differences(expected, export)),
             // Of the lifecycle another version is one we cannot call.
             None if is_plugin(&export.id) => drift.extend(other_version(known, &export.id)),
-            // Another version of a capability is another capability; but what is Jackfield's is not a stranger's to define.
-            None if interface(&export.id).is_some_and(|id| id.package.namespace == "jackfield") => {
+            // A package of ours in a version we have is ours to define, to its last interface.
+            None if known.iter().any(|ours| interface(&export.id).is_some_and(|id| id.package == ours.id)) => {
                 drift.push(Difference {
                     interface: export.id.clone(),
-                    what: "this host knows no such interface; use a Jackfield that has it, or export the capability under a \
-                           namespace of your own"
-                        .to_owned(),
+                    what:
+                        "this host has the package, in this version, without such an interface; build the plugin with \
+                           the SDK of this Jackfield, or export it under a namespace of your own"
+                            .to_owned(),
                 });
             }
+            // Another version of a capability is another capability, and a plugin newer than its host is to work. Who may
+            // publish under which namespace is for the operator's trust in the plugin's source to say.
             None => {}
         }
         lifecycle |= interface(&export.id).is_some_and(|id| id.package.package() == PLUGIN && id.name == LIFECYCLE);
@@ -141,14 +144,16 @@ mod tests {
 
     #[test]
     fn a_changed_capability_of_ours_is_refused_and_another_version_of_it_is_not() {
-        let fits_with = |version: &str| {
-            let wit = format!("package jackfield:metrics@{version} {{ interface metrics {{ query: func(q: u8); }} }}");
+        let fits_with = |version: &str, name: &str| {
+            let wit = format!("package jackfield:metrics@{version} {{ interface {name} {{ query: func(q: u8); }} }}");
             let mut reflection = reflection("", &wit);
             reflection.exports.push(lifecycle());
             fits(&reflection)
         };
-        let error = fits_with("0.1.0").unwrap_err();
+        let error = fits_with("0.1.0", "metrics").unwrap_err();
         assert!(error.message.contains("jackfield:metrics/metrics@0.1.0"), "{error}");
-        assert!(fits_with("0.9.0").is_ok());
+        let error = fits_with("0.1.0", "extras").unwrap_err();
+        assert!(error.message.contains("without such an interface"), "{error}");
+        assert!(fits_with("0.9.0", "metrics").is_ok());
     }
 }
