@@ -7,6 +7,7 @@
 mod api;
 mod args;
 mod commands;
+mod compiler;
 mod failure;
 mod output;
 mod params;
@@ -23,6 +24,9 @@ use commands::Context;
 use ui::Ui;
 
 fn main() -> ExitCode {
+    if compiler::is_asked() {
+        return jackfield_core::serve_compilations();
+    }
     let cli = match parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use jackfield_engine::{Engine, EngineConfig};
+use jackfield_engine::{Compiler, Engine, EngineConfig};
 use jackfield_gateway::Dialer;
 use jackfield_store::{DataLock, MemoryStore, SqliteStore, Store};
 use tokio::sync::{Notify, watch};
@@ -31,6 +31,7 @@ pub struct HostBuilder {
     cache_dir: Option<PathBuf>,
     health_interval: Option<Duration>,
     announce: Option<String>,
+    compiler: Option<Compiler>,
 }
 
 impl HostBuilder {
@@ -59,6 +60,29 @@ impl HostBuilder {
         self
     }
 
+    /// Has this program compile components, in a process with bounds on memory and time; without one they are compiled in
+    /// this process, where a hostile component can take minutes and gigabytes. Most programs name themselves:
+    ///
+    /// ```no_run
+    /// use std::process::ExitCode;
+    ///
+    /// fn main() -> ExitCode {
+    ///     // First of all, before there are threads.
+    ///     if std::env::args().nth(1).as_deref() == Some("compile-component") {
+    ///         return jackfield_core::serve_compilations();
+    ///     }
+    ///     let program = std::env::current_exe().expect("a running program has a file");
+    ///     let compiler = jackfield_core::Compiler { program, args: vec!["compile-component".into()] };
+    ///     let builder = jackfield_core::Host::builder().compiler(compiler);
+    ///     // …
+    ///     ExitCode::SUCCESS
+    /// }
+    /// ```
+    pub fn compiler(mut self, compiler: Compiler) -> Self {
+        self.compiler = Some(compiler);
+        self
+    }
+
     /// Announces the address of a server in the data folder's lock file, for [`server_of`].
     pub fn announce(mut self, address: impl Into<String>) -> Self {
         self.announce = Some(address.into());
@@ -69,13 +93,13 @@ impl HostBuilder {
     /// integration that cannot be loaded is there with the reason and stops nothing else.
     pub async fn build(self) -> Result<Host> {
         let cache_dir = self.cache_dir.or_else(|| self.data_dir.as_ref().map(|dir| dir.join(CACHE)));
-        let (data_dir, announce) = (self.data_dir, self.announce);
+        let (data_dir, announce, compiler) = (self.data_dir, self.announce, self.compiler);
         let open = move || -> Result<(Arc<dyn Store>, Arc<Engine>)> {
             let store: Arc<dyn Store> = match data_dir {
                 Some(dir) => Arc::new(SqliteStore::open(&dir, announce.as_deref()).map_err(faults::store)?),
                 None => Arc::new(MemoryStore::new()),
             };
-            let engine = Engine::new(EngineConfig { cache_dir, ..EngineConfig::default() });
+            let engine = Engine::new(EngineConfig { cache_dir, compiler, ..EngineConfig::default() });
             Ok((store, engine.map_err(|e| Error::internal(e.to_string()))?))
         };
         let opened = tokio::task::spawn_blocking(open).await.map_err(|e| Error::internal(e.to_string()))?;

@@ -24,7 +24,7 @@ pub(crate) async fn call(shared: &Shared, request: CallRequest) -> Result<Bytes>
     let params = if params.is_empty() { Bytes::from_static(b"{}") } else { params };
     let params = idempotency::with_key(&served.operation, &params, idempotency_key.as_deref())?;
     let params = waiting::within(&served.operation, params, allowed(&runtime.limits, timeout));
-    run(shared, &integration, runtime, served, &params, timeout).await.map(Bytes::from)
+    run(shared, &integration, runtime, served, params, timeout).await.map(Bytes::from)
 }
 
 /// Calls an operation that was found already.
@@ -33,7 +33,7 @@ pub(crate) async fn run(
     integration: &Arc<Integration>,
     runtime: &Runtime,
     served: &Served,
-    params: &[u8],
+    params: Bytes,
     timeout: Option<Duration>,
 ) -> Result<Vec<u8>> {
     let operation = &served.operation;

@@ -35,13 +35,13 @@ pub(crate) fn call(error: CallError, write: bool, track: Track) -> Error {
             return error;
         }
         CallError::NoSuchExport(_) => by(ErrorKind::Internal, ErrorSource::Plugin),
-        CallError::Answer(_) => by(ErrorKind::Internal, ErrorSource::Plugin),
         CallError::Trap { message } => {
             let message = format!("the plugin crashed: {}", text(message));
             Error::new(ErrorKind::Internal, ErrorSource::Plugin, message)
         }
-        CallError::CpuExceeded { .. } => coded(by(ErrorKind::Internal, ErrorSource::Plugin), "cpu-limit"),
-        CallError::MemoryExceeded { .. } => coded(by(ErrorKind::Internal, ErrorSource::Plugin), "memory-limit"),
+        CallError::Exceeded { limit, .. } => {
+            coded(by(ErrorKind::Internal, ErrorSource::Plugin), &format!("{}-limit", limit.as_str()))
+        }
         CallError::DeadlineExceeded if track.waits => Error::new(
             ErrorKind::DeadlineExceeded,
             ErrorSource::Downstream,
@@ -158,6 +158,8 @@ pub(crate) fn engine(error: EngineError) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use jackfield_engine::Limit;
+
     use super::*;
 
     const WROTE: Track = Track { writes: true, lines: 0, wrote: true, waits: false };
@@ -169,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_failed_write_that_may_have_been_sent_has_an_unknown_outcome_and_a_read_never_has() {
-        for error in [trap, || CallError::DeadlineExceeded, || CallError::CpuExceeded { limit_ms: 1 }] {
+        for error in [trap, || CallError::DeadlineExceeded, || CallError::Exceeded { limit: Limit::Cpu, most: 1 }] {
             assert_eq!(call(error(), true, WROTE).kind, ErrorKind::OutcomeUnknown);
             assert_ne!(call(error(), false, WROTE).kind, ErrorKind::OutcomeUnknown);
             assert_ne!(call(error(), true, Track::default()).kind, ErrorKind::OutcomeUnknown);

@@ -66,7 +66,7 @@ pub use builder::{HostBuilder, server_of};
 pub use error::{Error, ErrorKind, ErrorSource, Result};
 pub use host::Host;
 /// An instance of a plugin, for [`Host::typed`].
-pub use jackfield_engine::Guest;
+pub use jackfield_engine::{Compiler, Guest, serve_compilations};
 pub use jackfield_reflect::nearest;
 pub use model::*;
 pub use plugins::inspect_plugin;

@@ -69,7 +69,7 @@ impl Cache {
             return None;
         }
         // SAFETY: `deserialize` trusts its bytes. These bear a MAC that only this host's key makes, and only `put` makes
-        // it, over what `Component::serialize` returned.
+        // it, over what the compiler returned.
         match unsafe { Component::deserialize(engine, code) } {
             Ok(component) => Some(component),
             Err(error) => {
@@ -79,9 +79,9 @@ impl Cache {
         }
     }
 
-    pub(crate) fn put(&self, component: &Component, digest: &[u8; 32]) {
-        let written = component.serialize().map_err(io::Error::other).and_then(|code| self.write(digest, &code));
-        if let Err(error) = written {
+    /// Keeps what the compiler made of the component of this digest.
+    pub(crate) fn put(&self, code: &[u8], digest: &[u8; 32]) {
+        if let Err(error) = self.write(digest, code) {
             tracing::warn!(%error, "a compiled component could not be kept; it will be compiled again next time");
         }
         self.shrink();

@@ -1,56 +1,80 @@
-//! One call: JSON to values to the guest and back, the lifecycle's typed calls, and what a failure means.
+//! One call: JSON to values to the guest and back, and what a failure means.
 
-use jackfield_reflect::{JsonLimits, Operation, Shape, encode};
-use tokio::{sync::SemaphorePermit, time::timeout_at};
-use wasmtime::{PoolConcurrencyLimitError, Store, Trap, component::Val};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jackfield_reflect::{EncodeError, JsonLimits, Operation, Shape, encode};
+use tokio::time::timeout_at;
+use wasmtime::{
+    PoolConcurrencyLimitError, Store, Trap,
+    component::{ResourceTableError, Val},
+};
 
 use crate::{
-    CallContext, CallError, Guest, GuestState, Limits, Pool,
+    CallContext, CallError, Guest, GuestState, Limit, Limits, Pool,
+    engine::MAX_WASM_STACK,
     guest::OutOfCpu,
-    lifecycle::{Description, Health},
+    meter::Meter,
     types::{Error, ErrorKind, ErrorSource, FieldViolation, RetryAfter},
 };
 
+/// Parameters longer than this, in bytes, take long enough to decode that it is not done on a thread that others wait for.
+const LONG_PARAMS: usize = 64 << 10;
+/// An answer longer than this, as JSON, is written in the background for the same reason.
+const LONG_ANSWER: usize = 256 << 10;
+
 impl Pool {
     /// Calls an operation with JSON parameters and returns its answer as JSON.
-    pub async fn call(&self, operation: &Operation, params: &[u8], context: CallContext) -> Result<Vec<u8>, CallError> {
+    pub async fn call(
+        self: &Arc<Self>,
+        operation: &Arc<Operation>,
+        params: Bytes,
+        context: CallContext,
+    ) -> Result<Vec<u8>, CallError> {
         let until = self.until(&context);
         // In this order: what waits is the text; only a call that is about to run is decoded.
         let place = self.place(until).await?;
         let limits = JsonLimits::default();
         let room = self.plugin.engine.room(limits.most_memory(params.len()));
-        let _room = timeout_at(until, room).await.map_err(|_| CallError::Busy {
+        let room = timeout_at(until, room).await.map_err(|_| CallError::Busy {
             reason: "the parameters of other calls take all the room there is".to_owned(),
         })?;
-        let params = operation.decode_params(params, &limits).map_err(CallError::Params)?;
-        let answer = self.run_values(place, operation, &params, context).await?;
-        let mut json = Vec::with_capacity(256);
-        match (&operation.ok, &answer) {
-            (Some(shape), Some(value)) => {
-                encode(shape, value, self.limits.result_bytes, &mut json).map_err(CallError::Answer)?;
-            }
-            _ => json.extend_from_slice(b"null"),
-        }
-        Ok(json)
+        let meter = Arc::new(Meter::default());
+        let long = params.len() > LONG_PARAMS;
+        let (this, operation, times) = (self.clone(), operation.clone(), meter.clone());
+        let work = async move {
+            let _held = (place, room);
+            let params = operation.decode_params(&params, &limits).map_err(CallError::Params)?;
+            let answer = this.run_values(&operation, &params, context, &times).await?;
+            this.write(&operation, answer.as_ref(), &times).await
+        };
+        self.movable(until, meter, long, work).await
     }
 
     /// Calls an operation with values: what [`Pool::call`] does between reading and writing JSON.
     pub async fn call_values(
-        &self,
-        operation: &Operation,
-        params: &[Val],
+        self: &Arc<Self>,
+        operation: &Arc<Operation>,
+        params: Vec<Val>,
         context: CallContext,
     ) -> Result<Option<Val>, CallError> {
-        let place = self.place(self.until(&context)).await?;
-        self.run_values(place, operation, params, context).await
+        let until = self.until(&context);
+        let place = self.place(until).await?;
+        let meter = Arc::new(Meter::default());
+        let (this, operation, times) = (self.clone(), operation.clone(), meter.clone());
+        let work = async move {
+            let _place = place;
+            this.run_values(&operation, &params, context, &times).await
+        };
+        self.movable(until, meter, false, work).await
     }
 
     async fn run_values(
         &self,
-        place: SemaphorePermit<'_>,
         operation: &Operation,
         params: &[Val],
         context: CallContext,
+        meter: &Arc<Meter>,
     ) -> Result<Option<Val>, CallError> {
         let Some(index) = self.plugin.function(&operation.interface, &operation.name) else {
             return Err(CallError::NoSuchExport(format!("{}#{}", operation.interface, operation.name)));
@@ -58,7 +82,7 @@ impl Pool {
         let has_result = operation.fallible || operation.ok.is_some();
         let mut results = [Val::Bool(false)];
         let slots = if has_result { &mut results[..] } else { &mut [] };
-        self.run(place, context, async |guest: &mut Guest| {
+        self.with_guest(context, meter, async |guest: &mut Guest| {
             let function = guest
                 .instance
                 .get_func(&mut guest.store, index)
@@ -77,54 +101,40 @@ impl Pool {
         }
     }
 
-    /// What the plugin says of itself.
-    pub async fn describe(&self, context: CallContext) -> Result<Description, CallError> {
-        self.typed(context, async |guest: &mut Guest| {
-            let plugin = self.plugin.lifecycle.load(&mut guest.store, &guest.instance)?;
-            plugin.jackfield_plugin_lifecycle().call_describe(&mut guest.store).await
-        })
-        .await
-    }
-
-    /// Has the plugin judge a configuration.
-    pub async fn validate_config(&self, context: CallContext, config: &str) -> Result<(), CallError> {
-        self.typed(context, async |guest: &mut Guest| {
-            let plugin = self.plugin.lifecycle.load(&mut guest.store, &guest.instance)?;
-            plugin.jackfield_plugin_lifecycle().call_validate_config(&mut guest.store, config).await
-        })
-        .await?
-        .map_err(CallError::Guest)
-    }
-
-    /// Has the plugin ask its outside system how it is.
-    pub async fn check_health(&self, context: CallContext) -> Result<Health, CallError> {
-        self.typed(context, async |guest: &mut Guest| {
-            let plugin = self.plugin.lifecycle.load(&mut guest.store, &guest.instance)?;
-            plugin.jackfield_plugin_lifecycle().call_check_health(&mut guest.store).await
-        })
-        .await?
-        .map_err(CallError::Guest)
-    }
-
-    /// Has the plugin rewrite a configuration made for an older version of it.
-    pub async fn migrate_config(&self, context: CallContext, from: &str, config: &str) -> Result<String, CallError> {
-        self.typed(context, async |guest: &mut Guest| {
-            let plugin = self.plugin.lifecycle.load(&mut guest.store, &guest.instance)?;
-            plugin.jackfield_plugin_lifecycle().call_migrate_config(&mut guest.store, from, config).await
-        })
-        .await?
-        .map_err(CallError::Guest)
+    /// An answer as JSON.
+    async fn write(&self, operation: &Operation, answer: Option<&Val>, meter: &Meter) -> Result<Vec<u8>, CallError> {
+        let (Some(shape), Some(value)) = (&operation.ok, answer) else { return Ok(b"null".to_vec()) };
+        let most = self.limits.result_bytes;
+        let mut json = Vec::with_capacity(256);
+        if most > LONG_ANSWER {
+            match encode(shape, value, LONG_ANSWER, &mut json) {
+                Ok(()) => return Ok(json),
+                Err(EncodeError::TooLong { .. }) => {}
+                Err(EncodeError::Mismatch(error)) => return Err(CallError::Internal(error.to_string())),
+            }
+            json.clear();
+            meter.expect_long().await;
+        }
+        match encode(shape, value, most, &mut json) {
+            Ok(()) => Ok(json),
+            Err(EncodeError::TooLong { most }) => Err(exceeded(Limit::Result, most >> 10)),
+            Err(EncodeError::Mismatch(error)) => Err(CallError::Internal(error.to_string())),
+        }
     }
 }
 
 /// Makes an instance ready for its next call.
-pub(crate) fn prepare(guest: &mut Guest, limits: &Limits, context: CallContext) {
+pub(crate) fn prepare(guest: &mut Guest, limits: &Limits, context: CallContext, meter: &Arc<Meter>) {
     let state = guest.store.data_mut();
     state.current.begin(context);
-    state.meter.reset();
+    state.meter = meter.clone();
     state.limiter.take_refused();
     guest.store.set_epoch_deadline(1);
     guest.store.set_hostcall_fuel(limits.copied_bytes);
+}
+
+fn exceeded(limit: Limit, most: usize) -> CallError {
+    CallError::Exceeded { limit, most: most as u64 }
 }
 
 /// What a failed call means.
@@ -138,14 +148,27 @@ pub(crate) fn classify(guest: Option<&mut Guest>, error: wasmtime::Error, limits
 /// What a failure in a store means, also while it was still being filled.
 pub(crate) fn classify_start(store: &mut Store<GuestState>, error: wasmtime::Error, limits: &Limits) -> CallError {
     if error.is::<OutOfCpu>() {
-        return CallError::CpuExceeded { limit_ms: u64::try_from(limits.cpu.as_millis()).unwrap_or(u64::MAX) };
+        return exceeded(Limit::Cpu, usize::try_from(limits.cpu.as_millis()).unwrap_or(usize::MAX));
     }
     if error.is::<PoolConcurrencyLimitError>() {
         return CallError::Busy { reason: "all instances of this host are in use".into() };
     }
     let state = store.data_mut();
-    if state.limiter.take_refused() {
-        return CallError::MemoryExceeded { limit_mib: limits.memory_bytes >> 20 };
+    match state.limiter.take_refused() {
+        Some(Limit::Memory) => return exceeded(Limit::Memory, limits.memory_bytes >> 20),
+        Some(limit) => return exceeded(limit, limits.table_elements),
+        None => {}
+    }
+    if matches!(error.downcast_ref(), Some(Trap::StackOverflow)) {
+        return exceeded(Limit::Stack, MAX_WASM_STACK >> 10);
+    }
+    // A handle table's trap is wasmtime's; a full host table is ours to report, as an error of the import.
+    if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
+        return exceeded(Limit::Resources, limits.resources);
+    }
+    // The type is private to wasmtime.
+    if error.root_cause().to_string().contains("fuel allocated for hostcalls has been exhausted") {
+        return exceeded(Limit::Copies, limits.copied_bytes >> 20);
     }
     let last_words = state.current.take_last_words();
     let cause = match error.downcast_ref::<Trap>() {

@@ -2,11 +2,15 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use crate::Compiler;
+
 /// What the whole engine reserves.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
     /// Where compiled components are kept; none compiles each time.
     pub cache_dir: Option<PathBuf>,
+    /// The program that compiles components, in a process with bounds of its own; none compiles them in this process.
+    pub compiler: Option<Compiler>,
     /// The most instances alive at once, over all plugins. Each reserves address space (not memory): a little over 4 GiB
     /// a linear memory.
     pub max_instances: u32,
@@ -16,7 +20,7 @@ pub struct EngineConfig {
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { cache_dir: None, max_instances: 1000, max_memory_bytes: 512 << 20 }
+        Self { cache_dir: None, compiler: None, max_instances: 1000, max_memory_bytes: 512 << 20 }
     }
 }
 

@@ -3,10 +3,10 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, Weak,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -16,11 +16,17 @@ use wasmtime::{
     component::{Component, Linker},
 };
 
-use crate::{EngineConfig, EngineError, GuestState, Plugin, cache::Cache, linker, pool::Pool};
+use crate::{
+    EngineConfig, EngineError, GuestState, Plugin, background::Background, cache::Cache, compile, compile::Compiler,
+    linker, pool::Pool, slots::Slots,
+};
 
-/// How often guests are asked to yield, and so how late an exhausted processor budget is noticed. Spin and Fastly tick at
-/// 10 ms too: rarer lets a spinning guest hold a thread, more often costs every guest.
-const TICK: Duration = Duration::from_millis(10);
+/// How often guests are asked to yield: so long may the first slice of a long call hold a thread that others wait for, and
+/// so late is an exhausted processor budget noticed. Spin and Fastly tick at 10 ms; a tick costs two switches of stack.
+const TICK: Duration = Duration::from_millis(5);
+
+/// The least time between two rounds of dropping warm instances: a round asks every pool.
+const MAKE_ROOM_MS: u64 = 10;
 
 /// What the decoded parameters of all calls may take, in KiB: JSON grows up to thirtyfold when it becomes values, so many
 /// large requests at once must take turns.
@@ -28,21 +34,33 @@ const DECODED_KIB: u32 = 512 << 10;
 /// Parameters that take less than this many bytes when decoded need no room: they are as small as a call itself.
 const SMALL: usize = 256 << 10;
 
+/// The stack of a guest's own frames, in bytes: wasmtime's default, deep enough for any parser, and it traps long before
+/// the end of the fiber's 2 MiB.
+pub(crate) const MAX_WASM_STACK: usize = 512 << 10;
+
 /// Runs plugins. One a process suffices; each has its own clock thread.
 pub struct Engine {
     pub(crate) wasmtime: wasmtime::Engine,
     pub(crate) linker: Linker<GuestState>,
-    cache: Option<Cache>,
+    cache: Option<Arc<Cache>>,
+    compiler: Option<Compiler>,
     /// Components that are in use, by digest: two integrations of one plugin share its code.
-    loaded: Mutex<HashMap<[u8; 32], Weak<Plugin>>>,
-    /// One compilation at a time: it uses all processors by itself.
+    loaded: Mutex<HashMap<[u8; 32], Entry>>,
     compiling: tokio::sync::Mutex<()>,
     /// Room for the decoded parameters of all calls, a place a KiB.
-    decoded: tokio::sync::Semaphore,
+    decoded: Arc<tokio::sync::Semaphore>,
     pub(crate) pools: Mutex<Vec<Weak<Pool>>>,
+    pub(crate) slots: Arc<Slots>,
+    pub(crate) background: Background,
+    /// When room was last made, in milliseconds since the engine's start.
+    made_room: AtomicU64,
+    started: Instant,
     stop: Arc<AtomicBool>,
     stats: Counters,
 }
+
+/// One component: locked while it is being loaded.
+type Entry = Arc<tokio::sync::Mutex<Weak<Plugin>>>;
 
 #[derive(Default)]
 struct Counters {
@@ -72,81 +90,88 @@ impl Engine {
             }
         };
         let linker = linker::linker(&wasmtime).map_err(start)?;
-        let cache = config.cache_dir.map(|dir| Cache::open(&dir, &wasmtime)).transpose()?;
+        let cache = config.cache_dir.map(|dir| Cache::open(&dir, &wasmtime)).transpose()?.map(Arc::new);
         let stop = Arc::new(AtomicBool::new(false));
         tick(wasmtime.weak(), stop.clone()).map_err(|e| EngineError::Start(e.to_string()))?;
         Ok(Arc::new(Self {
             wasmtime,
             linker,
             cache,
+            compiler: config.compiler,
             loaded: Mutex::default(),
             compiling: tokio::sync::Mutex::default(),
-            decoded: tokio::sync::Semaphore::new(DECODED_KIB as usize),
+            decoded: Arc::new(tokio::sync::Semaphore::new(DECODED_KIB as usize)),
             pools: Mutex::default(),
+            slots: Slots::new(usize::try_from(config.max_instances).unwrap_or(usize::MAX)),
+            background: Background::default(),
+            made_room: AtomicU64::new(0),
+            started: Instant::now(),
             stop,
             stats: Counters::default(),
         }))
     }
 
     /// Makes a component ready to run: from memory, from the cache, or by compiling it (80 ms for a small one, a second
-    /// for a large one, on a thread of its own). Checks its imports.
+    /// for a large one, in a process or on a thread of its own). Checks its imports. However many ask for the same one at
+    /// once, it is loaded once.
     pub async fn load(self: &Arc<Self>, wasm: Bytes) -> Result<Arc<Plugin>, EngineError> {
         let digest: [u8; 32] = Sha256::digest(&wasm).into();
-        if let Some(plugin) = self.find(&digest) {
+        let loaded = self.entry(digest);
+        let mut loaded = loaded.lock().await;
+        if let Some(plugin) = loaded.upgrade() {
             return Ok(plugin);
         }
-        let _one_at_a_time = self.compiling.lock().await;
-        if let Some(plugin) = self.find(&digest) {
-            return Ok(plugin);
-        }
-        let this = self.clone();
-        let plugin = tokio::task::spawn_blocking(move || this.load_blocking(digest, &wasm))
-            .await
-            .map_err(|e| EngineError::Compile(e.to_string()))??;
-        let plugin = Arc::new(plugin);
-        if let Ok(mut loaded) = self.loaded.lock() {
-            loaded.retain(|_, plugin| plugin.strong_count() > 0);
-            loaded.insert(digest, Arc::downgrade(&plugin));
-        }
-        Ok(plugin)
-    }
-
-    fn find(&self, digest: &[u8; 32]) -> Option<Arc<Plugin>> {
-        self.loaded.lock().ok()?.get(digest)?.upgrade()
-    }
-
-    fn load_blocking(self: Arc<Self>, digest: [u8; 32], wasm: &[u8]) -> Result<Plugin, EngineError> {
-        let cached = self.cache.as_ref().and_then(|cache| cache.get(&self.wasmtime, &digest));
-        let component = match cached {
-            Some(component) => {
-                self.stats.from_cache.fetch_add(1, Ordering::Relaxed);
-                component
-            }
-            None => {
-                let component =
-                    Component::from_binary(&self.wasmtime, wasm).map_err(|e| EngineError::Compile(format!("{e:#}")))?;
-                self.stats.compiled.fetch_add(1, Ordering::Relaxed);
-                if let Some(cache) = &self.cache {
-                    cache.put(&component, &digest);
-                }
-                component
-            }
-        };
+        let component = self.component(digest, wasm).await?;
         if let Some(error) = linker::missing_import(&self.wasmtime, &component) {
             return Err(error);
         }
         let pre = self.linker.instantiate_pre(&component).map_err(|e| EngineError::Link(format!("{e:#}")))?;
-        Plugin::new(self, pre)
+        let plugin = Arc::new(Plugin::new(self.clone(), pre)?);
+        *loaded = Arc::downgrade(&plugin);
+        Ok(plugin)
+    }
+
+    /// Where a component of this digest is or will be. Entries that nobody uses are dropped on the way.
+    fn entry(&self, digest: [u8; 32]) -> Entry {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.retain(|_, entry| Arc::strong_count(entry) > 1 || entry.try_lock().is_ok_and(|e| e.strong_count() > 0));
+        loaded.entry(digest).or_default().clone()
+    }
+
+    async fn component(&self, digest: [u8; 32], wasm: Bytes) -> Result<Component, EngineError> {
+        if let Some(component) = self.cached(digest).await {
+            self.stats.from_cache.fetch_add(1, Ordering::Relaxed);
+            return Ok(component);
+        }
+        // One at a time: it uses all processors by itself.
+        let _turn = self.compiling.lock().await;
+        let code = compile::compile(self.compiler.as_ref(), &self.wasmtime, wasm).await?;
+        self.stats.compiled.fetch_add(1, Ordering::Relaxed);
+        let (engine, cache) = (self.wasmtime.clone(), self.cache.clone());
+        let keep = move || {
+            if let Some(cache) = cache {
+                cache.put(&code, &digest);
+            }
+            // SAFETY: these are the bytes that our own compiler made a moment ago.
+            unsafe { Component::deserialize(&engine, &code) }.map_err(|e| EngineError::Compile(format!("{e:#}")))
+        };
+        tokio::task::spawn_blocking(keep).await.map_err(|e| EngineError::Compile(e.to_string()))?
+    }
+
+    async fn cached(&self, digest: [u8; 32]) -> Option<Component> {
+        let cache = self.cache.clone()?;
+        let engine = self.wasmtime.clone();
+        tokio::task::spawn_blocking(move || cache.get(&engine, &digest)).await.ok()?
     }
 
     /// Room for parameters that take up to so many bytes when decoded, until the permit is dropped.
-    pub(crate) async fn room(&self, bytes: usize) -> Option<tokio::sync::SemaphorePermit<'_>> {
+    pub(crate) async fn room(&self, bytes: usize) -> Option<tokio::sync::OwnedSemaphorePermit> {
         if bytes < SMALL {
             return None;
         }
         let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX).min(DECODED_KIB);
         // It is never closed.
-        self.decoded.acquire_many(kib).await.ok()
+        self.decoded.clone().acquire_many_owned(kib).await.ok()
     }
 
     /// What it has done so far.
@@ -159,16 +184,27 @@ impl Engine {
 
     /// Drops the warm instances that no call has used since the last trim. Call it every half minute or so.
     pub fn trim(&self) {
-        let pools: Vec<_> = match self.pools.lock() {
-            Ok(mut pools) => {
-                pools.retain(|pool| pool.strong_count() > 0);
-                pools.iter().filter_map(Weak::upgrade).collect()
-            }
-            Err(_) => return,
-        };
-        for pool in pools {
+        for pool in self.pools() {
             pool.trim();
         }
+    }
+
+    /// Drops warm instances for the sake of calls that wait for one, unless that was done a moment ago.
+    pub(crate) fn make_room(&self) {
+        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let last = self.made_room.load(Ordering::Relaxed);
+        let due = now.saturating_sub(last) >= MAKE_ROOM_MS || last == 0;
+        if due && self.made_room.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            for pool in self.pools() {
+                pool.let_go();
+            }
+        }
+    }
+
+    fn pools(&self) -> Vec<Arc<Pool>> {
+        let Ok(mut pools) = self.pools.lock() else { return Vec::new() };
+        pools.retain(|pool| pool.strong_count() > 0);
+        pools.iter().filter_map(Weak::upgrade).collect()
     }
 }
 
@@ -192,15 +228,14 @@ fn tick(engine: wasmtime::EngineWeak, stop: Arc<AtomicBool>) -> std::io::Result<
     Ok(())
 }
 
-fn wasmtime_config(config: &EngineConfig, pooling: bool) -> Config {
+pub(crate) fn wasmtime_config(config: &EngineConfig, pooling: bool) -> Config {
     let mut wasmtime = Config::new();
     wasmtime
         .wasm_component_model(true)
         // Measured: a call costs a quarter of what it does with the component model's own concurrency.
         .concurrency_support(false)
         .epoch_interruption(true)
-        // wasmtime's default, written down: deep enough for any parser, and it traps long before the fiber's 2 MiB end.
-        .max_wasm_stack(512 << 10)
+        .max_wasm_stack(MAX_WASM_STACK)
         .async_stack_size(2 << 20)
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(16))
         .memory_init_cow(true);

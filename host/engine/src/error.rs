@@ -2,7 +2,7 @@
 
 use jackfield_reflect::JsonError;
 
-use crate::types;
+use crate::{Limit, types};
 
 /// Why the engine could not start or a component could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -43,9 +43,6 @@ pub enum CallError {
     /// The parameters are wrong.
     #[error("{0}")]
     Params(JsonError),
-    /// The plugin's answer cannot be given: it is too long.
-    #[error("{0}")]
-    Answer(JsonError),
     /// The plugin crashed. Its instance was discarded.
     #[error("the plugin crashed: {message}")]
     Trap {
@@ -55,21 +52,13 @@ pub enum CallError {
     /// Time ran out. The instance was discarded.
     #[error("the call did not end in time")]
     DeadlineExceeded,
-    /// The plugin used up its processor time. The instance was discarded.
-    #[error(
-        "the plugin used more than its {limit_ms} ms of processor time; raise `cpu-ms` in its limits if it needs more"
-    )]
-    CpuExceeded {
-        /// The limit, in milliseconds.
-        limit_ms: u64,
-    },
-    /// The plugin asked for more memory than it may have, and crashed. The instance was discarded.
-    #[error(
-        "the plugin needs more than its {limit_mib} MiB of memory; raise `memory-mib` in its limits or ask for less at once"
-    )]
-    MemoryExceeded {
-        /// The limit, in MiB.
-        limit_mib: usize,
+    /// The plugin ran into one of its bounds. Its instance was discarded.
+    #[error("{}", limit.sentence(*most))]
+    Exceeded {
+        /// Which.
+        limit: Limit,
+        /// The bound, in the limit's unit.
+        most: u64,
     },
     /// Too many calls at once: neither a place nor an instance came free in time.
     #[error("the integration is busy: {reason}")]
@@ -88,6 +77,6 @@ pub enum CallError {
 impl CallError {
     /// Whether the guest is to blame and its instance is gone.
     pub fn is_guest_fault(&self) -> bool {
-        matches!(self, Self::Trap { .. } | Self::CpuExceeded { .. } | Self::MemoryExceeded { .. })
+        matches!(self, Self::Trap { .. } | Self::Exceeded { .. })
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     imports::BodyResource,
     limiter::Limiter,
     meter::Meter,
+    slots::Slot,
     stdio::{Current, LogStream},
 };
 
@@ -25,6 +26,8 @@ pub struct Guest {
     pub store: Store<GuestState>,
     /// The instance in it.
     pub instance: Instance,
+    /// Given back after the store is gone: fields are dropped in this order.
+    pub(crate) _slot: Slot,
 }
 
 /// What the host keeps for one instance.
@@ -33,6 +36,7 @@ pub struct GuestState {
     pub(crate) table: ResourceTable,
     pub(crate) limiter: Limiter,
     pub(crate) current: Arc<Current>,
+    /// Of the call under way.
     pub(crate) meter: Arc<Meter>,
 }
 
@@ -48,6 +52,7 @@ impl GuestState {
         services: Arc<Services>,
         limits: &Limits,
         memory: Arc<AtomicU64>,
+        meter: Arc<Meter>,
     ) -> Store<Self> {
         let current =
             Arc::new(Current { services, call: std::sync::Mutex::default(), last_words: std::sync::Mutex::default() });
@@ -62,16 +67,15 @@ impl GuestState {
             .build();
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.resources);
-        let meter = Arc::new(Meter::default());
         let limiter = Limiter::new(limits.memory_bytes, limits.table_elements, memory);
-        let mut store = Store::new(engine, Self { wasi, table, limiter, current, meter: meter.clone() });
+        let mut store = Store::new(engine, Self { wasi, table, limiter, current, meter });
         store.limiter(|state| &mut state.limiter);
         store.set_max_component_handles(limits.resources);
         store.set_hostcall_fuel(limits.copied_bytes);
         store.set_epoch_deadline(1);
         let cpu = limits.cpu;
-        store.epoch_deadline_callback(move |_| {
-            if meter.used() > cpu { Err(OutOfCpu.into()) } else { Ok(UpdateDeadline::Yield(1)) }
+        store.epoch_deadline_callback(move |store| {
+            if store.data().meter.used() > cpu { Err(OutOfCpu.into()) } else { Ok(UpdateDeadline::Yield(1)) }
         });
         store
     }

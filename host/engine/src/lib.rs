@@ -7,40 +7,50 @@
 //! nothing else.
 //!
 //! ```no_run
-//! # async fn run(wasm: Vec<u8>, services: jackfield_engine::Services, operation: jackfield_reflect::Operation) -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn run(wasm: Vec<u8>, services: jackfield_engine::Services, operation: std::sync::Arc<jackfield_reflect::Operation>) -> Result<(), Box<dyn std::error::Error>> {
 //! use jackfield_engine::{CallContext, Engine, EngineConfig, Limits, Pool};
 //!
 //! let engine = Engine::new(EngineConfig::default())?;
 //! let plugin = engine.load(wasm.into()).await?;
 //! let pool = Pool::new(plugin, services, Limits::default());
 //! let context = CallContext::new("key-value.get", std::time::Duration::from_secs(5));
-//! let answer = pool.call(&operation, br#"{"key": "greeting"}"#, context).await?;
+//! let params = r#"{"key": "greeting"}"#.into();
+//! let answer = pool.call(&operation, params, context).await?;
 //! # Ok(())
 //! # }
 //! ```
 
+mod background;
 mod bindings;
 mod cache;
 mod call;
+mod compile;
 mod config;
 mod context;
 mod engine;
 mod error;
 mod guest;
 mod imports;
+pub mod lifecycle;
+mod limit;
 mod limiter;
 mod linker;
 mod meter;
 mod plugin;
 mod pool;
+mod running;
 pub mod services;
+mod share;
+mod slots;
 mod stdio;
 
+pub use compile::{Compiler, serve_compilations};
 pub use config::{EngineConfig, Limits};
 pub use context::CallContext;
 pub use engine::{Engine, EngineStats};
 pub use error::{CallError, EngineError};
 pub use guest::{Guest, GuestState};
+pub use limit::Limit;
 pub use plugin::Plugin;
 pub use pool::{Pool, PoolStats};
 pub use services::{
@@ -51,9 +61,4 @@ pub use services::{
 /// The types of `jackfield:types/types`.
 pub mod types {
     pub use crate::bindings::jackfield::types::types::*;
-}
-
-/// The types of `jackfield:plugin/lifecycle`.
-pub mod lifecycle {
-    pub use crate::bindings::exports::jackfield::plugin::lifecycle::{Description, Health, HealthStatus};
 }

@@ -8,25 +8,27 @@ use std::sync::{
 
 use wasmtime::ResourceLimiter;
 
+use crate::Limit;
+
 /// The bounds of one store. A component is several core instances; they share these.
 pub(crate) struct Limiter {
     memory_limit: usize,
     memory_used: usize,
     table_limit: usize,
     table_used: usize,
-    refused: bool,
+    refused: Option<Limit>,
     /// The memory of all instances of the integration, in bytes.
     total: Arc<AtomicU64>,
 }
 
 impl Limiter {
     pub(crate) fn new(memory_limit: usize, table_limit: usize, total: Arc<AtomicU64>) -> Self {
-        Self { memory_limit, memory_used: 0, table_limit, table_used: 0, refused: false, total }
+        Self { memory_limit, memory_used: 0, table_limit, table_used: 0, refused: None, total }
     }
 
-    /// Whether memory was refused since this was last asked.
-    pub(crate) fn take_refused(&mut self) -> bool {
-        std::mem::take(&mut self.refused)
+    /// What was refused since this was last asked.
+    pub(crate) fn take_refused(&mut self) -> Option<Limit> {
+        self.refused.take()
     }
 }
 
@@ -35,7 +37,7 @@ impl ResourceLimiter for Limiter {
         let grown = desired.saturating_sub(current);
         let used = self.memory_used.saturating_add(grown);
         if used > self.memory_limit {
-            self.refused = true;
+            self.refused = Some(Limit::Memory);
             return Ok(false);
         }
         self.memory_used = used;
@@ -46,7 +48,7 @@ impl ResourceLimiter for Limiter {
     fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let used = self.table_used.saturating_add(desired.saturating_sub(current));
         if used > self.table_limit {
-            self.refused = true;
+            self.refused = Some(Limit::Tables);
             return Ok(false);
         }
         self.table_used = used;

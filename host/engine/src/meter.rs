@@ -1,66 +1,110 @@
 //! Processor time of one call.
 //!
 //! Epoch ticks alone cannot tell a guest that computes from one that sleeps: both are interrupted at the first check after
-//! a tick. So the call's future is wrapped, the time inside each `poll` is added up, and the epoch callback compares the
-//! sum with the budget: a waiting guest costs nothing, a spinning one is stopped within a tick of its limit.
+//! a tick. So the time inside each `poll` of a call's future is added up, and the epoch callback compares the sum with the
+//! budget: a waiting guest costs nothing, a spinning one is stopped within a tick of its limit.
+//!
+//! Short calls are timed with the wall clock, which is cheap to read. Long ones run on threads that give way to others, so
+//! there the thread's own processor clock is read (a system call): a guest does not pay for the time it had to wait.
 
 use std::{
-    pin::Pin,
     sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
+        LazyLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
-/// How much a call has used. Shared by the wrapper, which writes, and the epoch callback, which reads; both run on the
-/// thread that polls the call, so relaxed ordering suffices.
-#[derive(Default)]
+/// What instants are counted from: an atomic holds a number, not an [`Instant`].
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Nanoseconds since the first call of this process; never 0, which stands for "no poll is under way".
+fn wall_ns() -> u64 {
+    u64::try_from(START.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1)
+}
+
+/// Nanoseconds of processor time of this thread; never 0.
+#[cfg(unix)]
+fn thread_ns() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let (seconds, nanos) = (u64::try_from(time.tv_sec).unwrap_or(0), u64::try_from(time.tv_nsec).unwrap_or(0));
+    (seconds * 1_000_000_000 + nanos).max(1)
+}
+
+#[cfg(not(unix))]
+fn thread_ns() -> u64 {
+    wall_ns()
+}
+
+/// How much processor time a call has used. Written by the future that is polled and read by the epoch callback within
+/// that poll, so relaxed ordering suffices.
+#[derive(Debug, Default)]
 pub(crate) struct Meter {
     spent_ns: AtomicU64,
-    polled_at: std::sync::Mutex<Option<Instant>>,
+    /// When the poll under way began; 0 between polls.
+    polled_at: AtomicU64,
+    /// The call knows that what comes next takes long.
+    long: AtomicBool,
+    /// It runs where it may be made to wait for a processor.
+    background: AtomicBool,
 }
 
 impl Meter {
-    pub(crate) fn reset(&self) {
-        self.spent_ns.store(0, Ordering::Relaxed);
+    /// The clock, which is the same from the beginning of a poll to its end.
+    fn now(&self) -> u64 {
+        if self.background.load(Ordering::Relaxed) { thread_ns() } else { wall_ns() }
+    }
+
+    /// From the next poll on it may be made to wait for a processor.
+    pub(crate) fn move_to_background(&self) {
+        self.background.store(true, Ordering::Relaxed);
+    }
+
+    /// Runs one poll on the clock.
+    pub(crate) fn time<R>(&self, poll: impl FnOnce() -> R) -> R {
+        let start = self.now();
+        self.polled_at.store(start, Ordering::Relaxed);
+        let polled = poll();
+        self.polled_at.store(0, Ordering::Relaxed);
+        self.spent_ns.fetch_add(self.now().saturating_sub(start), Ordering::Relaxed);
+        polled
     }
 
     /// Time in finished polls and in the one under way.
     pub(crate) fn used(&self) -> Duration {
-        let running = self.polled_at.lock().ok().and_then(|at| at.map(|at| at.elapsed())).unwrap_or_default();
-        Duration::from_nanos(self.spent_ns.load(Ordering::Relaxed)) + running
-    }
-
-    fn set(&self, at: Option<Instant>) {
-        if let Ok(mut polled_at) = self.polled_at.lock() {
-            *polled_at = at;
-        }
-    }
-}
-
-/// A future whose polls are timed.
-pub(crate) struct Metered<F> {
-    pub(crate) inner: F,
-    pub(crate) meter: Arc<Meter>,
-}
-
-impl<F: Future> Future for Metered<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        // SAFETY: `inner` is pinned with `self` and never moved out of it; `meter` is not pinned.
-        let (inner, meter) = unsafe {
-            let this = self.get_unchecked_mut();
-            (Pin::new_unchecked(&mut this.inner), &this.meter)
+        let running = match self.polled_at.load(Ordering::Relaxed) {
+            0 => 0,
+            start => self.now().saturating_sub(start),
         };
-        let start = Instant::now();
-        meter.set(Some(start));
-        let polled = inner.poll(cx);
-        meter.set(None);
-        let spent = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        meter.spent_ns.fetch_add(spent, Ordering::Relaxed);
-        polled
+        Duration::from_nanos(self.spent_ns.load(Ordering::Relaxed).saturating_add(running))
+    }
+
+    /// Says that what comes next takes long, and lets the future that is polled act on it.
+    pub(crate) async fn expect_long(&self) {
+        self.long.store(true, Ordering::Relaxed);
+        tokio::task::yield_now().await;
+    }
+
+    /// Whether the call has computed, or will compute, for longer than a thread that others wait for should give it.
+    pub(crate) fn is_long(&self, bound: Duration) -> bool {
+        self.long.load(Ordering::Relaxed) || self.used() >= bound
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_polls_are_counted_and_the_one_under_way_is() {
+        let meter = Meter::default();
+        meter.time(|| {
+            std::thread::sleep(Duration::from_millis(2));
+            assert!(meter.used() >= Duration::from_millis(2));
+        });
+        let used = meter.used();
+        std::thread::sleep(Duration::from_millis(2));
+        assert_eq!(meter.used(), used);
+        assert!(meter.is_long(Duration::from_millis(1)) && !meter.is_long(Duration::from_secs(60)));
     }
 }

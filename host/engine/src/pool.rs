@@ -4,17 +4,30 @@
 //! out of time or was dropped by its caller is dropped with it, because wasmtime will not let it be entered again and
 //! nobody could say what state it was left in.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::{Instant, timeout_at},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, sleep, timeout_at},
+};
+use tokio_util::sync::PollSemaphore;
+
+use crate::{
+    CallContext, CallError, Guest, GuestState, Limits, Plugin, Services, call,
+    meter::Meter,
+    running::{InTurn, Running},
+    share::Share,
+    slots::Slot,
 };
 
-use crate::{CallContext, CallError, Guest, GuestState, Limits, Plugin, Services, call};
+/// How often a call that waits for room for its instance looks again. Only the first of each pool looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// The instances of one integration.
 pub struct Pool {
@@ -22,11 +35,14 @@ pub struct Pool {
     pub(crate) services: Arc<Services>,
     pub(crate) limits: Limits,
     /// First in, first out: a caller that waits is never overtaken.
-    places: Semaphore,
+    places: Arc<Semaphore>,
     idle: Mutex<Vec<Guest>>,
     /// The fewest idle instances since the last trim: so many were not needed.
     spare: AtomicUsize,
     memory: Arc<AtomicU64>,
+    share: Arc<Share>,
+    /// Held by the call that is the next to have an instance made.
+    next: tokio::sync::Mutex<()>,
     counters: Counters,
 }
 
@@ -58,13 +74,24 @@ pub struct PoolStats {
 impl Pool {
     /// A pool with no instance in it: the first call makes one.
     pub fn new(plugin: Arc<Plugin>, services: Services, limits: Limits) -> Arc<Self> {
+        Self::with(plugin, Arc::new(services), limits, Share::new())
+    }
+
+    /// Another pool of the same integration, with limits of its own. Of what all integrations share, the two count as one.
+    pub fn beside(&self, limits: Limits) -> Arc<Self> {
+        Self::with(self.plugin.clone(), self.services.clone(), limits, self.share.clone())
+    }
+
+    fn with(plugin: Arc<Plugin>, services: Arc<Services>, limits: Limits, share: Arc<Share>) -> Arc<Self> {
         let pool = Arc::new(Self {
-            places: Semaphore::new(limits.concurrency.clamp(1, Semaphore::MAX_PERMITS)),
-            services: Arc::new(services),
+            places: Arc::new(Semaphore::new(limits.concurrency.clamp(1, Semaphore::MAX_PERMITS))),
+            services,
             limits,
             idle: Mutex::default(),
             spare: AtomicUsize::new(0),
             memory: Arc::default(),
+            share,
+            next: tokio::sync::Mutex::default(),
             counters: Counters::default(),
             plugin,
         });
@@ -89,12 +116,34 @@ impl Pool {
 
     /// Runs `call` with an instance of its own: the path for embedders, with the functions that `bindgen!` made for them.
     /// The instance is kept when `call` returns `Ok`, and discarded otherwise.
+    ///
+    /// It runs where it is polled, however long it takes; a long one yields at every tick of the engine's clock and takes
+    /// turns with the other long calls of its integration.
     pub async fn typed<F, R>(&self, context: CallContext, call: F) -> Result<R, CallError>
     where
         F: AsyncFnOnce(&mut Guest) -> wasmtime::Result<R>,
     {
-        let place = self.place(self.until(&context)).await?;
-        self.run(place, context, call).await
+        let until = self.until(&context);
+        let _place = self.place(until).await?;
+        let meter = Arc::new(Meter::default());
+        let turns = PollSemaphore::new(self.share.turns.clone());
+        let work = InTurn { work: self.with_guest(context, &meter, call), meter: meter.clone(), turns };
+        timeout_at(until, work).await.map_err(|_| CallError::DeadlineExceeded)?
+    }
+
+    /// Runs work that owns all it needs, and so can go on in the background when it takes long. `long`: it will.
+    pub(crate) async fn movable<R: Send + 'static>(
+        &self,
+        until: Instant,
+        meter: Arc<Meter>,
+        long: bool,
+        work: impl Future<Output = Result<R, CallError>> + Send + 'static,
+    ) -> Result<R, CallError> {
+        let mut running = Running::new(work, meter, &self.share, &self.plugin.engine.background);
+        if long || self.share.expects_long() {
+            running.go();
+        }
+        timeout_at(until, running).await.map_err(|_| CallError::DeadlineExceeded)?
     }
 
     /// When a call must have ended.
@@ -103,43 +152,39 @@ impl Pool {
     }
 
     /// The right to run one call, in turn.
-    pub(crate) async fn place(&self, until: Instant) -> Result<SemaphorePermit<'_>, CallError> {
-        if let Ok(place) = self.places.try_acquire() {
+    pub(crate) async fn place(&self, until: Instant) -> Result<OwnedSemaphorePermit, CallError> {
+        if let Ok(place) = self.places.clone().try_acquire_owned() {
             return Ok(place);
         }
         self.counters.waited.fetch_add(1, Ordering::Relaxed);
         let busy = || CallError::Busy { reason: format!("{} calls run already", self.limits.concurrency) };
-        timeout_at(until, self.places.acquire()).await.map_err(|_| busy())?.map_err(|_| busy())
+        timeout_at(until, self.places.clone().acquire_owned()).await.map_err(|_| busy())?.map_err(|_| busy())
     }
 
-    /// Runs a call that has its place.
-    pub(crate) async fn run<F, R>(
+    /// Runs a call in an instance, which is kept if it answers and discarded if not, or if this future is dropped.
+    pub(crate) async fn with_guest<F, R>(
         &self,
-        _place: SemaphorePermit<'_>,
         context: CallContext,
+        meter: &Arc<Meter>,
         call: F,
     ) -> Result<R, CallError>
     where
         F: AsyncFnOnce(&mut Guest) -> wasmtime::Result<R>,
     {
-        let until = self.until(&context);
         let mut lease = Lease { pool: self, guest: None };
         self.counters.busy.fetch_add(1, Ordering::Relaxed);
         let guest = match self.take() {
             Some(guest) => guest,
-            None => timeout_at(until, self.instantiate(&context)).await.map_err(|_| CallError::DeadlineExceeded)??,
+            None => self.instantiate(&context, meter).await?,
         };
         let guest = lease.guest.insert(guest);
-        call::prepare(guest, &self.limits, context);
-        let meter = guest.store.data().meter.clone();
-        let running = crate::meter::Metered { inner: call(guest), meter };
-        match timeout_at(until, running).await {
-            Ok(Ok(answer)) => {
+        call::prepare(guest, &self.limits, context, meter);
+        match call(guest).await {
+            Ok(answer) => {
                 lease.give_back();
                 Ok(answer)
             }
-            Ok(Err(error)) => Err(call::classify(lease.guest.as_mut(), error, &self.limits)),
-            Err(_) => Err(CallError::DeadlineExceeded),
+            Err(error) => Err(call::classify(lease.guest.as_mut(), error, &self.limits)),
         }
     }
 
@@ -150,19 +195,41 @@ impl Pool {
         guest
     }
 
-    async fn instantiate(&self, context: &CallContext) -> Result<Guest, CallError> {
+    async fn instantiate(&self, context: &CallContext, meter: &Arc<Meter>) -> Result<Guest, CallError> {
+        let slot = self.slot().await;
         let engine = &self.plugin.engine.wasmtime;
-        let mut store = GuestState::store(engine, self.services.clone(), &self.limits, self.memory.clone());
+        let mut store =
+            GuestState::store(engine, self.services.clone(), &self.limits, self.memory.clone(), meter.clone());
         store.data().current.begin(context.clone());
-        let meter = store.data().meter.clone();
-        let made = crate::meter::Metered { inner: self.plugin.pre.instantiate_async(&mut store), meter }.await;
-        match made {
+        match self.plugin.pre.instantiate_async(&mut store).await {
             Ok(instance) => {
                 self.counters.created.fetch_add(1, Ordering::Relaxed);
-                Ok(Guest { store, instance })
+                Ok(Guest { store, instance, _slot: slot })
             }
             Err(error) => Err(call::classify_start(&mut store, error, &self.limits)),
         }
+    }
+
+    /// Room for one more instance, as soon as it is this pool's turn to have it.
+    async fn slot(&self) -> Slot {
+        let engine = &self.plugin.engine;
+        if let Some(slot) = engine.slots.take(&self.share) {
+            return slot;
+        }
+        let _next = self.next.lock().await;
+        loop {
+            engine.make_room();
+            if let Some(slot) = engine.slots.take(&self.share) {
+                return slot;
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Drops all warm instances.
+    pub(crate) fn let_go(&self) {
+        let idle = self.idle.lock().map(|mut idle| std::mem::take(&mut *idle));
+        drop(idle);
     }
 
     /// Drops the instances that were idle all the time since the last trim.
@@ -202,6 +269,9 @@ impl Lease<'_> {
         if guest.store.data_mut().holds_a_body() {
             // Left open by its call, it would hold a connection and a place of the gateway's as long as the instance lives.
             self.pool.counters.discarded.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        if self.pool.plugin.engine.slots.are_scarce() {
             return;
         }
         // Declared before the lock, so that a surplus instance is unmapped after it.

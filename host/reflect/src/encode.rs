@@ -6,7 +6,7 @@ use base64::Engine as _;
 use wasmtime::component::Val;
 
 use crate::{
-    JsonError,
+    EncodeError, JsonError,
     decode::{BASE64, SAFE_INTEGER},
     error::Trail,
     shape::Shape,
@@ -16,11 +16,12 @@ use crate::{
 ///
 /// Fails when the text would be longer, or when the value does not have this shape, which wasmtime rules out for the
 /// shape the component was reflected with.
-pub fn encode(shape: &Shape, value: &Val, max_bytes: usize, out: &mut Vec<u8>) -> Result<(), JsonError> {
+pub fn encode(shape: &Shape, value: &Val, max_bytes: usize, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let mut writer = Writer { out, max_bytes };
-    writer
-        .value(shape, value)
-        .map_err(|failure| JsonError { pointer: failure.trail.pointer(), message: failure.message })
+    writer.value(shape, value).map_err(|failure| match failure.message {
+        Some(message) => EncodeError::Mismatch(JsonError { pointer: failure.trail.pointer(), message }),
+        None => EncodeError::TooLong { most: max_bytes },
+    })
 }
 
 struct Writer<'a> {
@@ -29,7 +30,8 @@ struct Writer<'a> {
 }
 
 struct Failure {
-    message: String,
+    /// What does not fit; none where it all fits but is too long.
+    message: Option<String>,
     trail: Trail,
 }
 
@@ -43,7 +45,7 @@ impl Failure {
 type Written = Result<(), Box<Failure>>;
 
 fn fail(message: String) -> Box<Failure> {
-    Box::new(Failure { message, trail: Trail::default() })
+    Box::new(Failure { message: Some(message), trail: Trail::default() })
 }
 
 impl Writer<'_> {
@@ -145,7 +147,7 @@ impl Writer<'_> {
 
     fn raw(&mut self, bytes: &[u8]) -> Written {
         if bytes.len() > self.max_bytes.saturating_sub(self.out.len()) {
-            return Err(fail(format!("the answer is longer than {} bytes; ask for less of it", self.max_bytes)));
+            return Err(Box::new(Failure { message: None, trail: Trail::default() }));
         }
         self.out.extend_from_slice(bytes);
         Ok(())

@@ -69,6 +69,20 @@ impl JsonError {
     }
 }
 
+/// Why a value was not written as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// The text would be longer than it may.
+    #[error("the answer is longer than {most} bytes; ask for less of it")]
+    TooLong {
+        /// The bound, in bytes.
+        most: usize,
+    },
+    /// The value does not have the shape it should have.
+    #[error("{0}")]
+    Mismatch(JsonError),
+}
+
 fn place(pointer: &str) -> String {
     if pointer.is_empty() { String::new() } else { format!("at `{pointer}`: ") }
 }

@@ -44,7 +44,7 @@ mod suggest;
 pub use decode::{JsonLimits, decode};
 pub use drift::{Difference, differences, import_differences};
 pub use encode::encode;
-pub use error::{JsonError, ReflectError};
+pub use error::{EncodeError, JsonError, ReflectError};
 pub use id::{CapabilityId, InterfaceId, InvalidId};
 pub use model::{ComponentInterfaces, Function, Interface, Package, read_component, read_wit};
 pub use operation::{Operation, OperationKind, Param, operations};

@@ -279,6 +279,6 @@ fn an_answer_longer_than_its_bound_is_an_error_and_not_a_longer_answer() {
     let mut out = Vec::new();
     let value = Val::List(vec![Val::String("x".repeat(100)); 100]);
     let error = encode(&Shape::List(Arc::new(Shape::String)), &value, 1000, &mut out).unwrap_err();
-    assert!(error.message.contains("longer than 1000 bytes"), "{error}");
+    assert!(error.to_string().contains("longer than 1000 bytes"), "{error}");
     assert!(out.len() <= 1000);
 }

@@ -10,7 +10,7 @@ use crate::cargo;
 
 /// Where guests are: a folder below the checkout, and what their packages' names begin with. Those of the second are for
 /// tests only.
-const PLACES: [(&str, &str); 2] = [("plugins", "plugin"), ("tests/guests", "guest")];
+const PLACES: [(&str, &str); 2] = [("plugins", "plugin"), ("tests/hostile", "guest")];
 
 /// Builds and packs every plugin; the packed files, by name.
 pub(crate) fn build() -> Result<Vec<(String, PathBuf)>> {

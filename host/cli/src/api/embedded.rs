@@ -11,7 +11,7 @@ use jackfield_server::{Drain, ServerOptions, router};
 use tower::{BoxError, Service, ServiceExt as _, util::BoxCloneSyncService};
 
 use super::{Body, Request, boxed};
-use crate::failure::Failure;
+use crate::{compiler, failure::Failure};
 
 /// A command is over long before a schedule comes round; `integration check` checks by itself.
 const NO_SCHEDULE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -29,6 +29,9 @@ pub(crate) struct Embedded {
 impl Embedded {
     pub(super) async fn open(data: &Path, cache: Option<&Path>) -> jackfield_core::Result<Self> {
         let mut builder = Host::builder().data_dir(data).health_interval(NO_SCHEDULE);
+        if let Some(compiler) = compiler::this_program() {
+            builder = builder.compiler(compiler);
+        }
         if let Some(cache) = cache {
             builder = builder.cache_dir(cache);
         }

@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 use super::Context;
 use crate::{
     args::{LogFormat, ServeArgs},
+    compiler,
     failure::Failure,
 };
 
@@ -31,6 +32,9 @@ pub(super) async fn run(context: &Context, args: ServeArgs) -> Result<(), Failur
 
 async fn host(data: &Path, cache: Option<&Path>, url: &str, args: &ServeArgs) -> Result<Host, Failure> {
     let mut builder = Host::builder().data_dir(data).announce(url.to_owned());
+    if let Some(compiler) = compiler::this_program() {
+        builder = builder.compiler(compiler);
+    }
     if let Some(cache) = cache {
         builder = builder.cache_dir(cache);
     }

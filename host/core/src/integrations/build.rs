@@ -52,9 +52,10 @@ pub(super) fn runtime(
         }),
         log: Arc::new(GuestLog { integration: name.clone(), tracks: live.tracks.clone() }),
     };
+    let calls = Pool::new(code.plugin.clone(), services, limits.clone());
     Ok(Runtime {
-        calls: Pool::new(code.plugin.clone(), services.clone(), limits.clone()),
-        feeds: Pool::new(code.plugin.clone(), services, limits::of_feeds(&limits)),
+        feeds: calls.beside(limits::of_feeds(&limits)),
+        calls,
         capabilities: serve(&code.reflection, &live.calls),
         gateway,
         limits,

@@ -1,0 +1,146 @@
+//! A call that runs: on its caller's thread as long as it is short, in the background once it is long.
+//!
+//! Nearly every call is short, and going to another thread would cost it several times what it takes. But a guest that
+//! computes for seconds must not hold a thread that others wait for, so at its first yield after [`SHORT`] its future moves,
+//! whole, to threads of low priority, where the integrations take turns.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{runtime::Handle, task::JoinHandle};
+use tokio_util::sync::PollSemaphore;
+
+use crate::{background::Background, meter::Meter, share::Share};
+
+/// The processor time within which a call is short. The clock's tick bounds how much later the guest yields.
+pub(crate) const SHORT: Duration = Duration::from_millis(2);
+
+type Work<R> = Pin<Box<dyn Future<Output = R> + Send>>;
+
+/// A future that moves to the background when it turns out long. Dropped, the work is dropped wherever it is.
+pub(crate) struct Running<'a, R> {
+    pub(crate) place: Place<R>,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) share: &'a Arc<Share>,
+    pub(crate) background: &'a Background,
+}
+
+/// Where the work is.
+pub(crate) enum Place<R> {
+    Here(Work<R>),
+    There(JoinHandle<R>),
+    /// It is on its way, or has ended.
+    Gone,
+}
+
+impl<'a, R: Send + 'static> Running<'a, R> {
+    pub(crate) fn new(
+        work: impl Future<Output = R> + Send + 'static,
+        meter: Arc<Meter>,
+        share: &'a Arc<Share>,
+        background: &'a Background,
+    ) -> Self {
+        Self { place: Place::Here(Box::pin(work)), meter, share, background }
+    }
+
+    /// Moves the work, if there is where to.
+    pub(crate) fn go(&mut self) {
+        let Place::Here(work) = std::mem::replace(&mut self.place, Place::Gone) else { return };
+        self.place = match (self.background.handle(), Handle::try_current()) {
+            (Some(background), Ok(home)) => {
+                self.meter.move_to_background();
+                let turns = PollSemaphore::new(self.share.turns.clone());
+                Place::There(background.spawn(Turns { work, meter: self.meter.clone(), turns, home }))
+            }
+            _ => Place::Here(work),
+        };
+    }
+}
+
+impl<R: Send + 'static> Future for Running<'_, R> {
+    type Output = R;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        let this = &mut *self;
+        if let Place::Here(work) = &mut this.place {
+            let polled = this.meter.time(|| work.as_mut().poll(cx));
+            let long = this.meter.is_long(SHORT);
+            if long {
+                this.share.was_long();
+            }
+            match polled {
+                Poll::Pending if long => this.go(),
+                polled => return polled,
+            }
+        }
+        match &mut this.place {
+            Place::There(task) => match ready!(Pin::new(task).poll(cx)) {
+                Ok(result) => Poll::Ready(result),
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    // Only `drop` aborts the task, and the runtime ends with the engine, which the caller holds.
+                    Err(_) => Poll::Pending,
+                },
+            },
+            // There was nowhere to go: it was polled a moment ago and has its waker.
+            Place::Here(_) | Place::Gone => Poll::Pending,
+        }
+    }
+}
+
+impl<R> Drop for Running<'_, R> {
+    fn drop(&mut self) {
+        if let Place::There(task) = &self.place {
+            task.abort();
+        }
+    }
+}
+
+/// Work in the background: each poll is a slice, and a slice needs one of its integration's turns.
+struct Turns<R> {
+    work: Work<R>,
+    meter: Arc<Meter>,
+    turns: PollSemaphore,
+    /// The caller's runtime. Connections and timers that the work makes belong there, not on threads of low priority.
+    home: Handle,
+}
+
+impl<R> Future for Turns<R> {
+    type Output = R;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        let this = &mut *self;
+        // Never closed, so never none.
+        let _turn = ready!(this.turns.poll_acquire(cx));
+        let _home = this.home.enter();
+        this.meter.time(|| this.work.as_mut().poll(cx))
+    }
+}
+
+/// A borrowed call, which cannot move: once it is long it takes turns where it is.
+pub(crate) struct InTurn<F> {
+    pub(crate) work: F,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) turns: PollSemaphore,
+}
+
+impl<F: Future> Future for InTurn<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        // SAFETY: `work` is pinned with `self` and never moved out of it; the other fields are not pinned.
+        let (work, meter, turns) = unsafe {
+            let this = self.get_unchecked_mut();
+            (Pin::new_unchecked(&mut this.work), &this.meter, &mut this.turns)
+        };
+        let _turn = match meter.is_long(SHORT) {
+            true => ready!(turns.poll_acquire(cx)),
+            false => None,
+        };
+        meter.time(|| work.poll(cx))
+    }
+}

@@ -1,0 +1,71 @@
+//! One integration's share of what all integrations use: processors and instances.
+//!
+//! Short calls are not shared out: they run where they are polled. Long ones take turns: so many of an integration's run
+//! at once, a slice (a tick of the engine's clock) each, so however many calls one integration has, it counts as one among
+//! the others.
+
+use std::{
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Semaphore;
+
+use crate::background::processors;
+
+/// How long an integration that had a long call is expected to have another: those begin in the background.
+const MEMORY: Duration = Duration::from_secs(10);
+
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// What one integration uses of the engine.
+#[derive(Debug)]
+pub(crate) struct Share {
+    /// Slices of long calls that may run at once: half of the processors.
+    pub(crate) turns: Arc<Semaphore>,
+    /// Instances alive.
+    pub(crate) instances: AtomicUsize,
+    /// Until when calls begin in the background, in milliseconds since `START`.
+    long_until: AtomicU64,
+}
+
+impl Share {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            turns: Arc::new(Semaphore::new((processors() / 2).max(1))),
+            instances: AtomicUsize::new(0),
+            long_until: AtomicU64::new(0),
+        })
+    }
+
+    /// A call took long.
+    pub(crate) fn was_long(&self) {
+        self.long_until.store(millis(START.elapsed() + MEMORY), Ordering::Relaxed);
+    }
+
+    /// Whether the next call is expected to take long.
+    pub(crate) fn expects_long(&self) -> bool {
+        let until = self.long_until.load(Ordering::Relaxed);
+        until != 0 && millis(START.elapsed()) < until
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_call_is_remembered() {
+        let share = Share::new();
+        assert!(!share.expects_long());
+        share.was_long();
+        assert!(share.expects_long());
+    }
+}
