@@ -29,8 +29,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Types from the same WIT: no JSON in between.
     let entry = host
         .typed("kv", async |guest: &mut Guest| {
-            let client = Client::new(&mut guest.store, &guest.instance)?;
-            client.jackfield_key_value_key_value().call_get(&mut guest.store, "greeting").await
+            let (store, client) = guest.bindings(|store, instance| Client::new(store, instance))?;
+            client.jackfield_key_value_key_value().call_get(store, "greeting").await
         })
         .await??;
     println!("get: {:?}", entry.map(|entry| String::from_utf8_lossy(&entry.value).into_owned()));

@@ -26,6 +26,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // The SDK reads a plugin's manifest while it is compiled: with the manifest's own parser, not a second one.
     ("jackfield-sdk", &["jackfield-sdk-macros"]),
     ("jackfield-sdk-macros", &["jackfield-registry"]),
+    ("guest-echo", &["jackfield-sdk"]),
     ("guest-unruly", &["jackfield-sdk"]),
     ("plugin-alertmanager", &["jackfield-sdk"]),
     ("plugin-etcd", &["jackfield-sdk"]),
@@ -34,6 +35,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // What tests the product from outside links nothing of it.
     ("jackfield-peers", &[]),
     ("jackfield-tests", &["jackfield-peers"]),
+    // Measures every layer by itself.
+    (
+        "jackfield-benches",
+        &["jackfield-server", "jackfield-core", "jackfield-engine", "jackfield-reflect", "jackfield-peers"],
+    ),
     ("xtask", &["jackfield-peers"]),
 ];
 
@@ -45,7 +51,7 @@ const OWNED: &[(&str, &[&str])] = &[
     // One owner of the database. Everyone else sees the Store trait.
     ("rusqlite", &["jackfield-store"]),
     // Nothing below the server knows a web framework, nothing below the program a terminal.
-    ("axum", &["jackfield-server", "jackfield-cli"]),
+    ("axum", &["jackfield-server", "jackfield-cli", "jackfield-benches"]),
     ("clap", &["jackfield-cli"]),
 ];
 

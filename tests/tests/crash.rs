@@ -6,10 +6,10 @@ use jackfield_tests::{Stand, base64};
 use serde_json::json;
 
 #[test]
-fn what_was_acknowledged_survives_a_kill_at_any_moment() {
+fn what_was_acknowledged_survives_fifty_kills_at_any_moment() {
     let mut stand = Stand::with("play", "playground", &json!({}));
     let mut acknowledged = Vec::new();
-    for round in 0..6u64 {
+    for round in 0..50u64 {
         let address = stand.server().address().to_string();
         // Writers of two kinds: integrations in the host's own records, keys in a plugin's state.
         let writers: Vec<_> = (0..2)
@@ -37,7 +37,7 @@ fn what_was_acknowledged_survives_a_kill_at_any_moment() {
                 })
             })
             .collect();
-        std::thread::sleep(Duration::from_millis(60 + 53 * round));
+        std::thread::sleep(Duration::from_millis(20 + 7 * (round % 25)));
         stand.crash();
         for writer in writers {
             acknowledged.extend(writer.join().unwrap());

@@ -13,6 +13,9 @@ Usage: cargo xtask <task>
                    --data DIR: where Jackfield keeps its data (.jackfield); --listen ADDR: where it listens
                    (127.0.0.1:7575).
   test [FILTER]    Set up, build and run every test, against real systems where this machine can have them.
+  bench [--quick] [GROUP...]
+                   Measure Jackfield side by side with what it is compared to; a table, and a last line of JSON.
+                   Groups: calls, parts, callers, rest, start, memory, neighbour.
   setup            Only what both of them need: the wasm32-wasip2 target, the program, the packed plugins.
   guests           Only build and pack the plugins, to target/plugins/NAME.wasm.";
 
@@ -23,6 +26,7 @@ pub(crate) enum Task {
     Setup,
     Guests,
     Test { filter: Vec<String> },
+    Bench { words: Vec<String> },
     Up(UpOptions),
 }
 
@@ -42,6 +46,7 @@ pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Task, Str
         "setup" => nothing_more(words, Task::Setup),
         "guests" => nothing_more(words, Task::Guests),
         "test" => Ok(Task::Test { filter: words.collect() }),
+        "bench" => Ok(Task::Bench { words: words.collect() }),
         "up" => parse_up(words).map(Task::Up),
         other => Err(format!("there is no task `{other}`")),
     }

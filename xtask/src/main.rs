@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to a person at a terminal")]
 
 mod args;
+mod bench;
 mod cargo;
 mod setup;
 mod signals;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Task::Setup => setup::everything().map(|()| true),
         Task::Guests => setup::guests::build().map(|_| true),
         Task::Test { filter } => test::run(&filter),
+        Task::Bench { words } => bench::run(&words),
         Task::Up(options) => up::run(&options),
     });
     match done {

@@ -1,13 +1,15 @@
 //! One call, from a name to an answer: which operation is meant, how long it may take, who is to blame if it fails.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use jackfield_engine::{CallContext, CallError, Guest, Limits};
 use jackfield_reflect::OperationKind;
 
 use crate::{
-    CallRequest, Error, Result, faults, idempotency,
+    CallRequest, Error, EventKind, Result,
+    breaker::Turned,
+    faults, idempotency,
     integrations::{Integration, Runtime, Served},
     metrics::TYPED,
     shared::Shared,
@@ -24,30 +26,47 @@ pub(crate) async fn call(shared: &Shared, request: CallRequest) -> Result<Bytes>
     let params = if params.is_empty() { Bytes::from_static(b"{}") } else { params };
     let params = idempotency::with_key(&served.operation, &params, idempotency_key.as_deref())?;
     let params = waiting::within(&served.operation, params, allowed(&runtime.limits, timeout));
-    run(shared, &integration, runtime, served, params, timeout).await.map(Bytes::from)
+    run(&integration, runtime, served, params, timeout).await.map(Bytes::from)
 }
 
 /// Calls an operation that was found already.
 pub(crate) async fn run(
-    shared: &Shared,
-    integration: &Arc<Integration>,
+    integration: &Integration,
     runtime: &Runtime,
     served: &Served,
     params: Bytes,
     timeout: Option<Duration>,
 ) -> Result<Vec<u8>> {
-    let operation = &served.operation;
     let measured = served.metrics.begin();
-    let context = CallContext::new(served.action.clone(), allowed(&runtime.limits, timeout));
-    let writes = operation.kind == OperationKind::Write;
-    let tracked = integration.live.tracks.begin(context.id, writes);
-    let answer = runtime.pool(operation).call(operation, params, context).await;
-    let result = answer.map_err(|error| {
-        shared.guest_fault(integration, &served.action, &error);
-        faults::call(error, writes, tracked.so_far())
-    });
+    let result = attempt(integration, runtime, served, params, timeout).await;
     measured.ended(&result);
     result
+}
+
+async fn attempt(
+    integration: &Integration,
+    runtime: &Runtime,
+    served: &Served,
+    params: Bytes,
+    timeout: Option<Duration>,
+) -> Result<Vec<u8>> {
+    let Served { operation, action, breaker, .. } = served;
+    let pass = breaker.enter().map_err(|left| faults::breaker(action, left))?;
+    let context = CallContext::new(action.clone(), allowed(&runtime.limits, timeout));
+    let writes = operation.kind == OperationKind::Write;
+    let live = &integration.live;
+    let tracked = live.tracks.begin(context.id, writes);
+    let answer = runtime.pool(operation).call(operation, params, context).await;
+    let crashed = answer.as_ref().is_err_and(|error| live.failed(action, error));
+    match pass.ended(crashed) {
+        Some(Turned::Opened) => live.tell(
+            EventKind::BreakerOpened,
+            &format!("`{action}` crashed again and again, so it is not run for a while; other operations are"),
+        ),
+        Some(Turned::Closed) => live.tell(EventKind::BreakerClosed, &format!("`{action}` answered and is run again")),
+        None => {}
+    }
+    answer.map_err(|error| faults::call(error, writes, tracked.so_far()))
 }
 
 /// An embedder's own call, with functions that `bindgen!` made for it.
@@ -63,7 +82,7 @@ where
     // What the embedder calls is not known here: it may be a write.
     let tracked = integration.live.tracks.begin(context.id, true);
     let result = runtime.calls.typed(context, call).await.map_err(|error: CallError| {
-        shared.guest_fault(&integration, "typed", &error);
+        integration.live.failed("typed", &error);
         faults::call(error, true, tracked.so_far())
     });
     measured.ended(&result);

@@ -1,7 +1,7 @@
 //! What happens in the host, told to whoever listens. A listener that is too slow loses the oldest events and is told how
 //! many; the host never waits for one.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::broadcast;
 
@@ -10,17 +10,17 @@ use crate::{Event, EventKind, clock::now_ms};
 /// Events that a listener may lag behind.
 const CAPACITY: usize = 1024;
 
-/// The events of a host.
-#[derive(Debug)]
+/// The events of a host. Clones are the same.
+#[derive(Clone, Debug)]
 pub(crate) struct Events {
     sender: broadcast::Sender<Event>,
     /// Held while sending, so that events arrive in the order of their numbers.
-    sequence: Mutex<u64>,
+    sequence: Arc<Mutex<u64>>,
 }
 
 impl Events {
     pub(crate) fn new() -> Self {
-        Self { sender: broadcast::channel(CAPACITY).0, sequence: Mutex::new(0) }
+        Self { sender: broadcast::channel(CAPACITY).0, sequence: Arc::default() }
     }
 
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Event> {

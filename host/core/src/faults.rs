@@ -60,6 +60,16 @@ pub(crate) fn call(error: CallError, write: bool, track: Track) -> Error {
     failed
 }
 
+/// An operation that is not run because it has crashed again and again.
+pub(crate) fn breaker(action: &str, left: Duration) -> Error {
+    let message = format!(
+        "`{action}` has crashed in every one of its last calls and is not run for {:.1} s more; the integration's other operations are",
+        left.as_secs_f64()
+    );
+    let error = Error::new(ErrorKind::Unavailable, ErrorSource::Plugin, message);
+    Error { retry_after: Some(left), ..coded(error, "breaker-open") }
+}
+
 fn coded(mut error: Error, code: &str) -> Error {
     error.code = Some(code.to_owned());
     error
@@ -162,8 +172,8 @@ mod tests {
 
     use super::*;
 
-    const WROTE: Track = Track { writes: true, lines: 0, wrote: true, waits: false };
-    const WAITS: Track = Track { writes: false, lines: 0, wrote: false, waits: true };
+    const WROTE: Track = Track { writes: true, lines: 0, traffic: 0, wrote: true, waits: false };
+    const WAITS: Track = Track { writes: false, lines: 0, traffic: 0, wrote: false, waits: true };
 
     fn trap() -> CallError {
         CallError::Trap { message: "unreachable".into() }

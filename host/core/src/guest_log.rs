@@ -5,18 +5,47 @@ use std::sync::Arc;
 
 use jackfield_engine::{CallContext, LogLevel, LogSink};
 
-use crate::track::Tracks;
+use crate::{
+    bounds::{Bound, Bounds},
+    budget::Budget,
+    integrations::Live,
+    track::Tracks,
+};
 
 /// The longest line that is kept.
 const MAX_LINE: usize = 4096;
 /// Lines of one call that are kept.
 const MAX_LINES: u32 = 100;
 
+/// Lines a second that are kept of all calls of one integration, in the long run, and how many seconds' worth at once.
+const LINES_A_SECOND: f64 = 50.0;
+const BURST_SECONDS: f64 = 20.0;
+
 /// The log of one integration's guests.
 #[derive(Debug)]
 pub(crate) struct GuestLog {
-    pub(crate) integration: Arc<str>,
-    pub(crate) tracks: Arc<Tracks>,
+    integration: Arc<str>,
+    tracks: Arc<Tracks>,
+    bounds: Option<Arc<Bounds>>,
+    lines: Budget,
+}
+
+impl GuestLog {
+    /// The log of an integration.
+    pub(crate) fn of(live: &Live, integration: Arc<str>) -> Self {
+        Self { bounds: Some(live.bounds.clone()), ..Self::unheard(integration, live.tracks.clone()) }
+    }
+
+    /// The log of guests of which nothing is counted.
+    pub(crate) fn unheard(integration: Arc<str>, tracks: Arc<Tracks>) -> Self {
+        Self { integration, tracks, bounds: None, lines: Budget::new(LINES_A_SECOND, BURST_SECONDS) }
+    }
+
+    fn dropped(&self, call: &CallContext, why: &str) {
+        if let Some(bounds) = &self.bounds {
+            bounds.hit(Bound::Log, || format!("`{}`: {why}; the rest is dropped", call.operation));
+        }
+    }
 }
 
 impl LogSink for GuestLog {
@@ -32,10 +61,12 @@ impl LogSink for GuestLog {
         let (id, operation) = (call.id, &*call.operation);
         if number > MAX_LINES {
             if number == MAX_LINES + 1 {
-                tracing::warn!(target: "jackfield::guest", integration, operation, call = id,
-                    "the call has logged {MAX_LINES} lines; the rest is dropped");
+                self.dropped(call, &format!("the call has logged its {MAX_LINES} lines"));
             }
             return;
+        }
+        if self.lines.take().is_err() {
+            return self.dropped(call, "the integration logs more lines a second than are kept");
         }
         let line = clean(message);
         match level {

@@ -32,6 +32,9 @@
 //! For typed calls, [`wasmtime`] is re-exported here, and `jackfield capability show NAME --wit` or the folder `wit` of
 //! the repository has the WIT that `bindgen!` wants.
 
+mod bounds;
+mod breaker;
+mod budget;
 mod builder;
 mod calls;
 mod clock;

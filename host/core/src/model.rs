@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use jackfield_registry::Manifest;
+use jackfield_registry::{Limits, Manifest};
 use serde::{Deserialize, Serialize};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -48,6 +48,10 @@ pub struct NewIntegration {
     /// What the operator allows and sets for the endpoints.
     #[serde(default)]
     pub endpoints: BTreeMap<String, EndpointSettings>,
+    /// What its guests may use at most. What is absent is as the plugin asks; what the plugin does not ask for is as the
+    /// host has it by default.
+    #[serde(default)]
+    pub limits: Limits,
 }
 
 impl NewIntegration {
@@ -59,6 +63,7 @@ impl NewIntegration {
             config: serde_json::Map::new(),
             labels: BTreeMap::new(),
             endpoints: BTreeMap::new(),
+            limits: Limits::default(),
         }
     }
 }
@@ -89,6 +94,9 @@ pub struct UpdateIntegration {
     /// Endpoint settings to replace; `null` removes one.
     #[serde(default)]
     pub endpoints: Option<BTreeMap<String, Option<EndpointSettings>>>,
+    /// Limits to set, by name as in manifests; `null` leaves one to the plugin and the host.
+    #[serde(default)]
+    pub limits: Option<BTreeMap<String, Option<u64>>>,
     /// Change only if the integration is at this revision.
     #[serde(default)]
     pub revision: Option<u64>,
@@ -114,6 +122,8 @@ pub struct IntegrationInfo {
     pub labels: BTreeMap<String, String>,
     /// Endpoint settings.
     pub endpoints: BTreeMap<String, EndpointSettings>,
+    /// What its guests may use: of what the plugin asks for, what the operator allows.
+    pub limits: Limits,
     /// Grows with every change.
     pub revision: u64,
     /// When it was added.
@@ -234,6 +244,12 @@ pub enum EventKind {
     IntegrationRemoved,
     /// A health check changed an integration's state.
     HealthChanged,
-    /// A guest trapped, overran its time or its limits; its instance was discarded.
+    /// A guest crashed; its instance was discarded.
     GuestFault,
+    /// An integration ran into one of its limits.
+    LimitExceeded,
+    /// An operation crashed so often in a row that it is not run for a while.
+    BreakerOpened,
+    /// An operation that was not run is run again.
+    BreakerClosed,
 }

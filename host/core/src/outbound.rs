@@ -9,33 +9,112 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use jackfield_engine::{CallContext, Outbound, OutboundBody, OutboundRequest, OutboundResponse, types};
-use jackfield_registry::Manifest;
+use jackfield_engine::{self as engine, CallContext, Outbound, OutboundBody, OutboundRequest, OutboundResponse, types};
+use jackfield_registry::{Limits, Manifest};
 
 use jackfield_gateway::{
     Gateway, GatewayError, Request, ResponseBody,
     net::{ConnectError, SendError},
 };
 
-use crate::{Error, faults, names, track::Tracks};
+use crate::{
+    Error,
+    bounds::{Bound, Bounds},
+    budget::Budget,
+    faults,
+    integrations::Live,
+    limits, names,
+    track::Tracks,
+};
+
+/// How many seconds' worth of requests may be sent at once.
+const BURST_SECONDS: f64 = 2.0;
 
 /// What is kept back of a call's time, so that the guest can still say that time ran out.
 const RESERVE: Duration = Duration::from_millis(100);
 
 /// The gateway of one integration, for its guests.
 pub(crate) struct GuestOutbound {
-    pub(crate) gateway: Arc<Gateway>,
-    pub(crate) tracks: Arc<Tracks>,
+    gateway: Arc<Gateway>,
+    meter: Arc<Meter>,
+}
+
+/// What is counted and bounded of an integration's requests.
+struct Meter {
+    tracks: Arc<Tracks>,
+    bounds: Arc<Bounds>,
+    /// Requests, by time.
+    requests: Budget,
+    /// Bytes that one call may send and receive.
+    traffic: u64,
+}
+
+impl GuestOutbound {
+    /// A way out for an integration with these limits.
+    pub(crate) fn new(gateway: Arc<Gateway>, granted: &Limits, limits: &engine::Limits, live: &Live) -> Self {
+        let requests = Budget::new(granted.requests_per_second.unwrap_or(1).into(), BURST_SECONDS);
+        let (tracks, bounds) = (live.tracks.clone(), live.bounds.clone());
+        Self { gateway, meter: Arc::new(Meter { tracks, bounds, requests, traffic: limits::traffic(limits) }) }
+    }
+}
+
+impl Meter {
+    /// Counts a request, or says when there may be one.
+    fn request(&self, call: &CallContext) -> Result<(), types::Error> {
+        self.requests.take().map_err(|wait| {
+            let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
+            let message = format!(
+                "the integration sends more requests than it may; come again in {wait} ms, or raise `requests-per-second` in its limits"
+            );
+            self.bounds.hit(Bound::Requests, || format!("`{}`: {message}", call.operation));
+            let kind = types::ErrorKind::RateLimited(types::RetryAfter { delay_ms: Some(wait) });
+            refusal(kind, message, "requests-limit")
+        })
+    }
+
+    /// Counts bytes that a call sends or receives.
+    fn traffic(&self, call: &CallContext, bytes: usize) -> Result<(), types::Error> {
+        let sum = self.tracks.update(call.id, |track| {
+            track.traffic = track.traffic.saturating_add(bytes as u64);
+            track.traffic
+        });
+        if sum.unwrap_or(0) <= self.traffic {
+            return Ok(());
+        }
+        let message = format!(
+            "one call sends and receives at most {} MiB; ask for less at once, or raise `response-mib` in the limits",
+            self.traffic >> 20
+        );
+        self.bounds.hit(Bound::Traffic, || format!("`{}`: {message}", call.operation));
+        Err(refusal(types::ErrorKind::Internal, message, "traffic-limit"))
+    }
+
+    /// Counts what kept a request from being answered, where that is a bound.
+    fn failed(&self, call: &CallContext, error: &GatewayError) {
+        let bound = match error {
+            GatewayError::Busy { .. } => Bound::Requests,
+            GatewayError::TooLarge { .. } => Bound::Response,
+            _ => return,
+        };
+        self.bounds.hit(bound, || format!("`{}`: {error}", call.operation));
+    }
+}
+
+fn refusal(kind: types::ErrorKind, message: String, code: &str) -> types::Error {
+    types::Error { kind, message, source: types::ErrorSource::Plugin, code: Some(code.to_owned()) }
 }
 
 #[async_trait]
 impl Outbound for GuestOutbound {
     async fn send(&self, call: &CallContext, request: OutboundRequest) -> Result<OutboundResponse, types::Error> {
+        let meter = &self.meter;
+        meter.request(call)?;
+        meter.traffic(call, request.body.len())?;
         let left = call.deadline.saturating_duration_since(std::time::Instant::now());
         let deadline = call.deadline.checked_sub(RESERVE.min(left / 10)).unwrap_or(call.deadline);
         let mut wrote = false;
         let mut safe = is_safe(&request.method);
-        self.tracks.update(call.id, |track| {
+        meter.tracks.update(call.id, |track| {
             safe |= !track.writes;
             wrote = track.wrote;
             track.waits = true;
@@ -44,7 +123,7 @@ impl Outbound for GuestOutbound {
         let OutboundRequest { endpoint, method, path_and_query, headers, body, timeout } = request;
         let request = Request { endpoint, method, path_and_query, headers, body, timeout };
         let answer = self.gateway.send(request, deadline).await;
-        self.tracks.update(call.id, |track| {
+        meter.tracks.update(call.id, |track| {
             track.waits = false;
             if let Err(error) = &answer
                 && !error.sent()
@@ -52,27 +131,36 @@ impl Outbound for GuestOutbound {
                 track.wrote = wrote;
             }
         });
-        let response = answer.map_err(|error| fault(&error, safe))?;
-        let body = GuestBody { body: response.body, call: call.id, safe, tracks: self.tracks.clone() };
+        let response = answer.map_err(|error| {
+            meter.failed(call, &error);
+            fault(&error, safe)
+        })?;
+        let body = GuestBody { body: response.body, call: call.clone(), safe, meter: meter.clone() };
         Ok(OutboundResponse { status: response.status, headers: response.headers, body: Box::new(body) })
     }
 }
 
 struct GuestBody {
     body: ResponseBody,
-    call: u64,
+    call: CallContext,
     safe: bool,
-    tracks: Arc<Tracks>,
+    meter: Arc<Meter>,
 }
 
 #[async_trait]
 impl OutboundBody for GuestBody {
     async fn read(&mut self, max: usize) -> Result<Option<Bytes>, types::Error> {
-        self.tracks.update(self.call, |track| track.waits = true);
-        let piece = self.body.read(max).await;
-        self.tracks.update(self.call, |track| track.waits = false);
+        let Self { body, call, safe, meter } = self;
+        meter.tracks.update(call.id, |track| track.waits = true);
+        let piece = body.read(max).await;
+        meter.tracks.update(call.id, |track| track.waits = false);
         // The head has arrived, so it was carried out or refused already; which of the two, the body may have told.
-        piece.map_err(|error| fault(&error, self.safe))
+        let piece = piece.map_err(|error| {
+            meter.failed(call, &error);
+            fault(&error, *safe)
+        })?;
+        meter.traffic(call, piece.as_ref().map_or(0, Bytes::len))?;
+        Ok(piece)
     }
 }
 

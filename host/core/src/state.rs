@@ -10,7 +10,10 @@ use async_trait::async_trait;
 use jackfield_engine::{StateExpect, StateItem, StateMutation, StateStore, Versioned, types};
 use jackfield_store::{Bucket, Expect, Mutation, Quota, Store, StoreError};
 
-use crate::track::Tracks;
+use crate::{
+    bounds::{Bound, Bounds},
+    track::Tracks,
+};
 
 /// The longest key of a guest's, in bytes.
 const MAX_KEY: usize = 512;
@@ -23,6 +26,7 @@ pub(crate) struct GuestState {
     pub(crate) incarnation: String,
     pub(crate) max_bytes: u64,
     pub(crate) tracks: Arc<Tracks>,
+    pub(crate) bounds: Arc<Bounds>,
     /// One request to the store at a time: the store is everybody's, and its queue is served in order, so an integration
     /// stands in it once, however many of its calls want something.
     pub(crate) turn: tokio::sync::Mutex<()>,
@@ -65,6 +69,7 @@ impl GuestState {
                     "the integration's state would hold {keys} keys and {bytes} bytes; at most {MAX_KEYS} keys and {} bytes are kept: remove something, or raise `state-kib` in the plugin's limits",
                     self.max_bytes
                 );
+                self.bounds.hit(Bound::State, || message.clone());
                 types::Error { code: Some("state-quota".into()), ..invalid(message) }
             }
             StoreError::Invalid(message) => invalid(message),
@@ -139,7 +144,8 @@ mod tests {
     async fn state(store: &Arc<MemoryStore>, incarnation: &str) -> GuestState {
         store.commit(vec![Mutation::set(Bucket::Meta, marker(incarnation), "")]).await.unwrap();
         let (store, incarnation) = (store.clone(), incarnation.to_owned());
-        GuestState { store, incarnation, max_bytes: 100, tracks: Arc::default(), turn: Default::default() }
+        let bounds = Arc::new(Bounds::new("test".into(), "test".into(), crate::events::Events::new()));
+        GuestState { store, incarnation, max_bytes: 100, tracks: Arc::default(), bounds, turn: Default::default() }
     }
 
     fn set(key: &str, value: &str, expect: StateExpect) -> Vec<StateMutation> {

@@ -17,6 +17,8 @@ pub(crate) struct Track {
     pub(crate) writes: bool,
     /// Lines logged.
     pub(crate) lines: u32,
+    /// Bytes sent and received.
+    pub(crate) traffic: u64,
     /// Something that can change the outside system was sent, or may have been.
     pub(crate) wrote: bool,
     /// It waits for the outside system.

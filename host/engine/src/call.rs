@@ -33,13 +33,14 @@ impl Pool {
     ) -> Result<Vec<u8>, CallError> {
         let until = self.until(&context);
         // In this order: what waits is the text; only a call that is about to run is decoded.
-        let place = self.place(until).await?;
+        let (place, meter) = self.place(until, &context).await?;
         let limits = JsonLimits::default();
         let room = self.plugin.engine.room(limits.most_memory(params.len()));
         let room = timeout_at(until, room).await.map_err(|_| CallError::Busy {
             reason: "the parameters of other calls take all the room there is".to_owned(),
         })?;
-        let meter = Arc::new(Meter::default());
+        // Who had to wait for room begins only now.
+        let meter = if room.is_some() { Arc::default() } else { meter };
         let long = params.len() > LONG_PARAMS;
         let (this, operation, times) = (self.clone(), operation.clone(), meter.clone());
         let work = async move {
@@ -59,8 +60,7 @@ impl Pool {
         context: CallContext,
     ) -> Result<Option<Val>, CallError> {
         let until = self.until(&context);
-        let place = self.place(until).await?;
-        let meter = Arc::new(Meter::default());
+        let (place, meter) = self.place(until, &context).await?;
         let (this, operation, times) = (self.clone(), operation.clone(), meter.clone());
         let work = async move {
             let _place = place;

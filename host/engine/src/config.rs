@@ -20,7 +20,7 @@ pub struct EngineConfig {
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { cache_dir: None, compiler: None, max_instances: 1000, max_memory_bytes: 512 << 20 }
+        Self { cache_dir: None, compiler: None, max_instances: 4000, max_memory_bytes: 512 << 20 }
     }
 }
 
@@ -64,7 +64,8 @@ impl Default for Limits {
             result_bytes: 32 << 20,
             // wasmtime's default; a list of records costs a multiple of its size.
             copied_bytes: 128 << 20,
-            resources: 256,
+            // Half of what one integration may have under way: a call that lets go of nothing leaves the others theirs.
+            resources: 128,
             table_elements: 20_000,
             // About 32 KiB resident each.
             max_idle: 4,

@@ -15,6 +15,8 @@ pub struct CallContext {
     pub id: u64,
     /// What is called, e.g. `metrics.query`.
     pub operation: Arc<str>,
+    /// When it began.
+    pub started: Instant,
     /// When it must have ended.
     pub deadline: Instant,
 }
@@ -23,10 +25,12 @@ impl CallContext {
     /// A call that starts now and may take `timeout`.
     pub fn new(operation: impl Into<Arc<str>>, timeout: Duration) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
+        let started = Instant::now();
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             operation: operation.into(),
-            deadline: Instant::now() + timeout,
+            started,
+            deadline: started + timeout,
         }
     }
 }

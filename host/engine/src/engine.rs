@@ -18,7 +18,7 @@ use wasmtime::{
 
 use crate::{
     EngineConfig, EngineError, GuestState, Plugin, background::Background, cache::Cache, compile, compile::Compiler,
-    linker, pool::Pool, slots::Slots,
+    linker, meter, pool::Pool, slots::Slots,
 };
 
 /// How often guests are asked to yield: so long may the first slice of a long call hold a thread that others wait for, and
@@ -115,7 +115,13 @@ impl Engine {
     /// for a large one, in a process or on a thread of its own). Checks its imports. However many ask for the same one at
     /// once, it is loaded once.
     pub async fn load(self: &Arc<Self>, wasm: Bytes) -> Result<Arc<Plugin>, EngineError> {
-        let digest: [u8; 32] = Sha256::digest(&wasm).into();
+        let digest = Sha256::digest(&wasm).into();
+        self.load_hashed(wasm, digest).await
+    }
+
+    /// As [`load`](Self::load), for who has the SHA-256 of these very bytes already: hashing them is a good part of
+    /// loading them.
+    pub async fn load_hashed(self: &Arc<Self>, wasm: Bytes, digest: [u8; 32]) -> Result<Arc<Plugin>, EngineError> {
         let loaded = self.entry(digest);
         let mut loaded = loaded.lock().await;
         if let Some(plugin) = loaded.upgrade() {
@@ -220,7 +226,10 @@ fn tick(engine: wasmtime::EngineWeak, stop: Arc<AtomicBool>) -> std::io::Result<
         while !stop.load(Ordering::Relaxed) {
             std::thread::sleep(TICK);
             match engine.upgrade() {
-                Some(engine) => engine.increment_epoch(),
+                Some(engine) => {
+                    meter::tick();
+                    engine.increment_epoch();
+                }
                 None => return,
             }
         }
@@ -238,6 +247,10 @@ pub(crate) fn wasmtime_config(config: &EngineConfig, pooling: bool) -> Config {
         .max_wasm_stack(MAX_WASM_STACK)
         .async_stack_size(2 << 20)
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(16))
+        // What only debuggers and profilers of guests read would make the code on disk, which is read and checked whole at
+        // each start, half as large again.
+        .generate_address_map(false)
+        .native_unwind_info(false)
         .memory_init_cow(true);
     if pooling {
         let instances = config.max_instances;

@@ -52,7 +52,7 @@ pub enum CallError {
     /// Time ran out. The instance was discarded.
     #[error("the call did not end in time")]
     DeadlineExceeded,
-    /// The plugin ran into one of its bounds. Its instance was discarded.
+    /// The plugin ran into one of its bounds. Its instance was discarded, unless its answer was all that was too long.
     #[error("{}", limit.sentence(*most))]
     Exceeded {
         /// Which.

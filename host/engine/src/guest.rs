@@ -1,6 +1,9 @@
 //! One instance and the store it lives in.
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::{
+    any::Any,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use wasmtime::{
     Store, UpdateDeadline,
@@ -26,8 +29,39 @@ pub struct Guest {
     pub store: Store<GuestState>,
     /// The instance in it.
     pub instance: Instance,
+    bindings: Vec<Box<dyn Any + Send>>,
     /// Given back after the store is gone: fields are dropped in this order.
     pub(crate) _slot: Slot,
+}
+
+impl Guest {
+    pub(crate) fn new(store: Store<GuestState>, instance: Instance, slot: Slot) -> Self {
+        Self { store, instance, bindings: Vec::new(), _slot: slot }
+    }
+
+    /// The bindings that `load` makes for this instance, with the store to call them with. They are made at the
+    /// instance's first use and kept as long as it lives: looking functions up and checking their types costs about as
+    /// much as a call.
+    ///
+    /// ```ignore
+    /// let (store, kv) = guest.bindings(|store, instance| KeyValueHost::new(store, instance))?;
+    /// kv.jackfield_key_value_key_value().call_get(store, "greeting").await
+    /// ```
+    pub fn bindings<T: Send + 'static>(
+        &mut self,
+        load: impl FnOnce(&mut Store<GuestState>, &Instance) -> wasmtime::Result<T>,
+    ) -> wasmtime::Result<(&mut Store<GuestState>, &T)> {
+        let found = self.bindings.iter().position(|bindings| bindings.is::<T>());
+        let index = match found {
+            Some(index) => index,
+            None => {
+                self.bindings.push(Box::new(load(&mut self.store, &self.instance)?));
+                self.bindings.len() - 1
+            }
+        };
+        let bindings = self.bindings.get(index).and_then(|bindings| bindings.downcast_ref());
+        Ok((&mut self.store, bindings.ok_or_else(|| wasmtime::Error::msg("the bindings are gone"))?))
+    }
 }
 
 /// What the host keeps for one instance.
@@ -54,8 +88,7 @@ impl GuestState {
         memory: Arc<AtomicU64>,
         meter: Arc<Meter>,
     ) -> Store<Self> {
-        let current =
-            Arc::new(Current { services, call: std::sync::Mutex::default(), last_words: std::sync::Mutex::default() });
+        let current = Arc::new(Current::new(services));
         let stream = |level| LogStream { current: current.clone(), level };
         // Nothing is given: no files, no environment, no arguments, no sockets (those are not even linked).
         let wasi = WasiCtx::builder()

@@ -28,8 +28,7 @@ pub struct BodyResource(Box<dyn OutboundBody>);
 
 impl GuestState {
     fn call(&self) -> wasmtime::Result<CallContext> {
-        let call = self.current.call.lock().ok().and_then(|call| call.clone());
-        call.ok_or_else(|| wasmtime::Error::msg("an import was used outside a call"))
+        self.current.call().ok_or_else(|| wasmtime::Error::msg("an import was used outside a call"))
     }
 }
 

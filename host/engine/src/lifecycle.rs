@@ -7,7 +7,7 @@ use wasmtime::Store;
 pub use crate::bindings::exports::jackfield::plugin::lifecycle::{Description, Health, HealthStatus};
 use crate::{
     CallContext, CallError, Guest, GuestState, Pool,
-    bindings::exports::jackfield::plugin::lifecycle::Guest as Lifecycle, meter::Meter,
+    bindings::exports::jackfield::plugin::lifecycle::Guest as Lifecycle,
 };
 
 type Answer<'a, R> = Pin<Box<dyn Future<Output = wasmtime::Result<R>> + Send + 'a>>;
@@ -20,14 +20,13 @@ impl Pool {
         F: for<'a> FnOnce(&'a Lifecycle, &'a mut Store<GuestState>) -> Answer<'a, R> + Send + 'static,
     {
         let until = self.until(&context);
-        let place = self.place(until).await?;
-        let meter = Arc::new(Meter::default());
+        let (place, meter) = self.place(until, &context).await?;
         let (this, times) = (self.clone(), meter.clone());
         let work = async move {
             let _place = place;
             this.with_guest(context, &times, async |guest: &mut Guest| {
-                let plugin = this.plugin.lifecycle.load(&mut guest.store, &guest.instance)?;
-                call(plugin.jackfield_plugin_lifecycle(), &mut guest.store).await
+                let (store, plugin) = guest.bindings(|store, instance| this.plugin.lifecycle.load(store, instance))?;
+                call(plugin.jackfield_plugin_lifecycle(), store).await
             })
             .await
         };

@@ -12,6 +12,7 @@ use std::{
         LazyLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -36,6 +37,17 @@ fn thread_ns() -> u64 {
     wall_ns()
 }
 
+/// The same in milliseconds, as the clocks of the engines keep it: it is late by a tick at most, and costs nothing to read.
+static COARSE_MS: AtomicU64 = AtomicU64::new(0);
+
+/// Sets the coarse clock. Each engine's clock does so at every tick.
+pub(crate) fn tick() {
+    COARSE_MS.fetch_max(u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+}
+
+/// By the coarse clock, a poll that took this long was long: two ticks, and what a tick may be late by.
+const LONG_POLL_MS: u64 = 15;
+
 /// How much processor time a call has used. Written by the future that is polled and read by the epoch callback within
 /// that poll, so relaxed ordering suffices.
 #[derive(Debug, Default)]
@@ -43,6 +55,8 @@ pub(crate) struct Meter {
     spent_ns: AtomicU64,
     /// When the poll under way began; 0 between polls.
     polled_at: AtomicU64,
+    /// When the first poll begins, where that is known; 0 after it.
+    first: AtomicU64,
     /// The call knows that what comes next takes long.
     long: AtomicBool,
     /// It runs where it may be made to wait for a processor.
@@ -50,6 +64,13 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
+    /// The meter of a call that is polled for the first time at this moment, more or less: so that the clock need not be
+    /// read again.
+    pub(crate) fn starting(at: Instant) -> Self {
+        let at = u64::try_from(at.saturating_duration_since(*START).as_nanos()).unwrap_or(u64::MAX).max(1);
+        Self { first: AtomicU64::new(at), ..Self::default() }
+    }
+
     /// The clock, which is the same from the beginning of a poll to its end.
     fn now(&self) -> u64 {
         if self.background.load(Ordering::Relaxed) { thread_ns() } else { wall_ns() }
@@ -61,12 +82,25 @@ impl Meter {
     }
 
     /// Runs one poll on the clock.
-    pub(crate) fn time<R>(&self, poll: impl FnOnce() -> R) -> R {
-        let start = self.now();
+    pub(crate) fn time<R>(&self, poll: impl FnOnce() -> Poll<R>) -> Poll<R> {
+        let coarse = COARSE_MS.load(Ordering::Relaxed);
+        let start = match self.first.load(Ordering::Relaxed) {
+            0 => self.now(),
+            first => {
+                self.first.store(0, Ordering::Relaxed);
+                if self.background.load(Ordering::Relaxed) { thread_ns() } else { first }
+            }
+        };
         self.polled_at.store(start, Ordering::Relaxed);
         let polled = poll();
         self.polled_at.store(0, Ordering::Relaxed);
-        self.spent_ns.fetch_add(self.now().saturating_sub(start), Ordering::Relaxed);
+        if polled.is_pending() {
+            self.spent_ns.fetch_add(self.now().saturating_sub(start), Ordering::Relaxed);
+        } else if COARSE_MS.load(Ordering::Relaxed).saturating_sub(coarse) >= LONG_POLL_MS {
+            // The call is over, and most calls are with their first poll: reading the clock once more would be a tenth
+            // of their price.
+            self.long.store(true, Ordering::Relaxed);
+        }
         polled
     }
 
@@ -98,9 +132,10 @@ mod tests {
     #[test]
     fn only_polls_are_counted_and_the_one_under_way_is() {
         let meter = Meter::default();
-        meter.time(|| {
+        let _ = meter.time(|| {
             std::thread::sleep(Duration::from_millis(2));
             assert!(meter.used() >= Duration::from_millis(2));
+            Poll::<()>::Pending
         });
         let used = meter.used();
         std::thread::sleep(Duration::from_millis(2));

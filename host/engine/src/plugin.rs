@@ -1,6 +1,6 @@
 //! A component that is compiled, linked and ready to be instantiated.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use wasmtime::component::{ComponentExportIndex, InstancePre, types::ComponentItem};
 
@@ -12,14 +12,14 @@ pub struct Plugin {
     pub(crate) pre: InstancePre<GuestState>,
     pub(crate) lifecycle: PluginIndices,
     /// Where each exported function is: interface, then function.
-    functions: HashMap<String, HashMap<String, ComponentExportIndex>>,
+    functions: Vec<(String, Vec<(String, ComponentExportIndex)>)>,
 }
 
 impl Plugin {
     pub(crate) fn new(engine: Arc<Engine>, pre: InstancePre<GuestState>) -> Result<Self, EngineError> {
         let lifecycle = PluginIndices::new(&pre).map_err(|e| EngineError::Link(format!("{e:#}")))?;
         let component = pre.component();
-        let mut functions = HashMap::new();
+        let mut functions = Vec::new();
         for (name, item) in component.component_type().exports(&engine.wasmtime) {
             let ComponentItem::ComponentInstance(interface) = item.ty else { continue };
             let Some(index) = component.get_export_index(None, name) else { continue };
@@ -30,18 +30,22 @@ impl Plugin {
                     Some((function.to_owned(), component.get_export_index(Some(&index), function)?))
                 })
                 .collect();
-            functions.insert(name.to_owned(), exports);
+            functions.push((name.to_owned(), exports));
         }
         Ok(Self { engine, pre, lifecycle, functions })
     }
 
     pub(crate) fn function(&self, interface: &str, name: &str) -> Option<&ComponentExportIndex> {
-        self.functions.get(interface)?.get(name)
+        // A handful of each: comparing is faster than hashing.
+        let (_, functions) = self.functions.iter().find(|(known, _)| known == interface)?;
+        functions.iter().find(|(known, _)| known == name).map(|(_, index)| index)
     }
 }
 
 impl std::fmt::Debug for Plugin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Plugin").field("interfaces", &self.functions.keys()).finish_non_exhaustive()
+        f.debug_struct("Plugin")
+            .field("interfaces", &self.functions.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .finish_non_exhaustive()
     }
 }

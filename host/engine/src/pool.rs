@@ -7,7 +7,7 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -16,12 +16,11 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep, timeout_at},
 };
-use tokio_util::sync::PollSemaphore;
 
 use crate::{
     CallContext, CallError, Guest, GuestState, Limits, Plugin, Services, call,
     meter::Meter,
-    running::{InTurn, Running},
+    running::{InTurn, Running, until},
     share::Share,
     slots::Slot,
 };
@@ -36,14 +35,20 @@ pub struct Pool {
     pub(crate) limits: Limits,
     /// First in, first out: a caller that waits is never overtaken.
     places: Arc<Semaphore>,
-    idle: Mutex<Vec<Guest>>,
-    /// The fewest idle instances since the last trim: so many were not needed.
-    spare: AtomicUsize,
+    idle: Mutex<Idle>,
     memory: Arc<AtomicU64>,
     share: Arc<Share>,
     /// Held by the call that is the next to have an instance made.
     next: tokio::sync::Mutex<()>,
     counters: Counters,
+}
+
+/// Instances that wait for a call.
+#[derive(Default)]
+struct Idle {
+    guests: Vec<Guest>,
+    /// The fewest of them since the last trim: so many were not needed.
+    spare: usize,
 }
 
 #[derive(Default)]
@@ -88,7 +93,6 @@ impl Pool {
             services,
             limits,
             idle: Mutex::default(),
-            spare: AtomicUsize::new(0),
             memory: Arc::default(),
             share,
             next: tokio::sync::Mutex::default(),
@@ -105,7 +109,7 @@ impl Pool {
     pub fn stats(&self) -> PoolStats {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         PoolStats {
-            idle: self.idle.lock().map_or(0, |idle| idle.len() as u64),
+            idle: self.idle.lock().map_or(0, |idle| idle.guests.len() as u64),
             busy: load(&self.counters.busy),
             created: load(&self.counters.created),
             discarded: load(&self.counters.discarded),
@@ -123,18 +127,17 @@ impl Pool {
     where
         F: AsyncFnOnce(&mut Guest) -> wasmtime::Result<R>,
     {
-        let until = self.until(&context);
-        let _place = self.place(until).await?;
-        let meter = Arc::new(Meter::default());
-        let turns = PollSemaphore::new(self.share.turns.clone());
-        let work = InTurn { work: self.with_guest(context, &meter, call), meter: meter.clone(), turns };
-        timeout_at(until, work).await.map_err(|_| CallError::DeadlineExceeded)?
+        let at = self.until(&context);
+        let (_place, meter) = self.place(at, &context).await?;
+        let work = self.with_guest(context, &meter, call);
+        let work = InTurn { work, meter: &meter, share: &self.share, turns: None };
+        until(at, work).await.ok_or(CallError::DeadlineExceeded)?
     }
 
     /// Runs work that owns all it needs, and so can go on in the background when it takes long. `long`: it will.
     pub(crate) async fn movable<R: Send + 'static>(
         &self,
-        until: Instant,
+        at: Instant,
         meter: Arc<Meter>,
         long: bool,
         work: impl Future<Output = Result<R, CallError>> + Send + 'static,
@@ -143,22 +146,27 @@ impl Pool {
         if long || self.share.expects_long() {
             running.go();
         }
-        timeout_at(until, running).await.map_err(|_| CallError::DeadlineExceeded)?
+        until(at, running).await.ok_or(CallError::DeadlineExceeded)?
     }
 
     /// When a call must have ended.
     pub(crate) fn until(&self, context: &CallContext) -> Instant {
-        Instant::from_std(context.deadline.min(std::time::Instant::now() + self.limits.call_timeout))
+        Instant::from_std(context.deadline.min(context.started + self.limits.call_timeout))
     }
 
-    /// The right to run one call, in turn.
-    pub(crate) async fn place(&self, until: Instant) -> Result<OwnedSemaphorePermit, CallError> {
+    /// The right to run one call, in turn, and the meter it runs on.
+    pub(crate) async fn place(
+        &self,
+        until: Instant,
+        context: &CallContext,
+    ) -> Result<(OwnedSemaphorePermit, Arc<Meter>), CallError> {
         if let Ok(place) = self.places.clone().try_acquire_owned() {
-            return Ok(place);
+            return Ok((place, Arc::new(Meter::starting(context.started))));
         }
         self.counters.waited.fetch_add(1, Ordering::Relaxed);
         let busy = || CallError::Busy { reason: format!("{} calls run already", self.limits.concurrency) };
-        timeout_at(until, self.places.clone().acquire_owned()).await.map_err(|_| busy())?.map_err(|_| busy())
+        let place = timeout_at(until, self.places.clone().acquire_owned()).await.map_err(|_| busy())?;
+        Ok((place.map_err(|_| busy())?, Arc::default()))
     }
 
     /// Runs a call in an instance, which is kept if it answers and discarded if not, or if this future is dropped.
@@ -175,7 +183,8 @@ impl Pool {
         self.counters.busy.fetch_add(1, Ordering::Relaxed);
         let guest = match self.take() {
             Some(guest) => guest,
-            None => self.instantiate(&context, meter).await?,
+            // Boxed, since it is rare and large: it would make every call's future as large.
+            None => Box::pin(self.instantiate(&context, meter)).await?,
         };
         let guest = lease.guest.insert(guest);
         call::prepare(guest, &self.limits, context, meter);
@@ -184,14 +193,22 @@ impl Pool {
                 lease.give_back();
                 Ok(answer)
             }
-            Err(error) => Err(call::classify(lease.guest.as_mut(), error, &self.limits)),
+            Err(error) => {
+                let error = call::classify(lease.guest.as_mut(), error, &self.limits);
+                if error.is_guest_fault() {
+                    // A crash costs an instance, which is far more than a call: who crashes again and again does so in
+                    // the background.
+                    self.share.was_long();
+                }
+                Err(error)
+            }
         }
     }
 
     fn take(&self) -> Option<Guest> {
         let mut idle = self.idle.lock().ok()?;
-        let guest = idle.pop();
-        self.spare.fetch_min(idle.len(), Ordering::Relaxed);
+        let guest = idle.guests.pop();
+        idle.spare = idle.spare.min(idle.guests.len());
         guest
     }
 
@@ -204,7 +221,7 @@ impl Pool {
         match self.plugin.pre.instantiate_async(&mut store).await {
             Ok(instance) => {
                 self.counters.created.fetch_add(1, Ordering::Relaxed);
-                Ok(Guest { store, instance, _slot: slot })
+                Ok(Guest::new(store, instance, slot))
             }
             Err(error) => Err(call::classify_start(&mut store, error, &self.limits)),
         }
@@ -228,7 +245,7 @@ impl Pool {
 
     /// Drops all warm instances.
     pub(crate) fn let_go(&self) {
-        let idle = self.idle.lock().map(|mut idle| std::mem::take(&mut *idle));
+        let idle = self.idle.lock().map(|mut idle| std::mem::take(&mut idle.guests));
         drop(idle);
     }
 
@@ -236,10 +253,10 @@ impl Pool {
     pub(crate) fn trim(&self) {
         let dropped = match self.idle.lock() {
             Ok(mut idle) => {
-                let spare = self.spare.swap(idle.len(), Ordering::Relaxed).min(idle.len());
-                let kept = idle.split_off(spare);
-                self.spare.store(kept.len(), Ordering::Relaxed);
-                std::mem::replace(&mut *idle, kept)
+                let spare = idle.spare.min(idle.guests.len());
+                let kept = idle.guests.split_off(spare);
+                idle.spare = kept.len();
+                std::mem::replace(&mut idle.guests, kept)
             }
             Err(_) => return,
         };
@@ -277,8 +294,8 @@ impl Lease<'_> {
         // Declared before the lock, so that a surplus instance is unmapped after it.
         let mut surplus = None;
         if let Ok(mut idle) = self.pool.idle.lock() {
-            if idle.len() < self.pool.limits.max_idle {
-                idle.push(guest);
+            if idle.guests.len() < self.pool.limits.max_idle {
+                idle.guests.push(guest);
             } else {
                 surplus = Some(guest);
             }

@@ -11,7 +11,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::{runtime::Handle, task::JoinHandle};
+use pin_project_lite::pin_project;
+use tokio::{
+    runtime::Handle,
+    task::JoinHandle,
+    time::{Instant, Sleep, sleep_until},
+};
 use tokio_util::sync::PollSemaphore;
 
 use crate::{background::Background, meter::Meter, share::Share};
@@ -121,26 +126,63 @@ impl<R> Future for Turns<R> {
     }
 }
 
-/// A borrowed call, which cannot move: once it is long it takes turns where it is.
-pub(crate) struct InTurn<F> {
-    pub(crate) work: F,
-    pub(crate) meter: Arc<Meter>,
-    pub(crate) turns: PollSemaphore,
+pin_project! {
+    /// A borrowed call, which cannot move: once it is long it takes turns where it is.
+    pub(crate) struct InTurn<'a, F> {
+        #[pin]
+        pub(crate) work: F,
+        pub(crate) meter: &'a Meter,
+        pub(crate) share: &'a Share,
+        pub(crate) turns: Option<PollSemaphore>,
+    }
 }
 
-impl<F: Future> Future for InTurn<F> {
+impl<F: Future> Future for InTurn<'_, F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        // SAFETY: `work` is pinned with `self` and never moved out of it; the other fields are not pinned.
-        let (work, meter, turns) = unsafe {
-            let this = self.get_unchecked_mut();
-            (Pin::new_unchecked(&mut this.work), &this.meter, &mut this.turns)
-        };
-        let _turn = match meter.is_long(SHORT) {
-            true => ready!(turns.poll_acquire(cx)),
+        let this = self.project();
+        let _turn = match this.meter.is_long(SHORT) {
+            true => {
+                let turns = this.turns.get_or_insert_with(|| PollSemaphore::new(this.share.turns.clone()));
+                ready!(turns.poll_acquire(cx))
+            }
             false => None,
         };
-        meter.time(|| work.poll(cx))
+        this.meter.time(|| this.work.poll(cx))
+    }
+}
+
+pin_project! {
+    /// Work with a deadline. The timer is made when the work has to wait for the first time; most never does.
+    pub(crate) struct Until<F> {
+        #[pin]
+        work: F,
+        at: Instant,
+        #[pin]
+        timer: Option<Sleep>,
+    }
+}
+
+/// Ends with nothing when `work` has not ended at `at`.
+pub(crate) fn until<F: Future>(at: Instant, work: F) -> Until<F> {
+    Until { work, at, timer: None }
+}
+
+impl<F: Future> Future for Until<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<F::Output>> {
+        let mut this = self.project();
+        if let Poll::Ready(output) = this.work.poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        if this.timer.is_none() {
+            this.timer.set(Some(sleep_until(*this.at)));
+        }
+        match this.timer.as_pin_mut() {
+            Some(timer) => timer.poll(cx).map(|()| None),
+            None => Poll::Pending,
+        }
     }
 }

@@ -41,7 +41,7 @@ impl Share {
         })
     }
 
-    /// A call took long.
+    /// A call took long, or is of a kind that costs the others as much.
     pub(crate) fn was_long(&self) {
         self.long_until.store(millis(START.elapsed() + MEMORY), Ordering::Relaxed);
     }

@@ -4,7 +4,7 @@
 use std::{
     io,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
 
@@ -22,27 +22,53 @@ const MAX_LINE: usize = 4096;
 /// What the log needs to know of the call under way.
 pub(crate) struct Current {
     pub(crate) services: Arc<Services>,
-    pub(crate) call: Mutex<Option<CallContext>>,
-    /// The last line on standard error within the call.
-    pub(crate) last_words: Mutex<Option<String>>,
+    said: Mutex<Said>,
+}
+
+/// The call under way and the last line on standard error within it.
+#[derive(Default)]
+struct Said {
+    call: Option<CallContext>,
+    last_words: Option<String>,
 }
 
 impl Current {
+    pub(crate) fn new(services: Arc<Services>) -> Self {
+        Self { services, said: Mutex::default() }
+    }
+
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn begin(&self, call: CallContext) {
-        if let Ok(mut current) = self.call.lock() {
-            *current = Some(call);
-        }
-        self.take_last_words();
+        let old = std::mem::replace(&mut *self.said(), Said { call: Some(call), last_words: None });
+        drop(old);
+    }
+
+    pub(crate) fn call(&self) -> Option<CallContext> {
+        self.said().call.clone()
     }
 
     pub(crate) fn take_last_words(&self) -> Option<String> {
-        self.last_words.lock().ok().and_then(|mut words| words.take())
+        self.said().last_words.take()
     }
 
     pub(crate) fn log(&self, level: LogLevel, message: &str) {
-        let call = self.call.lock().ok().and_then(|call| call.clone());
-        if let Some(call) = call {
+        if let Some(call) = self.call() {
             self.services.log.write(&call, level, message);
+        }
+    }
+
+    fn hear(&self, line: String) {
+        // A panic is two lines: the place and the message. Later hints ("note: …") say nothing new.
+        match &mut self.said().last_words {
+            Some(words) if words.len() + line.len() < 1024 => {
+                words.push(' ');
+                words.push_str(&line);
+            }
+            Some(_) => {}
+            none => *none = Some(line),
         }
     }
 }
@@ -98,18 +124,8 @@ impl Lines {
         let line = String::from_utf8_lossy(&self.line).into_owned();
         self.line.clear();
         self.stream.current.log(self.stream.level, &line);
-        if self.stream.level == LogLevel::Error
-            && let Ok(mut words) = self.stream.current.last_words.lock()
-        {
-            // A panic is two lines: the place and the message. Later hints ("note: …") say nothing new.
-            match &mut *words {
-                Some(words) if words.len() + line.len() < 1024 => {
-                    words.push(' ');
-                    words.push_str(&line);
-                }
-                Some(_) => {}
-                None => *words = Some(line),
-            }
+        if self.stream.level == LogLevel::Error {
+            self.stream.current.hear(line);
         }
     }
 }

@@ -83,6 +83,8 @@ const LIMITS: &[Key] = &[
     Key("concurrency", false, Form::Count(10_000)),
     Key("response-mib", false, Form::Count(4096)),
     Key("state-kib", false, Form::Count(1_048_576)),
+    Key("result-mib", false, Form::Count(4096)),
+    Key("requests-per-second", false, Form::Count(1_000_000)),
 ];
 const COMPATIBILITY: &[Key] = &[Key("system", true, Form::Text(100)), Key("versions", true, Form::Texts(64, 64))];
 

@@ -101,6 +101,12 @@ pub struct Limits {
     /// What it keeps in its state, in KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_kib: Option<u64>,
+    /// The largest answer, as JSON, in MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result_mib: Option<u32>,
+    /// Requests it sends to outside systems, in the long run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_per_second: Option<u32>,
 }
 
 impl Limits {

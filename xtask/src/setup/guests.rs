@@ -8,9 +8,9 @@ use anyhow::{Context, Result};
 use super::target;
 use crate::cargo;
 
-/// Where guests are: a folder below the checkout, and what their packages' names begin with. Those of the second are for
-/// tests only.
-const PLACES: [(&str, &str); 2] = [("plugins", "plugin"), ("tests/hostile", "guest")];
+/// Where guests are: a folder below the checkout, and what their packages' names begin with. All but those of
+/// the first are for tests and benchmarks only.
+const PLACES: [(&str, &str); 3] = [("plugins", "plugin"), ("tests/hostile", "guest"), ("benches", "guest")];
 
 /// Builds and packs every plugin; the packed files, by name.
 pub(crate) fn build() -> Result<Vec<(String, PathBuf)>> {

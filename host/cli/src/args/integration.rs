@@ -87,6 +87,12 @@ pub(crate) struct AddArgs {
     #[arg(long = "label", value_name = "K=V", help_heading = SETTINGS)]
     pub(crate) labels: Vec<Pair>,
 
+    /// Bound what its guests may use, e.g. `cpu-ms=500`; repeat it for more
+    ///
+    /// memory-mib, cpu-ms, call-timeout-ms, concurrency, response-mib, result-mib, state-kib, requests-per-second.
+    #[arg(long = "limit", value_name = "NAME=N", help_heading = SETTINGS)]
+    pub(crate) limits: Vec<Pair>,
+
     #[command(flatten)]
     pub(crate) endpoints: EndpointArgs,
 }
@@ -173,6 +179,10 @@ pub(crate) struct UpdateArgs {
     /// An endpoint to give back its defaults
     #[arg(long = "reset-endpoint", value_name = "ENDPOINT", group = "change", help_heading = SETTINGS)]
     pub(crate) reset_endpoints: Vec<String>,
+
+    /// A limit to set, as with `add`; `NAME=default` leaves it to the plugin and the host
+    #[arg(long = "limit", value_name = "NAME=N", group = "change", help_heading = SETTINGS)]
+    pub(crate) limits: Vec<Pair>,
 
     /// Change it only if it is at this revision
     #[arg(long, value_name = "N")]

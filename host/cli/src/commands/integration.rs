@@ -58,12 +58,16 @@ async fn add(context: &Context, args: AddArgs) -> Result<(), Failure> {
     let settings = Settings::read(args.config.as_deref(), &args.set)?;
     let endpoints = endpoints(&args.endpoints.allow_addresses, &args.endpoints.ca_files)?;
     let labels: BTreeMap<_, _> = args.labels.into_iter().map(|Pair { name, value }| (name, value)).collect();
+    let limits = limits(&args.limits)?;
     let (name, plugin) = (&args.name, &args.plugin);
     let answer = context
         .with(async |api| {
             let config = settings.typed(api, plugin).await?;
-            let new =
+            let mut new =
                 json!({"name": name, "plugin": plugin, "config": config, "labels": labels, "endpoints": endpoints});
+            if !limits.is_empty() {
+                new["limits"] = Value::Object(limits.clone());
+            }
             api.request(Request::new(Method::POST, "/v1/integrations").json(&new)?).await
         })
         .await?;
@@ -73,6 +77,7 @@ async fn add(context: &Context, args: AddArgs) -> Result<(), Failure> {
 async fn update(context: &Context, args: UpdateArgs) -> Result<(), Failure> {
     let settings = Settings::read(args.config.as_deref(), &args.set)?;
     let endpoints = endpoints(&args.allow_addresses, &args.ca_files)?;
+    let limits = limits(&args.limits)?;
     let path = path(&args.name);
     let answer = context
         .with(async |api| {
@@ -101,6 +106,9 @@ async fn update(context: &Context, args: UpdateArgs) -> Result<(), Failure> {
                 let reset = args.reset_endpoints.iter().map(|name| (name.clone(), Value::Null));
                 let endpoints = change.entry("endpoints").or_insert_with(|| Value::Object(Map::new()));
                 endpoints.as_object_mut().into_iter().for_each(|endpoints| endpoints.extend(reset.clone()));
+            }
+            if !limits.is_empty() {
+                change.insert("limits".into(), Value::Object(limits.clone()));
             }
             if let Some(revision) = args.revision {
                 change.insert("revision".into(), revision.into());
@@ -151,6 +159,20 @@ impl Settings {
         merge(schema, &mut config, given);
         Ok(config)
     }
+}
+
+/// The limits that are named; null where one is left to the plugin and the host.
+fn limits(given: &[Pair]) -> Result<Map<String, Value>, Failure> {
+    let one = |Pair { name, value }: &Pair| match value.as_str() {
+        "default" => Ok((name.clone(), Value::Null)),
+        number => match number.parse::<u64>() {
+            Ok(number) => Ok((name.clone(), number.into())),
+            Err(_) => {
+                Err(Failure::Usage(format!("--limit {name}: `{number}` is neither a whole number nor `default`")))
+            }
+        },
+    };
+    given.iter().map(one).collect()
 }
 
 /// The settings of each endpoint that is named.

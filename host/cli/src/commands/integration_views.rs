@@ -45,6 +45,9 @@ pub(super) fn show(integration: &Tree, style: Style) -> String {
             fact(&format!("endpoint {name}"), "trusts its own certificates");
         }
     }
+    for (name, value) in integration.get("limits").map(Tree::members).unwrap_or_default() {
+        fact(&format!("limit {name}"), &value.to_string());
+    }
     let mut out = facts.render(Style { width: None, ..style });
     out.push('\n');
     out.push_str(&report(health, style));

@@ -90,7 +90,7 @@ pub(crate) async fn check(shared: &Shared, integration: &Integration, asked: boo
             return integration.live.health.report();
         }
     };
-    let answer = ask(shared, integration, runtime).await;
+    let answer = ask(integration, runtime).await;
     let (finding, mut found) = match answer {
         Ok(health) => works(health),
         Err(Asked::Busy) => return integration.live.health.report(),
@@ -117,13 +117,13 @@ enum Asked {
     Failed(Error),
 }
 
-async fn ask(shared: &Shared, integration: &Integration, runtime: &Runtime) -> Result<GuestHealth, Asked> {
+async fn ask(integration: &Integration, runtime: &Runtime) -> Result<GuestHealth, Asked> {
     let context = CallContext::new("lifecycle.check-health", MAX_CHECK.min(runtime.limits.call_timeout));
     let tracked = integration.live.tracks.begin(context.id, false);
     runtime.calls.check_health(context).await.map_err(|error| match error {
         CallError::Busy { .. } => Asked::Busy,
         error => {
-            shared.guest_fault(integration, "check-health", &error);
+            integration.live.failed("check-health", &error);
             Asked::Failed(faults::call(error, false, tracked.so_far()))
         }
     })

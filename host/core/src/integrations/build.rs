@@ -31,10 +31,13 @@ pub(super) fn runtime(
     let code = plugin.code.as_ref().map_err(Clone::clone)?;
     let manifest = &plugin.record.manifest;
     let config = code.schema.complete(&record.config)?;
-    let limits = limits::of(&manifest.limits);
+    let granted = limits::grant(&manifest.limits, &record.limits)?;
+    let limits = limits::of_calls(&granted);
     // From what the operator wrote and nothing else: an address is a grant, and the schema's defaults are the plugin's.
     let endpoints = endpoints(manifest, &record.config, &record.endpoints)?;
-    let gateway_limits = GatewayLimits { response_bytes: limits.response_bytes, ..GatewayLimits::default() };
+    let mut gateway_limits = GatewayLimits { response_bytes: limits.response_bytes, ..GatewayLimits::default() };
+    // Each call that runs can have one request under way.
+    gateway_limits.in_flight = gateway_limits.in_flight.max(limits.concurrency);
     let gateway = Gateway::new(endpoints, gateway_limits, shared.dialer.clone())
         .map_err(|error| outbound::misconfigured(manifest, &error))?;
     let gateway = Arc::new(gateway);
@@ -42,15 +45,16 @@ pub(super) fn runtime(
     let services = Services {
         integration: name.clone(),
         config: guest_config.clone(),
-        outbound: Arc::new(GuestOutbound { gateway: gateway.clone(), tracks: live.tracks.clone() }),
+        outbound: Arc::new(GuestOutbound::new(gateway.clone(), &granted, &limits, live)),
         state: Arc::new(GuestState {
             store: shared.store.clone(),
             incarnation: record.incarnation.clone(),
             max_bytes: limits.state_bytes,
             tracks: live.tracks.clone(),
+            bounds: live.bounds.clone(),
             turn: tokio::sync::Mutex::default(),
         }),
-        log: Arc::new(GuestLog { integration: name.clone(), tracks: live.tracks.clone() }),
+        log: Arc::new(GuestLog::of(live, name.clone())),
     };
     let calls = Pool::new(code.plugin.clone(), services, limits.clone());
     Ok(Runtime {
@@ -59,6 +63,7 @@ pub(super) fn runtime(
         capabilities: serve(&code.reflection, &live.calls),
         gateway,
         limits,
+        granted,
         config,
         guest_config,
     })
@@ -126,8 +131,8 @@ pub(crate) async fn load_all(
                 continue;
             }
         };
-        let live = Live::new();
         let shared_name: Arc<str> = name.as_str().into();
+        let live = Live::new(shared_name.clone(), &record.plugin, &shared.events);
         let runtime = installed(plugins, &record)
             .and_then(|plugin| self::runtime(shared, &shared_name, &record, plugin, &live))
             .map(Arc::new);

@@ -17,6 +17,7 @@ impl Integration {
             config: running.map_or_else(|| record.config.clone(), |runtime| runtime.config.clone()),
             labels: record.labels.clone(),
             endpoints: record.endpoints.clone(),
+            limits: running.map_or_else(|| record.limits.clone(), |runtime| runtime.granted.clone()),
             revision: self.revision,
             created_at: record.created_at,
             updated_at: record.updated_at,

@@ -6,15 +6,13 @@
 
 mod build;
 mod info;
+mod live;
 mod runtime;
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, atomic::AtomicU64},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use jackfield_engine::CallContext;
-use jackfield_registry::Digest;
+use jackfield_registry::{Digest, Limits};
 use jackfield_store::{Bucket, Expect, Mutation};
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -24,18 +22,15 @@ use crate::{
     EndpointSettings, Error, ErrorKind, ErrorSource, EventKind, IntegrationInfo, NewIntegration, Result, TimestampMs,
     UpdateIntegration,
     clock::now_ms,
-    config, faults,
-    health::Health,
-    metrics::Calls,
-    names,
+    config, faults, limits, names,
     plugins::{self, Installed},
     registrar::{Change, Decision, encode},
-    shared::{Shared, Throttle},
+    shared::Shared,
     state,
-    track::Tracks,
     view::View,
 };
 pub(crate) use build::load_all;
+pub(crate) use live::Live;
 pub(crate) use runtime::{Runtime, Served};
 
 /// What is stored of an integration.
@@ -49,6 +44,9 @@ pub(crate) struct IntegrationRecord {
     pub(crate) config: Map<String, Value>,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) endpoints: BTreeMap<String, EndpointSettings>,
+    /// What the operator grants at most.
+    #[serde(default, skip_serializing_if = "Limits::is_empty")]
+    pub(crate) limits: Limits,
     /// What its state stands under.
     pub(crate) incarnation: String,
     pub(crate) created_at: TimestampMs,
@@ -66,29 +64,6 @@ pub(crate) struct Integration {
     pub(crate) live: Arc<Live>,
 }
 
-/// What outlives an integration's changes.
-#[derive(Debug)]
-pub(crate) struct Live {
-    pub(crate) health: Health,
-    pub(crate) calls: Calls,
-    pub(crate) tracks: Arc<Tracks>,
-    /// Crashes and exceeded limits.
-    pub(crate) traps: AtomicU64,
-    pub(crate) fault_told: Throttle,
-}
-
-impl Live {
-    fn new() -> Arc<Self> {
-        Arc::new(Self {
-            health: Health::unknown(),
-            calls: Calls::default(),
-            tracks: Arc::default(),
-            traps: AtomicU64::new(0),
-            fault_told: Throttle::default(),
-        })
-    }
-}
-
 /// Adds an integration.
 pub(crate) async fn add(shared: &Shared, new: NewIntegration) -> Result<IntegrationInfo> {
     names::integration(&new.name)?;
@@ -104,12 +79,13 @@ pub(crate) async fn add(shared: &Shared, new: NewIntegration) -> Result<Integrat
         config: new.config,
         labels: new.labels,
         endpoints: new.endpoints,
+        limits: new.limits,
         incarnation: incarnation()?,
         created_at: now,
         updated_at: now,
     };
     let name: Arc<str> = new.name.into();
-    let live = Live::new();
+    let live = Live::new(name.clone(), &record.plugin, &shared.events);
     let runtime = Arc::new(build::runtime(shared, &name, &record, &plugin, &live)?);
     judge(&name, &runtime, &plugin).await?;
     let value = encode(&record)?;
@@ -150,12 +126,15 @@ pub(crate) async fn update(shared: &Shared, name: &str, change: UpdateIntegratio
     }
     patch(&mut record.labels, change.labels);
     patch(&mut record.endpoints, change.endpoints);
+    limits::patch(&mut record.limits, change.limits.unwrap_or_default())?;
     names::labels(&record.labels)?;
     if record == old.record {
         return Ok(old.info());
     }
     record.updated_at = now_ms();
-    let same_world = record.config == old.record.config && record.endpoints == old.record.endpoints;
+    let same_world = record.config == old.record.config
+        && record.endpoints == old.record.endpoints
+        && record.limits == old.record.limits;
     let runtime = if same_world {
         old.runtime.clone()
     } else {

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::Integration;
 use crate::{
     Error, Result,
+    breaker::Breaker,
     metrics::{Calls, OperationMetrics},
     names,
     view::{choose, short_names},
@@ -23,6 +24,8 @@ pub(crate) struct Runtime {
     pub(crate) feeds: Arc<Pool>,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) limits: Limits,
+    /// The same as manifests and operators write them.
+    pub(crate) granted: jackfield_registry::Limits,
     /// With defaults filled in.
     pub(crate) config: Map<String, Value>,
     /// As the guest sees it.
@@ -39,12 +42,12 @@ pub(crate) struct ServedCapability {
 }
 
 /// An operation that can be called.
-#[derive(Clone)]
 pub(crate) struct Served {
     pub(crate) operation: Arc<Operation>,
     /// `metrics.query`.
     pub(crate) action: Arc<str>,
     pub(crate) metrics: Arc<OperationMetrics>,
+    pub(crate) breaker: Breaker,
 }
 
 /// What a plugin's operations are as those of an integration.
@@ -62,6 +65,7 @@ pub(super) fn serve(reflection: &Reflection, calls: &Calls) -> Vec<ServedCapabil
                     operation: operation.clone(),
                     action: operation.action().into(),
                     metrics: calls.of(&short, &operation.name),
+                    breaker: Breaker::default(),
                 })
                 .collect(),
             short,

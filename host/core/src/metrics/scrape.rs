@@ -145,6 +145,28 @@ fn guests(encoder: &mut DescriptorEncoder<'_>, view: &View) -> fmt::Result {
             counter(m, &[("integration", &*integration.name)], traps)
         })
     })?;
+    family(encoder, "limit_hits", "Limits that guests ran into, by limit", MetricType::Counter, &mut |m| {
+        each(view, |integration| {
+            for (limit, hits) in integration.live.bounds.counts() {
+                counter(m, &[("integration", &*integration.name), ("limit", limit)], hits)?;
+            }
+            Ok(())
+        })
+    })?;
+    family(encoder, "breaker_open", "1 for each operation that is not run for a while", MetricType::Gauge, &mut |m| {
+        each(view, |integration| {
+            let capabilities = integration.runtime.iter().flat_map(|runtime| &runtime.capabilities);
+            let mut open = capabilities.flat_map(|c| c.operations.iter().map(move |o| (&c.short, o)));
+            open.by_ref().filter(|(_, o)| o.breaker.is_open()).try_for_each(|(capability, served)| {
+                let labels = [
+                    ("integration", &*integration.name),
+                    ("capability", &**capability),
+                    ("operation", &*served.operation.name),
+                ];
+                gauge(m, &labels, 1)
+            })
+        })
+    })?;
     let pools: [PoolCounter; 3] = [
         ("pool_created", "Instances made", |stats| stats.created),
         ("pool_discarded", "Instances dropped because their call failed", |stats| stats.discarded),

@@ -26,7 +26,13 @@ pub(super) async fn prepare(shared: &Shared, inspected: Inspected, file: Bytes) 
     let code = load(&shared.engine, inspected.clone(), file).await?;
     let manifest = &inspected.package.manifest;
     let tracks = Arc::default();
-    let pool = sandbox(&code, &manifest.plugin.name, "{}".to_owned(), limits::of(&manifest.limits), &tracks);
+    let pool = sandbox(
+        &code,
+        &manifest.plugin.name,
+        "{}".to_owned(),
+        limits::of_calls(&limits::unset(&manifest.limits)),
+        &tracks,
+    );
     let context = CallContext::new("lifecycle.describe", DESCRIBE);
     let _tracked = tracks.begin(context.id, false);
     let said = pool.describe(context).await.map_err(|error| {
@@ -48,7 +54,7 @@ pub(super) async fn prepare(shared: &Shared, inspected: Inspected, file: Bytes) 
 }
 
 async fn load(engine: &Arc<Engine>, inspected: Inspected, file: Bytes) -> Result<Code> {
-    let plugin = engine.load(file).await.map_err(faults::engine)?;
+    let plugin = engine.load_hashed(file, *inspected.package.digest.as_bytes()).await.map_err(faults::engine)?;
     let schema = Schema::new(&inspected.package.manifest.config)?;
     Ok(Code { plugin, schema, reflection: inspected.reflection, wit: inspected.package.wit.clone() })
 }
@@ -70,7 +76,7 @@ pub(crate) fn sandbox(
         config: config.into(),
         outbound: nothing.clone(),
         state: nothing,
-        log: Arc::new(GuestLog { integration: name.into(), tracks: tracks.clone() }),
+        log: Arc::new(GuestLog::unheard(name.into(), tracks.clone())),
     };
     Pool::new(code.plugin.clone(), services, limits)
 }

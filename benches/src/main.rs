@@ -1,0 +1,87 @@
+//! Jackfield side by side with what it is compared to: each row of the table is measured in turn with its rivals, round
+//! by round, in one run, so that whatever else the machine does meets all of them alike.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints a table")]
+
+mod bare;
+mod calls;
+mod echo;
+mod extism;
+mod grpc;
+mod http;
+mod memory;
+mod neighbour;
+mod race;
+mod start;
+mod table;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use table::Table;
+
+/// As in the program that is shipped.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const USAGE: &str = "\
+usage: jackfield-bench [--quick] [GROUP…]
+
+Groups: calls, parts, callers, rest, start, memory, neighbour; all of them where none is named.
+--quick: fewer rounds, to see that everything runs.
+The last line is JSON.";
+
+fn main() -> ExitCode {
+    // This program again, as the other side of a comparison.
+    let mut words = std::env::args().skip(1);
+    let ended = match words.next().as_deref() {
+        Some("__compile") => return jackfield_core::serve_compilations(),
+        Some("__grpc") => grpc::serve(words.next().unwrap_or_default()),
+        Some("__memory") => memory::child(words),
+        Some("--help" | "-h") => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => run(std::env::args().skip(1).collect()),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("jackfield-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(mut words: Vec<String>) -> Result<()> {
+    let quick = words.iter().any(|word| word == "--quick");
+    words.retain(|word| word != "--quick");
+    let wanted = |group: &str| words.is_empty() || words.iter().any(|word| word == group);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut table = Table::default();
+    runtime.block_on(async {
+        if wanted("calls") {
+            calls::one(&mut table, quick).await?;
+        }
+        if wanted("parts") {
+            calls::parts(&mut table, quick).await?;
+        }
+        if wanted("callers") {
+            calls::many(&mut table, quick).await?;
+        }
+        if wanted("rest") {
+            http::rest(&mut table, quick).await?;
+        }
+        if wanted("start") {
+            start::all(&mut table, quick).await?;
+        }
+        if wanted("memory") {
+            memory::all(&mut table, quick).await?;
+        }
+        if wanted("neighbour") {
+            neighbour::all(&mut table, quick).await?;
+        }
+        anyhow::Ok(())
+    })?;
+    println!("{}", table.json());
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! What of an integration outlives its changes: how it is, what is counted, what runs.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use jackfield_engine::{CallError, Limit};
+
+use crate::{
+    EventKind,
+    bounds::{Bound, Bounds, Throttle},
+    events::Events,
+    guest_log::clean,
+    health::Health,
+    metrics::Calls,
+    track::Tracks,
+};
+
+/// What outlives an integration's changes.
+#[derive(Debug)]
+pub(crate) struct Live {
+    name: Arc<str>,
+    plugin: Arc<str>,
+    events: Events,
+    pub(crate) health: Health,
+    pub(crate) calls: Calls,
+    pub(crate) tracks: Arc<Tracks>,
+    pub(crate) bounds: Arc<Bounds>,
+    /// Crashes, those by an exceeded limit among them.
+    pub(crate) traps: AtomicU64,
+    crash_told: Throttle,
+}
+
+impl Live {
+    pub(super) fn new(name: Arc<str>, plugin: &str, events: &Events) -> Arc<Self> {
+        let plugin: Arc<str> = plugin.into();
+        Arc::new(Self {
+            health: Health::unknown(),
+            calls: Calls::default(),
+            tracks: Arc::default(),
+            bounds: Arc::new(Bounds::new(name.clone(), plugin.clone(), events.clone())),
+            traps: AtomicU64::new(0),
+            crash_told: Throttle::default(),
+            name,
+            plugin,
+            events: events.clone(),
+        })
+    }
+
+    /// Counts what a failed call ran into and tells of it. Returns whether the guest crashed, whatever it was asked.
+    pub(crate) fn failed(&self, action: &str, error: &CallError) -> bool {
+        let what = || format!("`{action}`: {error}");
+        match error {
+            CallError::Exceeded { limit, .. } => self.bounds.hit(Bound::Guest(*limit), what),
+            CallError::DeadlineExceeded => self.bounds.hit(Bound::Deadline, what),
+            CallError::Busy { .. } => self.bounds.hit(Bound::Concurrency, what),
+            _ => {}
+        }
+        if !error.is_guest_fault() {
+            return false;
+        }
+        self.traps.fetch_add(1, Ordering::Relaxed);
+        if matches!(error, CallError::Trap { .. }) && self.crash_told.may_tell() {
+            self.tell(EventKind::GuestFault, &what());
+        }
+        // How much was asked for decides whether these are run into.
+        !matches!(error, CallError::Exceeded { limit: Limit::Result | Limit::Copies, .. })
+    }
+
+    /// Tells of something that happened to the integration.
+    pub(crate) fn tell(&self, kind: EventKind, message: &str) {
+        self.events.emit(kind, Some(&self.name), Some(&self.plugin), clean(message));
+    }
+}
