@@ -1,14 +1,11 @@
 //! The bounds an integration runs into: each is counted, and told as an event once a second at most, since a guest that
 //! runs into one does so again and again.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, AtomicU64, Ordering},
-};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use jackfield_engine::Limit;
 
-use crate::{EventKind, clock::now_ms, events::Events, guest_log::clean};
+use crate::{EventKind, clock::now_ms, events::Teller};
 
 /// The least time between two events about one bound of one integration, in milliseconds.
 const TELL_AGAIN_MS: u64 = 1000;
@@ -63,15 +60,13 @@ impl Bound {
 /// Which bounds one integration has run into, and how often.
 #[derive(Debug)]
 pub(crate) struct Bounds {
-    integration: Arc<str>,
-    plugin: Arc<str>,
-    events: Events,
+    teller: Teller,
     hits: [(AtomicU64, Throttle); Limit::ALL.len() + Bound::OTHERS.len()],
 }
 
 impl Bounds {
-    pub(crate) fn new(integration: Arc<str>, plugin: Arc<str>, events: Events) -> Self {
-        Self { integration, plugin, events, hits: Default::default() }
+    pub(crate) fn new(teller: Teller) -> Self {
+        Self { teller, hits: Default::default() }
     }
 
     /// The integration ran into a bound; `what` says where, for the event.
@@ -79,8 +74,7 @@ impl Bounds {
         let Some((count, told)) = self.hits.get(bound.index()) else { return };
         count.fetch_add(1, Ordering::Relaxed);
         if told.may_tell() {
-            let message = clean(&format!("{} limit: {}", bound.as_str(), what()));
-            self.events.emit(EventKind::LimitExceeded, Some(&self.integration), Some(&self.plugin), message);
+            self.teller.tell(EventKind::LimitExceeded, &format!("{} limit: {}", bound.as_str(), what()));
         }
     }
 
@@ -114,12 +108,13 @@ impl Throttle {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::Events;
 
     #[test]
     fn every_hit_is_counted_and_told_once_a_second_by_bound() {
         let events = Events::new();
         let mut listener = events.subscribe();
-        let bounds = Bounds::new("wild".into(), "unruly".into(), events);
+        let bounds = Bounds::new(Teller { integration: "wild".into(), plugin: "unruly".into(), events });
         for _ in 0..10 {
             bounds.hit(Bound::Log, || "too much said".into());
             bounds.hit(Bound::Guest(Limit::Cpu), || "too much thought".into());

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::broadcast;
 
-use crate::{Event, EventKind, clock::now_ms};
+use crate::{Event, EventKind, clock::now_ms, guest_log::clean};
 
 /// Events that a listener may lag behind.
 const CAPACITY: usize = 1024;
@@ -41,6 +41,21 @@ impl Events {
             plugin: owned(plugin),
             message,
         });
+    }
+}
+
+/// The events of one integration.
+#[derive(Clone, Debug)]
+pub(crate) struct Teller {
+    pub(crate) integration: Arc<str>,
+    pub(crate) plugin: Arc<str>,
+    pub(crate) events: Events,
+}
+
+impl Teller {
+    /// Tells of something that happened to the integration, in a line that may hold a guest's words.
+    pub(crate) fn tell(&self, kind: EventKind, message: &str) {
+        self.events.emit(kind, Some(&self.integration), Some(&self.plugin), clean(message));
     }
 }
 

@@ -140,11 +140,13 @@ mod tests {
     use jackfield_store::MemoryStore;
 
     use super::*;
+    use crate::events::{Events, Teller};
 
     async fn state(store: &Arc<MemoryStore>, incarnation: &str) -> GuestState {
         store.commit(vec![Mutation::set(Bucket::Meta, marker(incarnation), "")]).await.unwrap();
         let (store, incarnation) = (store.clone(), incarnation.to_owned());
-        let bounds = Arc::new(Bounds::new("test".into(), "test".into(), crate::events::Events::new()));
+        let teller = Teller { integration: "test".into(), plugin: "test".into(), events: Events::new() };
+        let bounds = Arc::new(Bounds::new(teller));
         GuestState { store, incarnation, max_bytes: 100, tracks: Arc::default(), bounds, turn: Default::default() }
     }
 

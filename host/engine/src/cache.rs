@@ -2,9 +2,9 @@
 //!
 //! Compiled code is trusted code: whoever can change it runs outside the sandbox. So each entry carries a MAC under a key
 //! that only this host's user can read, over what it was compiled from and for (component digest, engine configuration,
-//! wasmtime version, processor features); it is checked through the very file handle that is then mapped. An entry that is damaged, foreign or for
-//! another configuration is compiled anew and replaced, never loaded. The cache is never the only copy of anything:
-//! every failure to read or write it costs time and a warning, no more.
+//! wasmtime version, processor features); it is checked through the very file handle that is then mapped. An entry that
+//! is damaged, foreign or for another configuration is compiled anew and replaced, never loaded. The cache is never the
+//! only copy of anything: every failure to read or write it costs time and a warning, no more.
 
 use std::{
     fs::{self, File},

@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -17,8 +17,8 @@ use wasmtime::{
 };
 
 use crate::{
-    EngineConfig, EngineError, GuestState, Plugin, background::Background, cache::Cache, compile, compile::Compiler,
-    linker, meter, pool::Pool, slots::Slots,
+    EngineConfig, EngineError, GuestState, Plugin, background::Background, cache::Cache, clock, compile,
+    compile::Compiler, linker, meter, pool::Pool, slots::Slots,
 };
 
 /// How often guests are asked to yield: so long may the first slice of a long call hold a thread that others wait for, and
@@ -52,9 +52,8 @@ pub struct Engine {
     pub(crate) pools: Mutex<Vec<Weak<Pool>>>,
     pub(crate) slots: Arc<Slots>,
     pub(crate) background: Background,
-    /// When room was last made, in milliseconds since the engine's start.
+    /// When room was last made, in milliseconds of the clock; 0 before the first time.
     made_room: AtomicU64,
-    started: Instant,
     stop: Arc<AtomicBool>,
     stats: Counters,
 }
@@ -105,7 +104,6 @@ impl Engine {
             slots: Slots::new(usize::try_from(config.max_instances).unwrap_or(usize::MAX)),
             background: Background::default(),
             made_room: AtomicU64::new(0),
-            started: Instant::now(),
             stop,
             stats: Counters::default(),
         }))
@@ -197,7 +195,7 @@ impl Engine {
 
     /// Drops warm instances for the sake of calls that wait for one, unless that was done a moment ago.
     pub(crate) fn make_room(&self) {
-        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let now = clock::now_ms();
         let last = self.made_room.load(Ordering::Relaxed);
         let due = now.saturating_sub(last) >= MAKE_ROOM_MS || last == 0;
         if due && self.made_room.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {

@@ -24,6 +24,7 @@ mod background;
 mod bindings;
 mod cache;
 mod call;
+mod clock;
 mod compile;
 mod config;
 mod context;

@@ -8,20 +8,16 @@
 //! there the thread's own processor clock is read (a system call): a guest does not pay for the time it had to wait.
 
 use std::{
-    sync::{
-        LazyLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     task::Poll,
     time::{Duration, Instant},
 };
 
-/// What instants are counted from: an atomic holds a number, not an [`Instant`].
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+use crate::clock::{now_ms, now_ns, ns_at};
 
-/// Nanoseconds since the first call of this process; never 0, which stands for "no poll is under way".
+/// Nanoseconds by the wall; never 0, which stands for "no poll is under way".
 fn wall_ns() -> u64 {
-    u64::try_from(START.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1)
+    now_ns().max(1)
 }
 
 /// Nanoseconds of processor time of this thread; never 0.
@@ -42,7 +38,7 @@ static COARSE_MS: AtomicU64 = AtomicU64::new(0);
 
 /// Sets the coarse clock. Each engine's clock does so at every tick.
 pub(crate) fn tick() {
-    COARSE_MS.fetch_max(u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    COARSE_MS.fetch_max(now_ms(), Ordering::Relaxed);
 }
 
 /// By the coarse clock, a poll that took this long was long: two ticks, and what a tick may be late by.
@@ -67,8 +63,7 @@ impl Meter {
     /// The meter of a call that is polled for the first time at this moment, more or less: so that the clock need not be
     /// read again.
     pub(crate) fn starting(at: Instant) -> Self {
-        let at = u64::try_from(at.saturating_duration_since(*START).as_nanos()).unwrap_or(u64::MAX).max(1);
-        Self { first: AtomicU64::new(at), ..Self::default() }
+        Self { first: AtomicU64::new(ns_at(at).max(1)), ..Self::default() }
     }
 
     /// The clock, which is the same from the beginning of a poll to its end.

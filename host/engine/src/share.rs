@@ -4,22 +4,18 @@
 //! at once, a slice (a tick of the engine's clock) each, so however many calls one integration has, it counts as one among
 //! the others.
 
-use std::{
-    sync::{
-        Arc, LazyLock,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
-    time::{Duration, Instant},
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 use tokio::sync::Semaphore;
 
-use crate::background::processors;
+use crate::{background::processors, clock::now_ms};
 
-/// How long an integration that had a long call is expected to have another: those begin in the background.
-const MEMORY: Duration = Duration::from_secs(10);
-
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+/// How long an integration that had a long call is expected to have another, in milliseconds: those begin in the
+/// background.
+const MEMORY_MS: u64 = 10_000;
 
 /// What one integration uses of the engine.
 #[derive(Debug)]
@@ -28,7 +24,7 @@ pub(crate) struct Share {
     pub(crate) turns: Arc<Semaphore>,
     /// Instances alive.
     pub(crate) instances: AtomicUsize,
-    /// Until when calls begin in the background, in milliseconds since `START`.
+    /// Until when calls begin in the background, by the engine's clock, in milliseconds.
     long_until: AtomicU64,
 }
 
@@ -43,18 +39,14 @@ impl Share {
 
     /// A call took long, or is of a kind that costs the others as much.
     pub(crate) fn was_long(&self) {
-        self.long_until.store(millis(START.elapsed() + MEMORY), Ordering::Relaxed);
+        self.long_until.store(now_ms() + MEMORY_MS, Ordering::Relaxed);
     }
 
     /// Whether the next call is expected to take long.
     pub(crate) fn expects_long(&self) -> bool {
         let until = self.long_until.load(Ordering::Relaxed);
-        until != 0 && millis(START.elapsed()) < until
+        until != 0 && now_ms() < until
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

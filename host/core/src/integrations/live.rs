@@ -10,8 +10,7 @@ use jackfield_engine::{CallError, Limit};
 use crate::{
     EventKind,
     bounds::{Bound, Bounds, Throttle},
-    events::Events,
-    guest_log::clean,
+    events::{Events, Teller},
     health::Health,
     metrics::Calls,
     track::Tracks,
@@ -20,9 +19,7 @@ use crate::{
 /// What outlives an integration's changes.
 #[derive(Debug)]
 pub(crate) struct Live {
-    name: Arc<str>,
-    plugin: Arc<str>,
-    events: Events,
+    teller: Teller,
     pub(crate) health: Health,
     pub(crate) calls: Calls,
     pub(crate) tracks: Arc<Tracks>,
@@ -34,17 +31,15 @@ pub(crate) struct Live {
 
 impl Live {
     pub(super) fn new(name: Arc<str>, plugin: &str, events: &Events) -> Arc<Self> {
-        let plugin: Arc<str> = plugin.into();
+        let teller = Teller { integration: name, plugin: plugin.into(), events: events.clone() };
         Arc::new(Self {
             health: Health::unknown(),
             calls: Calls::default(),
             tracks: Arc::default(),
-            bounds: Arc::new(Bounds::new(name.clone(), plugin.clone(), events.clone())),
+            bounds: Arc::new(Bounds::new(teller.clone())),
             traps: AtomicU64::new(0),
             crash_told: Throttle::default(),
-            name,
-            plugin,
-            events: events.clone(),
+            teller,
         })
     }
 
@@ -70,6 +65,6 @@ impl Live {
 
     /// Tells of something that happened to the integration.
     pub(crate) fn tell(&self, kind: EventKind, message: &str) {
-        self.events.emit(kind, Some(&self.name), Some(&self.plugin), clean(message));
+        self.teller.tell(kind, message);
     }
 }
