@@ -7,6 +7,7 @@ mod calls;
 mod echo;
 mod extism;
 mod grpc;
+mod hostile;
 mod http;
 mod memory;
 mod neighbour;
@@ -37,6 +38,8 @@ fn main() -> ExitCode {
         Some("__compile") => return jackfield_core::serve_compilations(),
         Some("__grpc") => grpc::serve(words.next().unwrap_or_default()),
         Some("__memory") => memory::child(words),
+        Some("__outside") => hostile::outside(),
+        Some("__hostile") => hostile::clients(words),
         Some("--help" | "-h") => {
             println!("{USAGE}");
             Ok(())

@@ -3,22 +3,16 @@
 use std::{
     net::SocketAddr,
     process::Stdio,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
     time::{Duration, Instant},
 };
 
 use anyhow::Result;
 use bytes::Bytes;
-use tokio::{
-    net::TcpListener,
-    process::{Child, Command},
-};
+use tokio::process::{Child, Command};
 
 use crate::{
     echo,
+    hostile::{Hostile, Outside, WAYS},
     http::{connect, send},
     race::percentile,
     table::Table,
@@ -26,71 +20,65 @@ use crate::{
 
 const GROUP: &str = "neighbour";
 
-/// Ways to misbehave: the operation and its parameters.
-const WAYS: [(&str, &str); 12] = [
-    ("spin", "{}"),
-    ("recurse", "{}"),
-    ("descend", r#"{"depth":10000000}"#),
-    ("creep", "{}"),
-    ("grow", r#"{"mib":1500}"#),
-    ("crowd", r#"{"count":10000000}"#),
-    ("long", r#"{"bytes":30000000}"#),
-    ("lie", r#"{"bytes":1073741824}"#),
-    ("chatter", r#"{"length":4000}"#),
-    ("hammer", r#"{"path":"/x"}"#),
-    ("hoard", r#"{"path":"/x"}"#),
-    ("fill", r#"{"options":{}}"#),
-];
-
 /// All of it.
 pub(crate) async fn all(table: &mut Table, quick: bool) -> Result<()> {
     let time = Duration::from_millis(if quick { 500 } else { 4000 });
     let server = Server::start().await?;
     server.post("/v1/integrations", r#"{"name":"healthy","plugin":"echo"}"#.into()).await?;
-    let outside = TcpListener::bind("127.0.0.1:0").await?;
-    let url = format!("http://{}", outside.local_addr()?);
-    tokio::spawn(answer_all(outside));
+    let outside = Outside::start().await?;
     let crowd = if quick { 10 } else { 100 };
     for n in 0..crowd {
-        let new = serde_json::json!({"name": format!("wild-{n}"), "plugin": "unruly", "config": {"url": url}});
+        let new = serde_json::json!({"name": format!("wild-{n}"), "plugin": "unruly", "config": {"url": outside.url}});
         server.post("/v1/integrations", new.to_string().into()).await?;
     }
-    let alone = server.healthy(time).await?;
-    report(table, "alone", &alone, &alone);
-    for (operation, params) in WAYS {
-        let hostile = Hostile::start(server.address, 0..1, &[(operation, params)], 4);
+    // Before each way the server is alone for a while; all of that is what the ways are held against.
+    let mut alone = Latencies::default();
+    let mut cases = Vec::new();
+    for (way, (operation, _)) in WAYS.iter().enumerate() {
+        alone.add(server.healthy(time / 2).await?);
+        let hostile = Hostile::start(server.address, 1, Some(way), 4)?;
         tokio::time::sleep(Duration::from_millis(300)).await;
         let beside = server.healthy(time).await?;
-        let calls = hostile.stop().await;
-        report(table, &format!("beside {operation} x 4 ({calls})"), &beside, &alone);
+        cases.push((format!("beside {operation} x 4 ({})", hostile.stop().await?), beside));
     }
-    let hostile = Hostile::start(server.address, 0..crowd, &WAYS, 2);
+    alone.add(server.healthy(time / 2).await?);
+    let hostile = Hostile::start(server.address, crowd, None, 2)?;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let beside = server.healthy(time * 2).await?;
-    let calls = hostile.stop().await;
-    report(table, &format!("beside {crowd} hostile ({calls})"), &beside, &alone);
+    cases.push((format!("beside {crowd} hostile ({})", hostile.stop().await?), beside));
+
+    let p99 = percentile(&mut alone.calls, 99);
+    cases.insert(0, ("alone".to_owned(), alone));
+    for (case, mut latencies) in cases {
+        latencies.report(table, &case, p99);
+    }
     Ok(())
 }
 
-/// Microseconds of calls and of health checks.
+/// Microseconds of calls, and of the slowest health check.
+#[derive(Default)]
 struct Latencies {
-    p50: f64,
-    p99: f64,
-    worst: f64,
+    calls: Vec<f64>,
     health_worst: f64,
-    calls: usize,
 }
 
-fn report(table: &mut Table, case: &str, now: &Latencies, alone: &Latencies) {
-    let note = format!(
-        "{:.2} x alone; p50 {:.0} us, worst {:.1} ms, health worst {:.1} ms, {} calls",
-        now.p99 / alone.p99,
-        now.p50,
-        now.worst / 1000.0,
-        now.health_worst / 1000.0,
-        now.calls
-    );
-    table.add(GROUP, case, "healthy p99", now.p99, "us", &note);
+impl Latencies {
+    fn add(&mut self, more: Self) {
+        self.calls.extend(more.calls);
+        self.health_worst = self.health_worst.max(more.health_worst);
+    }
+
+    fn report(&mut self, table: &mut Table, case: &str, alone: f64) {
+        let (p50, p99) = (percentile(&mut self.calls, 50), percentile(&mut self.calls, 99));
+        let note = format!(
+            "{:.2} x alone; p50 {p50:.0} us, worst {:.1} ms, health worst {:.1} ms, {} calls",
+            p99 / alone,
+            percentile(&mut self.calls, 100) / 1000.0,
+            self.health_worst / 1000.0,
+            self.calls.len()
+        );
+        table.add(GROUP, case, "healthy p99", p99, "us", &note);
+    }
 }
 
 struct Server {
@@ -134,17 +122,14 @@ impl Server {
         let end = Instant::now() + time;
         let health = tokio::spawn(health(self.address, end));
         let mut sender = connect(self.address).await?;
-        let mut all = Vec::new();
+        let mut calls = Vec::new();
         while Instant::now() < end {
             let start = Instant::now();
             send(&mut sender, "/v1/integrations/healthy/echo/note", echo::note_json()).await?;
-            all.push(start.elapsed().as_secs_f64() * 1e6);
+            calls.push(start.elapsed().as_secs_f64() * 1e6);
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        let calls = all.len();
-        let (p50, p99) = (percentile(&mut all, 50), percentile(&mut all, 99));
-        let worst = all.last().copied().unwrap_or(f64::NAN);
-        Ok(Latencies { p50, p99, worst, health_worst: health.await??, calls })
+        Ok(Latencies { calls, health_worst: health.await?? })
     }
 }
 
@@ -160,57 +145,4 @@ async fn health(address: SocketAddr, end: Instant) -> Result<f64> {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     Ok(worst)
-}
-
-/// Callers that make guests misbehave, until they are stopped.
-struct Hostile {
-    stop: Arc<AtomicBool>,
-    calls: Arc<AtomicU64>,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
-}
-
-impl Hostile {
-    fn start(
-        address: SocketAddr,
-        which: std::ops::Range<usize>,
-        ways: &[(&'static str, &'static str)],
-        callers: usize,
-    ) -> Self {
-        let (stop, calls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let mut tasks = Vec::new();
-        for n in which {
-            for caller in 0..callers {
-                let Some((operation, params)) = ways.get((n + caller) % ways.len()).copied() else { continue };
-                let (stop, calls) = (stop.clone(), calls.clone());
-                tasks.push(tokio::spawn(async move {
-                    let path = format!("/v1/integrations/wild-{n}/unruly/{operation}");
-                    while !stop.load(Ordering::Relaxed) {
-                        // It fails, of course; a new connection each time.
-                        if let Ok(mut sender) = connect(address).await {
-                            let _ = send(&mut sender, &path, params.into()).await;
-                        }
-                        calls.fetch_add(1, Ordering::Relaxed);
-                        // Not a test of the kernel's accept queue; also an open breaker answers at once.
-                        tokio::time::sleep(Duration::from_millis(5)).await;
-                    }
-                }));
-            }
-        }
-        Self { stop, calls, tasks }
-    }
-
-    async fn stop(self) -> u64 {
-        self.stop.store(true, Ordering::Relaxed);
-        for task in self.tasks {
-            task.abort();
-            let _ = task.await;
-        }
-        self.calls.load(Ordering::Relaxed)
-    }
-}
-
-/// An outside system that answers everything.
-async fn answer_all(listener: TcpListener) {
-    let router = axum::Router::new().fallback(async || "hello");
-    let _ = axum::serve(listener, router).await;
 }

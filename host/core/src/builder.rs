@@ -96,7 +96,11 @@ impl HostBuilder {
         let (data_dir, announce, compiler) = (self.data_dir, self.announce, self.compiler);
         let open = move || -> Result<(Arc<dyn Store>, Arc<Engine>)> {
             let store: Arc<dyn Store> = match data_dir {
-                Some(dir) => Arc::new(SqliteStore::open(&dir, announce.as_deref()).map_err(faults::store)?),
+                Some(dir) => {
+                    // One integration that writes without end keeps that thread busy: no call is to wait for it.
+                    let store = SqliteStore::open_with(&dir, announce.as_deref(), || jackfield_engine::give_way(0));
+                    Arc::new(store.map_err(faults::store)?)
+                }
                 None => Arc::new(MemoryStore::new()),
             };
             let engine = Engine::new(EngineConfig { cache_dir, compiler, ..EngineConfig::default() });

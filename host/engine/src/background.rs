@@ -5,6 +5,8 @@ use std::{sync::OnceLock, thread::available_parallelism};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
+use crate::give_way;
+
 /// How far the threads' priority is lowered (nice value; 0 is normal, 19 the lowest): a tenth of a normal thread's share
 /// when both want the processor, so long work is slowed by short work but never starved.
 const NICENESS: i32 = 10;
@@ -22,7 +24,7 @@ impl Background {
             let built = Builder::new_multi_thread()
                 .worker_threads(processors())
                 .thread_name("jackfield-long")
-                .on_thread_start(lower_priority)
+                .on_thread_start(|| give_way(NICENESS))
                 .build();
             built
                 .inspect_err(|error| tracing::warn!(%error, "no threads for long calls; they run among the others"))
@@ -44,14 +46,4 @@ impl Drop for Background {
 /// Processors that this process may use.
 pub(crate) fn processors() -> usize {
     available_parallelism().map_or(1, std::num::NonZero::get)
-}
-
-/// On Linux a nice value belongs to a thread; elsewhere to the process, and is left alone.
-fn lower_priority() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::debug!(%error, "the priority of a thread cannot be lowered");
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = NICENESS;
 }

@@ -108,7 +108,7 @@ impl GuestState {
         store.set_epoch_deadline(1);
         let cpu = limits.cpu;
         store.epoch_deadline_callback(move |store| {
-            if store.data().meter.used() > cpu { Err(OutOfCpu.into()) } else { Ok(UpdateDeadline::Yield(1)) }
+            if store.data().meter.is_over(cpu) { Err(OutOfCpu.into()) } else { Ok(UpdateDeadline::Yield(1)) }
         });
         store
     }

@@ -40,6 +40,7 @@ mod meter;
 mod plugin;
 mod pool;
 mod running;
+mod schedule;
 pub mod services;
 mod share;
 mod slots;
@@ -54,6 +55,7 @@ pub use guest::{Guest, GuestState};
 pub use limit::Limit;
 pub use plugin::Plugin;
 pub use pool::{Pool, PoolStats};
+pub use schedule::give_way;
 pub use services::{
     DeleteMutation, LogLevel, LogSink, Outbound, OutboundBody, OutboundRequest, OutboundResponse, Services,
     SetMutation, StateExpect, StateItem, StateMutation, StateStore, Versioned,

@@ -4,8 +4,10 @@
 //! a tick. So the time inside each `poll` of a call's future is added up, and the epoch callback compares the sum with the
 //! budget: a waiting guest costs nothing, a spinning one is stopped within a tick of its limit.
 //!
-//! Short calls are timed with the wall clock, which is cheap to read. Long ones run on threads that give way to others, so
-//! there the thread's own processor clock is read (a system call): a guest does not pay for the time it had to wait.
+//! Calls are timed by the wall at first, which is cheap to read; nearly all are over before that matters. But a thread that
+//! waited for a processor looks the same by the wall as one that computed. So whoever seems to take long is timed by the
+//! thread's own processor clock from then on (a system call), and only by that clock is a call long, or over its budget: on
+//! a busy machine nobody pays for the others.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
@@ -41,8 +43,14 @@ pub(crate) fn tick() {
     COARSE_MS.fetch_max(now_ms(), Ordering::Relaxed);
 }
 
-/// By the coarse clock, a poll that took this long was long: two ticks, and what a tick may be late by.
-const LONG_POLL_MS: u64 = 15;
+/// By the coarse clock, a poll that took this long may have been long: two ticks, and what a tick may be late by.
+const LATE_MS: u64 = 15;
+
+/// What a call may be charged by the wall, in nanoseconds: two ticks, between which a guest that computes has yielded.
+const MOST_BY_WALL_NS: u64 = 10_000_000;
+
+/// The processor time within which a call is short. The clock's tick bounds how much later the guest yields.
+pub(crate) const SHORT: Duration = Duration::from_millis(2);
 
 /// How much processor time a call has used. Written by the future that is polled and read by the epoch callback within
 /// that poll, so relaxed ordering suffices.
@@ -53,10 +61,14 @@ pub(crate) struct Meter {
     polled_at: AtomicU64,
     /// When the first poll begins, where that is known; 0 after it.
     first: AtomicU64,
+    /// It is timed by the thread's own clock.
+    exact: AtomicBool,
+    /// What was spent when that began.
+    by_wall_ns: AtomicU64,
     /// The call knows that what comes next takes long.
     long: AtomicBool,
-    /// It runs where it may be made to wait for a processor.
-    background: AtomicBool,
+    /// The last poll took long by the wall, and nobody knows whether it computed.
+    late: AtomicBool,
 }
 
 impl Meter {
@@ -66,14 +78,27 @@ impl Meter {
         Self { first: AtomicU64::new(ns_at(at).max(1)), ..Self::default() }
     }
 
-    /// The clock, which is the same from the beginning of a poll to its end.
-    fn now(&self) -> u64 {
-        if self.background.load(Ordering::Relaxed) { thread_ns() } else { wall_ns() }
+    /// The meter of a call of which more should be known than of most.
+    pub(crate) fn exact() -> Self {
+        Self { exact: AtomicBool::new(true), ..Self::default() }
     }
 
-    /// From the next poll on it may be made to wait for a processor.
-    pub(crate) fn move_to_background(&self) {
-        self.background.store(true, Ordering::Relaxed);
+    fn is_exact(&self) -> bool {
+        self.exact.load(Ordering::Relaxed)
+    }
+
+    /// The clock, which is the same from the beginning of a poll to its end.
+    fn now(&self) -> u64 {
+        if self.is_exact() { thread_ns() } else { wall_ns() }
+    }
+
+    /// From the next poll on, only what it computes is counted.
+    pub(crate) fn be_exact(&self) {
+        if !self.exact.swap(true, Ordering::Relaxed) {
+            let spent = self.spent_ns.load(Ordering::Relaxed).min(MOST_BY_WALL_NS);
+            self.spent_ns.store(spent, Ordering::Relaxed);
+            self.by_wall_ns.store(spent, Ordering::Relaxed);
+        }
     }
 
     /// Runs one poll on the clock.
@@ -83,29 +108,40 @@ impl Meter {
             0 => self.now(),
             first => {
                 self.first.store(0, Ordering::Relaxed);
-                if self.background.load(Ordering::Relaxed) { thread_ns() } else { first }
+                if self.is_exact() { thread_ns() } else { first }
             }
         };
         self.polled_at.store(start, Ordering::Relaxed);
         let polled = poll();
         self.polled_at.store(0, Ordering::Relaxed);
-        if polled.is_pending() {
-            self.spent_ns.fetch_add(self.now().saturating_sub(start), Ordering::Relaxed);
-        } else if COARSE_MS.load(Ordering::Relaxed).saturating_sub(coarse) >= LONG_POLL_MS {
-            // The call is over, and most calls are with their first poll: reading the clock once more would be a tenth
-            // of their price.
-            self.long.store(true, Ordering::Relaxed);
+        if polled.is_pending() || self.is_exact() {
+            let spent = self.now().saturating_sub(start);
+            let before = self.spent_ns.fetch_add(spent, Ordering::Relaxed);
+            if u128::from(before.saturating_add(spent)) >= SHORT.as_nanos() {
+                self.be_exact();
+            }
+        } else {
+            // The call is over, and most calls are with their first poll: reading the clock once more would be a tenth of
+            // their price.
+            let took = COARSE_MS.load(Ordering::Relaxed).saturating_sub(coarse);
+            self.late.store(took >= LATE_MS, Ordering::Relaxed);
         }
         polled
     }
 
     /// Time in finished polls and in the one under way.
-    pub(crate) fn used(&self) -> Duration {
+    fn used_ns(&self) -> u64 {
         let running = match self.polled_at.load(Ordering::Relaxed) {
             0 => 0,
             start => self.now().saturating_sub(start),
         };
-        Duration::from_nanos(self.spent_ns.load(Ordering::Relaxed).saturating_add(running))
+        self.spent_ns.load(Ordering::Relaxed).saturating_add(running)
+    }
+
+    /// Whether the call has computed for longer than this. Never, before that is known for sure: the guest yields at the
+    /// next tick and is timed exactly from then on.
+    pub(crate) fn is_over(&self, budget: Duration) -> bool {
+        self.is_exact() && u128::from(self.used_ns()) > budget.as_nanos()
     }
 
     /// Says that what comes next takes long, and lets the future that is polled act on it.
@@ -115,8 +151,14 @@ impl Meter {
     }
 
     /// Whether the call has computed, or will compute, for longer than a thread that others wait for should give it.
-    pub(crate) fn is_long(&self, bound: Duration) -> bool {
-        self.long.load(Ordering::Relaxed) || self.used() >= bound
+    pub(crate) fn is_long(&self) -> bool {
+        let computed = || self.used_ns().saturating_sub(self.by_wall_ns.load(Ordering::Relaxed));
+        self.long.load(Ordering::Relaxed) || self.is_exact() && u128::from(computed()) >= SHORT.as_nanos()
+    }
+
+    /// Whether it is worth knowing exactly how long the next call takes.
+    pub(crate) fn was_late(&self) -> bool {
+        self.late.load(Ordering::Relaxed)
     }
 }
 
@@ -124,17 +166,53 @@ impl Meter {
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_polls_are_counted_and_the_one_under_way_is() {
-        let meter = Meter::default();
+    fn poll_for(meter: &Meter, work: impl FnOnce()) {
         let _ = meter.time(|| {
-            std::thread::sleep(Duration::from_millis(2));
-            assert!(meter.used() >= Duration::from_millis(2));
+            work();
             Poll::<()>::Pending
         });
-        let used = meter.used();
-        std::thread::sleep(Duration::from_millis(2));
-        assert_eq!(meter.used(), used);
-        assert!(meter.is_long(Duration::from_millis(1)) && !meter.is_long(Duration::from_secs(60)));
+    }
+
+    fn compute(time: Duration) {
+        let end = thread_ns() + u64::try_from(time.as_nanos()).unwrap();
+        while thread_ns() < end {
+            std::hint::spin_loop();
+        }
+    }
+
+    #[test]
+    fn who_computes_for_long_is_long_and_over_its_budget_and_who_waits_is_not() {
+        let (computes, waits) = (Meter::default(), Meter::default());
+        for _ in 0..4 {
+            poll_for(&computes, || compute(Duration::from_millis(5)));
+            poll_for(&waits, || std::thread::sleep(Duration::from_millis(20)));
+        }
+        assert!(computes.is_long() && computes.is_over(Duration::from_millis(15)));
+        assert!(!computes.is_over(Duration::from_secs(1)));
+        assert!(!waits.is_long() && !waits.is_over(Duration::from_millis(15)), "{waits:?}");
+    }
+
+    #[test]
+    fn only_polls_are_counted_and_the_one_under_way_is() {
+        let meter = Meter::exact();
+        poll_for(&meter, || {
+            compute(Duration::from_millis(1));
+            assert!(meter.used_ns() >= 1_000_000);
+        });
+        let used = meter.used_ns();
+        compute(Duration::from_millis(2));
+        assert_eq!(meter.used_ns(), used);
+    }
+
+    #[test]
+    fn a_call_that_is_known_to_become_long_is_long() {
+        let meter = Meter::default();
+        assert!(!meter.is_long());
+        assert!(
+            std::pin::pin!(meter.expect_long())
+                .poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
+                .is_pending()
+        );
+        assert!(meter.is_long());
     }
 }

@@ -161,7 +161,7 @@ impl Pool {
         context: &CallContext,
     ) -> Result<(OwnedSemaphorePermit, Arc<Meter>), CallError> {
         if let Ok(place) = self.places.clone().try_acquire_owned() {
-            return Ok((place, Arc::new(Meter::starting(context.started))));
+            return Ok((place, Arc::new(self.share.meter(context.started))));
         }
         self.counters.waited.fetch_add(1, Ordering::Relaxed);
         let busy = || CallError::Busy { reason: format!("{} calls run already", self.limits.concurrency) };

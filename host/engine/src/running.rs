@@ -1,14 +1,13 @@
 //! A call that runs: on its caller's thread as long as it is short, in the background once it is long.
 //!
 //! Nearly every call is short, and going to another thread would cost it several times what it takes. But a guest that
-//! computes for seconds must not hold a thread that others wait for, so at its first yield after [`SHORT`] its future moves,
+//! computes for seconds must not hold a thread that others wait for, so at its first yield after [`SHORT`](crate::meter::SHORT) its future moves,
 //! whole, to threads of low priority, where the integrations take turns.
 
 use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use pin_project_lite::pin_project;
@@ -20,9 +19,6 @@ use tokio::{
 use tokio_util::sync::PollSemaphore;
 
 use crate::{background::Background, meter::Meter, share::Share};
-
-/// The processor time within which a call is short. The clock's tick bounds how much later the guest yields.
-pub(crate) const SHORT: Duration = Duration::from_millis(2);
 
 type Work<R> = Pin<Box<dyn Future<Output = R> + Send>>;
 
@@ -57,12 +53,21 @@ impl<'a, R: Send + 'static> Running<'a, R> {
         let Place::Here(work) = std::mem::replace(&mut self.place, Place::Gone) else { return };
         self.place = match (self.background.handle(), Handle::try_current()) {
             (Some(background), Ok(home)) => {
-                self.meter.move_to_background();
+                self.meter.be_exact();
                 let turns = PollSemaphore::new(self.share.turns.clone());
                 Place::There(background.spawn(Turns { work, meter: self.meter.clone(), turns, home }))
             }
             _ => Place::Here(work),
         };
+    }
+}
+
+impl<R> Running<'_, R> {
+    /// A long call in the background keeps its integration there: who does nothing else never comes back.
+    fn remember(&self) {
+        if self.meter.is_long() {
+            self.share.was_long();
+        }
     }
 }
 
@@ -73,18 +78,26 @@ impl<R: Send + 'static> Future for Running<'_, R> {
         let this = &mut *self;
         if let Place::Here(work) = &mut this.place {
             let polled = this.meter.time(|| work.as_mut().poll(cx));
-            let long = this.meter.is_long(SHORT);
-            if long {
-                this.share.was_long();
-            }
+            let long = this.meter.is_long();
             match polled {
-                Poll::Pending if long => this.go(),
-                polled => return polled,
+                Poll::Pending if long => {
+                    this.share.was_long();
+                    this.go();
+                }
+                Poll::Pending => return Poll::Pending,
+                ready => {
+                    this.share.ended(&this.meter, long);
+                    return ready;
+                }
             }
         }
         match &mut this.place {
             Place::There(task) => match ready!(Pin::new(task).poll(cx)) {
-                Ok(result) => Poll::Ready(result),
+                Ok(result) => {
+                    this.place = Place::Gone;
+                    this.remember();
+                    Poll::Ready(result)
+                }
                 Err(error) => match error.try_into_panic() {
                     Ok(panic) => std::panic::resume_unwind(panic),
                     // Only `drop` aborts the task, and the runtime ends with the engine, which the caller holds.
@@ -101,6 +114,7 @@ impl<R> Drop for Running<'_, R> {
     fn drop(&mut self) {
         if let Place::There(task) = &self.place {
             task.abort();
+            self.remember();
         }
     }
 }
@@ -142,7 +156,7 @@ impl<F: Future> Future for InTurn<'_, F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _turn = match this.meter.is_long(SHORT) {
+        let _turn = match this.meter.is_long() {
             true => {
                 let turns = this.turns.get_or_insert_with(|| PollSemaphore::new(this.share.turns.clone()));
                 ready!(turns.poll_acquire(cx))

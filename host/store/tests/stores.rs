@@ -58,9 +58,10 @@ fn mutations(steps: &[Step], model: &BTreeMap<String, (Vec<u8>, u64)>, quota: Op
                 3 => Expect::Revision(1),
                 _ => Expect::Any,
             };
-            let mutation = match value {
-                Some(value) => Mutation::set(Bucket::State, key, value.clone()),
-                None => Mutation::delete(Bucket::State, key),
+            let (mutation, expect) = match value {
+                Some(value) => (Mutation::set(Bucket::State, key, value.clone()), expect),
+                None if key == "p/8" => (Mutation::delete_prefix(Bucket::State, "p"), Expect::Any),
+                None => (Mutation::delete(Bucket::State, key), expect),
             };
             let quota = quota.map(|max_bytes| Quota { prefix: "p/".into(), max_bytes, max_keys: 6 });
             Mutation { expect, quota, ..mutation }
@@ -82,9 +83,10 @@ async fn agree(store: &dyn Store, commits: &[(Vec<Step>, Option<u64>)]) -> Resul
         let mut next = model.clone();
         for mutation in &mutations {
             match &mutation.change {
-                Change::Set(value) => next.insert(mutation.key.clone(), (value.clone(), last + 1)),
-                _ => next.remove(&mutation.key),
-            };
+                Change::Set(value) => drop(next.insert(mutation.key.clone(), (value.clone(), last + 1))),
+                Change::DeletePrefix => next.retain(|key, _| !key.starts_with(&mutation.key)),
+                _ => drop(next.remove(&mutation.key)),
+            }
         }
         let (before, after) = (usage(&model), usage(&next));
         let beyond = quota.is_some_and(|max| {
@@ -110,7 +112,7 @@ async fn agree(store: &dyn Store, commits: &[(Vec<Step>, Option<u64>)]) -> Resul
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
     fn any_sequence_of_commits_does_what_a_map_would_do(
         commits in proptest::collection::vec(

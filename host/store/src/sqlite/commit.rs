@@ -1,18 +1,18 @@
 //! One commit within the writer's transaction: expectations, changes, quotas. It runs under a savepoint, so a refused
 //! commit leaves no trace and the commits beside it do not notice.
 
-use std::collections::HashSet;
-
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::readers::usage;
-use crate::{
-    Bucket, Change, Mutation, Quota, StoreError,
-    check::{after_prefix, within},
-};
+use super::usages::Usages;
+use crate::{Bucket, Change, Mutation, StoreError, check::after_prefix};
 
 /// Makes the changes of one commit, at `revision`. Returns whether anything was changed at all.
-pub(super) fn apply(connection: &Connection, mutations: &[Mutation], revision: u64) -> Result<bool, StoreError> {
+pub(super) fn apply(
+    connection: &Connection,
+    usages: &mut Usages,
+    mutations: &[Mutation],
+    revision: u64,
+) -> Result<bool, StoreError> {
     for Mutation { bucket, key, expect, .. } in mutations {
         if *expect == crate::Expect::Any {
             continue;
@@ -25,23 +25,13 @@ pub(super) fn apply(connection: &Connection, mutations: &[Mutation], revision: u
     if mutations.iter().all(|mutation| mutation.change == Change::Keep) {
         return Ok(false);
     }
-    let mut quotas = HashSet::new();
-    for mutation in mutations {
-        if let Some(quota) = &mutation.quota {
-            quotas.insert((mutation.bucket, quota));
-        }
-    }
-    let quotas = quotas
-        .into_iter()
-        .map(|(bucket, quota)| Ok((usage(connection, bucket, &quota.prefix)?, bucket, quota)))
-        .collect::<Result<Vec<(_, Bucket, &Quota)>, rusqlite::Error>>()?;
+    let mut counting = usages.count(connection, mutations)?;
     let revision = i64::try_from(revision).map_err(|_| StoreError::Io("the revision counter is exhausted".into()))?;
     for mutation in mutations {
+        counting.change(connection, mutation)?;
         change(connection, mutation, revision)?;
     }
-    for (before, bucket, quota) in quotas {
-        within(quota, before, usage(connection, bucket, &quota.prefix)?)?;
-    }
+    counting.end(connection, usages)?;
     Ok(true)
 }
 

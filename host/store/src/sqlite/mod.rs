@@ -7,6 +7,7 @@
 mod commit;
 mod open;
 mod readers;
+mod usages;
 mod writer;
 
 use std::{
@@ -34,10 +35,15 @@ impl SqliteStore {
     /// Opens the store of a data folder, which is made if it is missing, and takes the folder's lock, announcing
     /// `address` there. Blocks; takes some milliseconds.
     pub fn open(data_dir: &Path, address: Option<&str>) -> Result<Self, StoreError> {
+        Self::open_with(data_dir, address, || ())
+    }
+
+    /// The same; the thread that writes does this first.
+    pub fn open_with(data_dir: &Path, address: Option<&str>, on_thread_start: fn()) -> Result<Self, StoreError> {
         let lock = DataLock::acquire(data_dir, address)?;
         let path = data_dir.join(DATABASE_FILE);
         let (connection, revision) = open::writable(&path)?;
-        let writer = Writer::start(connection, revision)?;
+        let writer = Writer::start(connection, revision, on_thread_start)?;
         let readers = Readers::new(path.clone());
         Ok(Self { path, writer, readers, lock: Mutex::new(Some(lock)) })
     }

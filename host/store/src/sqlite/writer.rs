@@ -14,7 +14,7 @@ use std::{
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use super::commit::apply;
+use super::{commit::apply, usages::Usages};
 use crate::{Change, Mutation, StoreError, StoreStats};
 
 /// Commits that may wait before callers do.
@@ -52,13 +52,16 @@ impl Request {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, revision: u64) -> Result<Self, StoreError> {
+    pub(super) fn start(connection: Connection, revision: u64, first: fn()) -> Result<Self, StoreError> {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let counters = Arc::new(Counters::default());
-        let thread = Thread { connection, revision, counters: counters.clone() };
+        let thread = Thread { connection, revision, usages: Usages::default(), counters: counters.clone() };
         let thread = std::thread::Builder::new()
             .name("jackfield-store".into())
-            .spawn(move || thread.run(receiver))
+            .spawn(move || {
+                first();
+                thread.run(receiver);
+            })
             .map_err(|e| StoreError::Io(e.to_string()))?;
         Ok(Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), counters })
     }
@@ -113,6 +116,7 @@ type Outcome = (Vec<Result<u64, StoreError>>, u64);
 struct Thread {
     connection: Connection,
     revision: u64,
+    usages: Usages,
     counters: Arc<Counters>,
 }
 
@@ -139,6 +143,7 @@ impl Thread {
                 results
             }
             Err(error) => {
+                self.usages.clear();
                 let error = match error {
                     StoreError::Io(reason) => reason,
                     error => error.to_string(),
@@ -164,7 +169,7 @@ impl Thread {
         for mutations in batch {
             // Dropped without a commit, a savepoint takes its changes back.
             let savepoint = transaction.savepoint()?;
-            let result = match apply(&savepoint, mutations, revision + 1) {
+            let result = match apply(&savepoint, &mut self.usages, mutations, revision + 1) {
                 Ok(changed) => {
                     savepoint.commit()?;
                     revision += u64::from(changed);
