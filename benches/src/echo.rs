@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jackfield_core::{Host, NewIntegration};
 use jackfield_engine::{
-    CallContext, Engine, EngineConfig, Limits, LogLevel, LogSink, Outbound, OutboundRequest, OutboundResponse, Pool,
-    Services, StateItem, StateMutation, StateStore, Versioned, types::Error,
+    CallContext, Callable, Engine, EngineConfig, Limits, LogLevel, LogSink, Outbound, OutboundRequest,
+    OutboundResponse, Pool, Services, StateItem, StateMutation, StateStore, Versioned, types::Error,
 };
-use jackfield_reflect::{Operation, reflect};
+use jackfield_reflect::reflect;
 
 pub(crate) mod bindings {
     //! The types of `bench:echo`, as an embedder has them.
@@ -79,7 +79,7 @@ pub(crate) fn note_json() -> Bytes {
 /// An engine with the guest, and no host around it.
 pub(crate) struct Bench {
     pub(crate) pool: Arc<Pool>,
-    operations: Vec<Arc<Operation>>,
+    operations: Vec<Callable>,
 }
 
 impl Bench {
@@ -99,7 +99,9 @@ impl Bench {
             log: nothing,
         };
         let limits = Limits { concurrency: 128, max_idle: 128, ..Limits::default() };
-        Ok(Self { pool: Pool::new(engine.load(wasm).await?, services, limits), operations })
+        let plugin = engine.load(wasm).await?;
+        let operations = operations.iter().map(|operation| plugin.callable(operation)).collect::<Result<_, _>>()?;
+        Ok(Self { pool: Pool::new(plugin, services, limits), operations })
     }
 
     /// A pool that keeps no instance: each call makes its own.
@@ -107,8 +109,8 @@ impl Bench {
         self.pool.beside(Limits { max_idle: 0, ..Limits::default() })
     }
 
-    pub(crate) fn operation(&self, name: &str) -> Arc<Operation> {
-        self.operations.iter().find(|o| o.name == name).expect("the guest has it").clone()
+    pub(crate) fn operation(&self, name: &str) -> Callable {
+        self.operations.iter().find(|o| o.operation().name == name).expect("the guest has it").clone()
     }
 }
 

@@ -24,8 +24,8 @@ pub(crate) async fn call(shared: &Shared, request: CallRequest) -> Result<Bytes>
     let runtime = integration.running()?;
     let served = runtime.capability(&capability)?.operation(&operation)?;
     let params = if params.is_empty() { Bytes::from_static(b"{}") } else { params };
-    let params = idempotency::with_key(&served.operation, &params, idempotency_key.as_deref())?;
-    let params = waiting::within(&served.operation, params, allowed(&runtime.limits, timeout));
+    let params = idempotency::with_key(served.operation(), &params, idempotency_key.as_deref())?;
+    let params = waiting::within(served.operation(), params, allowed(&runtime.limits, timeout));
     run(&integration, runtime, served, params, timeout).await.map(Bytes::from)
 }
 
@@ -50,13 +50,14 @@ async fn attempt(
     params: Bytes,
     timeout: Option<Duration>,
 ) -> Result<Vec<u8>> {
-    let Served { operation, action, breaker, .. } = served;
+    let Served { callable, action, breaker, .. } = served;
+    let operation = callable.operation();
     let pass = breaker.enter().map_err(|left| faults::breaker(action, left))?;
     let context = CallContext::new(action.clone(), allowed(&runtime.limits, timeout));
     let writes = operation.kind == OperationKind::Write;
     let live = &integration.live;
     let tracked = live.tracks.begin(context.id, writes);
-    let answer = runtime.pool(operation).call(operation, params, context).await;
+    let answer = runtime.pool(operation).call(callable, params, context).await;
     let crashed = answer.as_ref().is_err_and(|error| live.failed(action, error));
     match pass.ended(crashed) {
         Some(Turned::Opened) => live.tell(

@@ -52,7 +52,7 @@ pub(crate) fn watch(
     let feed = Feed {
         integration: request.integration,
         capability: request.capability,
-        operation: served.operation.name.clone(),
+        operation: served.operation().name.clone(),
         params: request.params,
         cursor: request.cursor,
         fault: Backoff::new(Duration::from_millis(200), Duration::from_secs(10)),
@@ -62,7 +62,7 @@ pub(crate) fn watch(
         shared: shared.clone(),
     };
     let params = feed.params(Duration::ZERO)?;
-    served.operation.decode_params(&params, &JsonLimits::default()).map_err(faults::params)?;
+    served.operation().decode_params(&params, &JsonLimits::default()).map_err(faults::params)?;
     Ok(stream::unfold(feed, |mut feed| async move {
         if feed.ended {
             return None;

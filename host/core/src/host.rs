@@ -126,7 +126,7 @@ impl Host {
     pub fn operation(&self, integration: &str, capability: &str, operation: &str) -> Result<Arc<Operation>> {
         let view = self.shared().view.load();
         let runtime = view.integration(integration)?.running()?;
-        Ok(runtime.capability(capability)?.operation(operation)?.operation.clone())
+        Ok(runtime.capability(capability)?.operation(operation)?.operation().clone())
     }
 
     /// Everything that can be called now: integration, the capability's short name there, operation.
@@ -135,11 +135,9 @@ impl Host {
         let mut all = Vec::new();
         for integration in view.integrations.values() {
             for capability in integration.runtime.iter().flat_map(|runtime| &runtime.capabilities) {
-                all.extend(
-                    capability.operations.iter().map(|served| {
-                        (integration.name.to_string(), capability.short.clone(), served.operation.clone())
-                    }),
-                );
+                all.extend(capability.operations.iter().map(|served| {
+                    (integration.name.to_string(), capability.short.clone(), served.operation().clone())
+                }));
             }
         }
         all

@@ -12,10 +12,11 @@
 //!
 //! let engine = Engine::new(EngineConfig::default())?;
 //! let plugin = engine.load(wasm.into()).await?;
+//! let callable = plugin.callable(&operation)?;
 //! let pool = Pool::new(plugin, services, Limits::default());
 //! let context = CallContext::new("key-value.get", std::time::Duration::from_secs(5));
 //! let params = r#"{"key": "greeting"}"#.into();
-//! let answer = pool.call(&operation, params, context).await?;
+//! let answer = pool.call(&callable, params, context).await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -24,13 +25,16 @@ mod background;
 mod bindings;
 mod cache;
 mod call;
+mod callable;
 mod clock;
 mod compile;
 mod config;
 mod context;
+mod direct;
 mod engine;
 mod error;
 mod guest;
+mod guest_error;
 mod imports;
 pub mod lifecycle;
 mod limit;
@@ -46,6 +50,7 @@ mod share;
 mod slots;
 mod stdio;
 
+pub use callable::Callable;
 pub use compile::{Compiler, serve_compilations};
 pub use config::{EngineConfig, Limits};
 pub use context::CallContext;

@@ -65,8 +65,6 @@ pub(crate) struct Meter {
     exact: AtomicBool,
     /// What was spent when that began.
     by_wall_ns: AtomicU64,
-    /// The call knows that what comes next takes long.
-    long: AtomicBool,
     /// The last poll took long by the wall, and nobody knows whether it computed.
     late: AtomicBool,
 }
@@ -144,16 +142,10 @@ impl Meter {
         self.is_exact() && u128::from(self.used_ns()) > budget.as_nanos()
     }
 
-    /// Says that what comes next takes long, and lets the future that is polled act on it.
-    pub(crate) async fn expect_long(&self) {
-        self.long.store(true, Ordering::Relaxed);
-        tokio::task::yield_now().await;
-    }
-
-    /// Whether the call has computed, or will compute, for longer than a thread that others wait for should give it.
+    /// Whether the call has computed for longer than a thread that others wait for should give it.
     pub(crate) fn is_long(&self) -> bool {
         let computed = || self.used_ns().saturating_sub(self.by_wall_ns.load(Ordering::Relaxed));
-        self.long.load(Ordering::Relaxed) || self.is_exact() && u128::from(computed()) >= SHORT.as_nanos()
+        self.is_exact() && u128::from(computed()) >= SHORT.as_nanos()
     }
 
     /// Whether it is worth knowing exactly how long the next call takes.
@@ -202,17 +194,5 @@ mod tests {
         let used = meter.used_ns();
         compute(Duration::from_millis(2));
         assert_eq!(meter.used_ns(), used);
-    }
-
-    #[test]
-    fn a_call_that_is_known_to_become_long_is_long() {
-        let meter = Meter::default();
-        assert!(!meter.is_long());
-        assert!(
-            std::pin::pin!(meter.expect_long())
-                .poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
-                .is_pending()
-        );
-        assert!(meter.is_long());
     }
 }

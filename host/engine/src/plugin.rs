@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use wasmtime::component::{ComponentExportIndex, InstancePre, types::ComponentItem};
+use wasmtime::component::{
+    ComponentExportIndex, InstancePre,
+    types::{ComponentFunc, ComponentItem},
+};
 
 use crate::{Engine, EngineError, GuestState, bindings::PluginIndices};
 
@@ -11,8 +14,14 @@ pub struct Plugin {
     pub(crate) engine: Arc<Engine>,
     pub(crate) pre: InstancePre<GuestState>,
     pub(crate) lifecycle: PluginIndices,
-    /// Where each exported function is: interface, then function.
-    functions: Vec<(String, Vec<(String, ComponentExportIndex)>)>,
+    /// The exported functions: interface, then function.
+    functions: Vec<(String, Vec<(String, Function)>)>,
+}
+
+/// An exported function: where it is, and what it takes and returns.
+pub(crate) struct Function {
+    pub(crate) index: ComponentExportIndex,
+    pub(crate) ty: ComponentFunc,
 }
 
 impl Plugin {
@@ -25,9 +34,10 @@ impl Plugin {
             let Some(index) = component.get_export_index(None, name) else { continue };
             let exports = interface
                 .exports(&engine.wasmtime)
-                .filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_)))
-                .filter_map(|(function, _)| {
-                    Some((function.to_owned(), component.get_export_index(Some(&index), function)?))
+                .filter_map(|(function, item)| {
+                    let ComponentItem::ComponentFunc(ty) = item.ty else { return None };
+                    let index = component.get_export_index(Some(&index), function)?;
+                    Some((function.to_owned(), Function { index, ty }))
                 })
                 .collect();
             functions.push((name.to_owned(), exports));
@@ -35,10 +45,9 @@ impl Plugin {
         Ok(Self { engine, pre, lifecycle, functions })
     }
 
-    pub(crate) fn function(&self, interface: &str, name: &str) -> Option<&ComponentExportIndex> {
-        // A handful of each: comparing is faster than hashing.
+    pub(crate) fn function(&self, interface: &str, name: &str) -> Option<&Function> {
         let (_, functions) = self.functions.iter().find(|(known, _)| known == interface)?;
-        functions.iter().find(|(known, _)| known == name).map(|(_, index)| index)
+        functions.iter().find(|(known, _)| known == name).map(|(_, function)| function)
     }
 }
 

@@ -134,8 +134,8 @@ impl Report<'_> {
                 self.shape(place, a, c);
                 self.shape(place, b, d);
             }
-            (Shape::Tuple(a), Shape::Tuple(b)) if a.len() == b.len() => {
-                for (a, b) in a.iter().zip(b.iter()) {
+            (Shape::Tuple(a), Shape::Tuple(b)) if a.items.len() == b.items.len() => {
+                for (a, b) in a.items.iter().zip(&b.items) {
                     self.shape(place, a, b);
                 }
             }

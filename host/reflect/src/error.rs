@@ -27,6 +27,14 @@ pub enum ReflectError {
         /// The limit.
         limit: usize,
     },
+    /// A value of the type takes too much memory, before any list or text in it.
+    #[error("a value of the type `{name}` takes more than {limit} bytes; use a list where it holds many of one kind")]
+    TooWide {
+        /// The type.
+        name: String,
+        /// The limit.
+        limit: usize,
+    },
     /// A capability's interface is not described by the WIT that came with the component.
     #[error(
         "the component exports `{interface}`, but no WIT that came with it describes that interface; pack it again with the WIT of its capabilities"
@@ -69,7 +77,7 @@ impl JsonError {
     }
 }
 
-/// Why a value was not written as JSON.
+/// Why an answer was not written as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
     /// The text would be longer than it may.
@@ -78,9 +86,15 @@ pub enum EncodeError {
         /// The bound, in bytes.
         most: usize,
     },
-    /// The value does not have the shape it should have.
-    #[error("{0}")]
-    Mismatch(JsonError),
+    /// There is more in the answer than may be looked at.
+    #[error("the answer has more than {most} values; ask for less of it")]
+    TooMany {
+        /// The bound.
+        most: usize,
+    },
+    /// What the guest left in its memory is no such value.
+    #[error("the plugin's answer is broken {0}")]
+    Invalid(JsonError),
 }
 
 fn place(pointer: &str) -> String {

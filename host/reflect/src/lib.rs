@@ -1,4 +1,4 @@
-//! From WIT to operations, JSON Schemas and docs, and from JSON to component values and back.
+//! From WIT to operations, JSON Schemas and docs, and from JSON to a guest's memory and back.
 //!
 //! WIT is Jackfield's only source: REST routes, OpenAPI, command line, permissions and docs of a capability are all
 //! derived here from its WIT and from nothing else, so a capability that the host has never seen works as well as one it
@@ -21,7 +21,7 @@
 //! assert_eq!(lookup.kind, OperationKind::Read);
 //! assert_eq!(lookup.docs, "Looks a name up.");
 //! let params = lookup.decode_params(br#"{"name": "example.org"}"#, &JsonLimits::default())?;
-//! assert_eq!(params.len(), 2);
+//! # drop(params);
 //! let error = lookup.decode_params(br#"{"name": 7}"#, &JsonLimits::default()).unwrap_err();
 //! assert_eq!(error.to_string(), "at `/name`: expected a string, found a number");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -31,7 +31,10 @@ mod decode;
 mod drift;
 mod encode;
 mod error;
+mod flat;
 mod id;
+mod image;
+mod layout;
 mod lower;
 mod model;
 mod operation;
@@ -43,12 +46,15 @@ mod suggest;
 
 pub use decode::{JsonLimits, decode};
 pub use drift::{Difference, differences, import_differences};
-pub use encode::encode;
+pub use encode::{AnswerLimits, Memory, TextEncoding, encode};
 pub use error::{EncodeError, JsonError, ReflectError};
+pub use flat::{Flat, MAX_FLAT_PARAMS};
 pub use id::{CapabilityId, InterfaceId, InvalidId};
+pub use image::{Image, Target};
+pub use layout::Layout;
 pub use model::{ComponentInterfaces, Function, Interface, Package, read_component, read_wit};
-pub use operation::{Operation, OperationKind, Param, operations};
+pub use operation::{Answer, Operation, OperationKind, Param, operations};
 pub use reflection::{Capability, Reflection, reflect};
 pub use schema::schema;
-pub use shape::{Case, Field, Names, Record, Shape, TypeName, Variant};
+pub use shape::{Case, Field, Names, Record, Shape, Tuple, TypeName, Variant};
 pub use suggest::{did_you_mean, nearest};

@@ -12,7 +12,7 @@ use crate::{
     ReflectError,
     model::{Function, Interface, Package},
     operation::Param,
-    shape::{Case, Field, Names, Record, Shape, TypeName, Variant},
+    shape::{Case, Field, Names, Record, Shape, Tuple, TypeName, Variant},
 };
 
 /// Deeper types than this are refused. Real interfaces stay below ten; wasmtime's own parser allows 100.
@@ -20,6 +20,8 @@ const MAX_DEPTH: usize = 64;
 /// Types of more parts than this are refused, parts counted as often as they are used. The largest real ones, Kubernetes'
 /// pod templates, have some thousands.
 const MAX_PARTS: usize = 100_000;
+/// The most bytes that one value may take in a guest's memory, without the lists and texts it refers to.
+const MAX_SIZE: usize = 1 << 20;
 /// The most parts of all parameters and results together.
 const MAX_TOTAL: usize = 2_000_000;
 
@@ -159,9 +161,10 @@ impl<'a> Lowering<'a> {
             TypeDefKind::Map(key, value) => {
                 Shape::Map(self.shared(key, &mut extent)?, self.shared(value, &mut extent)?)
             }
-            TypeDefKind::Tuple(tuple) => Shape::Tuple(
-                tuple.types.iter().map(|ty| self.inner(ty, &mut extent)).collect::<Result<Vec<_>, _>>()?.into(),
-            ),
+            TypeDefKind::Tuple(tuple) => {
+                let items = tuple.types.iter().map(|ty| self.inner(ty, &mut extent)).collect::<Result<_, _>>()?;
+                Shape::Tuple(Arc::new(Tuple::new(items)))
+            }
             TypeDefKind::Option(inner) => Shape::Option(self.shared(inner, &mut extent)?),
             TypeDefKind::Result(result) => Shape::Result(
                 result.ok.as_ref().map(|ty| self.shared(ty, &mut extent)).transpose()?,
@@ -178,7 +181,7 @@ impl<'a> Lowering<'a> {
                         Ok(Field { name: f.name.clone(), docs, shape })
                     })
                     .collect::<Result<_, ReflectError>>()?;
-                Shape::Record(Arc::new(Record { name: self.name(id), fields }))
+                Shape::Record(Arc::new(Record::new(self.name(id), fields)))
             }
             TypeDefKind::Variant(variant) => {
                 let cases = variant
@@ -189,7 +192,7 @@ impl<'a> Lowering<'a> {
                         Ok(Case { name: c.name.clone(), docs: docs(&c.docs), shape })
                     })
                     .collect::<Result<_, ReflectError>>()?;
-                Shape::Variant(Arc::new(Variant { name: self.name(id), cases }))
+                Shape::Variant(Arc::new(Variant::new(self.name(id), cases)))
             }
             TypeDefKind::Enum(def) => {
                 extent.parts = def.cases.len();
@@ -217,6 +220,9 @@ impl<'a> Lowering<'a> {
         }
         if extent.parts >= MAX_PARTS {
             return Err(ReflectError::TooLarge { name: format!("type `{}`", self.name(id).name), limit: MAX_PARTS });
+        }
+        if shape.layout().size > MAX_SIZE {
+            return Err(ReflectError::TooWide { name: self.name(id).name, limit: MAX_SIZE });
         }
         Ok((shape, Extent { depth: extent.depth + 1, parts: extent.parts + 1 }))
     }

@@ -6,11 +6,12 @@
 
 use std::sync::Arc;
 
-use wasmtime::component::Val;
-
 use crate::{
-    CapabilityId, JsonError, JsonLimits, ReflectError,
-    decode::decode_members,
+    AnswerLimits, CapabilityId, EncodeError, Image, JsonError, JsonLimits, Memory, ReflectError,
+    decode::decode_params,
+    encode,
+    flat::Flat,
+    layout::{Layout, fields},
     model::{Function, Package},
     shape::Shape,
 };
@@ -59,6 +60,19 @@ pub struct Operation {
     pub feed: bool,
     /// Whether it takes a `page`.
     pub paged: bool,
+    /// What the parameters take in memory, one after the other, and where each is.
+    layout: (Layout, Vec<usize>),
+    /// What the function returns: `ok` and `error` in one.
+    result: Option<Shape>,
+}
+
+/// What an operation answered, as JSON text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Its result; `null` where it has none.
+    Ok(Vec<u8>),
+    /// The error of its `result`.
+    Error(Vec<u8>),
 }
 
 /// A parameter of an operation.
@@ -110,6 +124,8 @@ impl Operation {
             fallible,
             feed,
             paged,
+            layout: fields(function.params.iter().map(|param| &param.shape)),
+            result: function.result.clone(),
         })
     }
 
@@ -119,9 +135,56 @@ impl Operation {
     }
 
     /// Reads the parameters from a JSON object with one member a parameter. What may be left out is said at
-    /// [`Shape::default_value`].
-    pub fn decode_params(&self, json: &[u8], limits: &JsonLimits) -> Result<Vec<Val>, JsonError> {
-        decode_members(&self.params, json, limits)
+    /// [`Shape::has_default`].
+    pub fn decode_params(&self, json: &[u8], limits: &JsonLimits) -> Result<Image, JsonError> {
+        decode_params(&self.params, (self.layout.0, &self.layout.1), json, limits)
+    }
+
+    /// What the parameters take in memory, one after the other.
+    pub fn params_layout(&self) -> Layout {
+        self.layout.0
+    }
+
+    /// How many numbers the flat form of the parameters has.
+    pub fn params_flat_len(&self) -> usize {
+        self.params.iter().map(|param| param.shape.flat_len()).fold(0, usize::saturating_add)
+    }
+
+    /// The flat form of parameters that stand one after the other in `bytes`.
+    pub fn flatten_params(&self, bytes: &[u8]) -> Flat {
+        let mut flat = Flat::default();
+        for (param, at) in self.params.iter().zip(&self.layout.1) {
+            flat.value(&param.shape, bytes, *at);
+        }
+        flat
+    }
+
+    /// What the function returns.
+    pub fn result(&self) -> Option<&Shape> {
+        self.result.as_ref()
+    }
+
+    /// Writes what the function returned as JSON. It begins with `value`; what it refers to is in `memory`.
+    pub fn encode_answer(
+        &self,
+        value: &[u8],
+        memory: Memory<'_>,
+        limits: &AnswerLimits,
+    ) -> Result<Answer, EncodeError> {
+        let Some(result) = &self.result else { return Ok(Answer::Ok(b"null".to_vec())) };
+        let mut json = Vec::with_capacity(256);
+        let mut write = |shape: Option<&Shape>, at: usize| match shape {
+            Some(shape) => encode(shape, value.get(at..).unwrap_or_default(), memory, limits, &mut json),
+            None => Ok(json.extend_from_slice(b"null")),
+        };
+        if !self.fallible {
+            return write(Some(result), 0).map(|()| Answer::Ok(json));
+        }
+        match value.first() {
+            Some(0) => write(self.ok.as_ref(), result.payload()).map(|()| Answer::Ok(json)),
+            Some(1) => write(self.error.as_ref(), result.payload()).map(|()| Answer::Error(json)),
+            _ => Err(EncodeError::Invalid(JsonError::new("it is neither an answer nor an error"))),
+        }
     }
 }
 

@@ -3,12 +3,14 @@
 //! A schema says exactly what [`crate::decode`] accepts and [`crate::encode`] writes. Named types become `$defs`, so that
 //! a document can share them and a reader finds the WIT's own names.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use crate::{
     Operation,
     decode::SAFE_INTEGER,
-    shape::{Shape, TypeName},
+    shape::{Shape, Tuple, TypeName},
 };
 
 /// The schema of one shape; the named types in it go to `defs` and are referred to as `#/$defs/…`.
@@ -42,12 +44,12 @@ pub fn schema(shape: &Shape, defs: &mut Map<String, Value>) -> Value {
             json!({"type": "object", "additionalProperties": schema(value, defs)})
         }
         Shape::Map(key, value) => {
-            let pair = Shape::Tuple([(**key).clone(), (**value).clone()].into());
+            let pair = Shape::Tuple(Arc::new(Tuple::new(vec![(**key).clone(), (**value).clone()])));
             json!({"type": "array", "items": schema(&pair, defs)})
         }
-        Shape::Tuple(items) => {
-            let n = items.len();
-            let items: Vec<_> = items.iter().map(|item| schema(item, defs)).collect();
+        Shape::Tuple(tuple) => {
+            let n = tuple.items.len();
+            let items: Vec<_> = tuple.items.iter().map(|item| schema(item, defs)).collect();
             json!({"type": "array", "prefixItems": items, "items": false, "minItems": n, "maxItems": n})
         }
         Shape::Option(inner) if inner.is_nullable() => {
@@ -55,7 +57,7 @@ pub fn schema(shape: &Shape, defs: &mut Map<String, Value>) -> Value {
         }
         Shape::Option(inner) => json!({"anyOf": [schema(inner, defs), {"type": "null"}]}),
         Shape::Result(ok, err) => {
-            let mut part = |s: &Option<std::sync::Arc<Shape>>| match s {
+            let mut part = |s: &Option<Arc<Shape>>| match s {
                 Some(s) => schema(s, defs),
                 None => json!({"type": "null"}),
             };
@@ -146,7 +148,7 @@ fn object<'a>(fields: impl Iterator<Item = (&'a str, &'a str, &'a Shape)>, defs:
     for (name, docs, shape) in fields {
         let mut schema = schema(shape, defs);
         describe(&mut schema, docs);
-        if shape.default_value().is_none() {
+        if !shape.has_default() {
             required.push(name);
         }
         properties.insert(name.to_owned(), schema);

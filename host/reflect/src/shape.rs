@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use wasmtime::component::Val;
+use crate::layout::{Layout, fields, union};
 
 /// The shape of a value.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +34,7 @@ pub enum Shape {
     /// `map<K, V>`.
     Map(Arc<Shape>, Arc<Shape>),
     /// `tuple<…>`.
-    Tuple(Arc<[Shape]>),
+    Tuple(Arc<Tuple>),
     /// `option<T>`.
     Option(Arc<Shape>),
     /// `result<T, E>` inside a value.
@@ -86,6 +86,18 @@ pub struct Record {
     pub name: TypeName,
     /// Its fields, in WIT's order.
     pub fields: Vec<Field>,
+    /// What it takes in a guest's memory.
+    pub(crate) layout: Layout,
+    /// Where each field is in it.
+    pub(crate) offsets: Vec<usize>,
+}
+
+impl Record {
+    /// A record of these fields.
+    pub fn new(name: TypeName, fields: Vec<Field>) -> Self {
+        let (layout, offsets) = self::fields(fields.iter().map(|field| &field.shape));
+        Self { name, fields, layout, offsets }
+    }
 }
 
 /// A field of a record.
@@ -99,6 +111,23 @@ pub struct Field {
     pub shape: Shape,
 }
 
+/// A tuple.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tuple {
+    /// Its items, in WIT's order.
+    pub items: Vec<Shape>,
+    pub(crate) layout: Layout,
+    pub(crate) offsets: Vec<usize>,
+}
+
+impl Tuple {
+    /// A tuple of these items.
+    pub fn new(items: Vec<Shape>) -> Self {
+        let (layout, offsets) = fields(items.iter());
+        Self { items, layout, offsets }
+    }
+}
+
 /// A variant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Variant {
@@ -106,6 +135,17 @@ pub struct Variant {
     pub name: TypeName,
     /// Its cases, in WIT's order.
     pub cases: Vec<Case>,
+    pub(crate) layout: Layout,
+    /// Where the payload of every case is.
+    pub(crate) payload: usize,
+}
+
+impl Variant {
+    /// A variant of these cases.
+    pub fn new(name: TypeName, cases: Vec<Case>) -> Self {
+        let (layout, payload) = union(cases.len(), cases.iter().map(|case| case.shape.as_ref()));
+        Self { name, cases, layout, payload }
+    }
 }
 
 /// A case of a variant.
@@ -129,19 +169,13 @@ pub struct Names {
 }
 
 impl Shape {
-    /// What a value of this shape is when JSON leaves it out: `none`, `false`, no items, or a record of which
-    /// every field can be left out. Anything else must be given.
-    pub fn default_value(&self) -> Option<Val> {
+    /// Whether JSON may leave a value of this shape out. It is `none` then, `false`, no items, or a record of which every
+    /// field can be left out; anything else must be given.
+    pub fn has_default(&self) -> bool {
         match self {
-            Self::Option(_) => Some(Val::Option(None)),
-            Self::Bool => Some(Val::Bool(false)),
-            Self::List(_) => Some(Val::List(Vec::new())),
-            Self::Flags(_) => Some(Val::Flags(Vec::new())),
-            Self::Record(record) => {
-                let field = |field: &Field| Some((field.name.clone(), field.shape.default_value()?));
-                Some(Val::Record(record.fields.iter().map(field).collect::<Option<_>>()?))
-            }
-            _ => None,
+            Self::Option(_) | Self::Bool | Self::List(_) | Self::Flags(_) => true,
+            Self::Record(record) => record.fields.iter().all(|field| field.shape.has_default()),
+            _ => false,
         }
     }
 
@@ -166,7 +200,7 @@ impl Shape {
             Self::Handle(name) => Some(name),
             Self::List(item) | Self::FixedList(item, _) | Self::Option(item) => item.handle(),
             Self::Map(key, value) => key.handle().or_else(|| value.handle()),
-            Self::Tuple(items) => items.iter().find_map(Self::handle),
+            Self::Tuple(tuple) => tuple.items.iter().find_map(Self::handle),
             Self::Result(ok, err) => [ok, err].into_iter().flatten().find_map(|s| s.handle()),
             Self::Record(record) => record.fields.iter().find_map(|f| f.shape.handle()),
             Self::Variant(variant) => variant.cases.iter().filter_map(|c| c.shape.as_ref()).find_map(Self::handle),
@@ -195,8 +229,8 @@ impl Shape {
             Self::List(item) => format!("list<{}>", item.wit_name()),
             Self::FixedList(item, n) => format!("list<{}, {n}>", item.wit_name()),
             Self::Map(key, value) => format!("map<{}, {}>", key.wit_name(), value.wit_name()),
-            Self::Tuple(items) => {
-                format!("tuple<{}>", items.iter().map(Self::wit_name).collect::<Vec<_>>().join(", "))
+            Self::Tuple(tuple) => {
+                format!("tuple<{}>", tuple.items.iter().map(Self::wit_name).collect::<Vec<_>>().join(", "))
             }
             Self::Option(inner) => format!("option<{}>", inner.wit_name()),
             Self::Result(ok, err) => format!("result<{}, {}>", opt(ok), opt(err)),
@@ -227,7 +261,7 @@ impl Shape {
             Self::FixedList(_, n) => format!("a list of {n}"),
             Self::Map(key, _) if matches!(**key, Self::String) => "an object".into(),
             Self::Map(..) => "a list of pairs".into(),
-            Self::Tuple(items) => format!("a list of {}", items.len()),
+            Self::Tuple(tuple) => format!("a list of {}", tuple.items.len()),
             Self::Option(inner) if inner.is_nullable() => "null or {\"some\": …}".into(),
             Self::Option(inner) => format!("null or {}", inner.expected()),
             Self::Result(..) => "{\"ok\": …} or {\"error\": …}".into(),

@@ -63,8 +63,7 @@ fn what_may_be_left_out_is_left_out_of_required_too() {
     )
     .unwrap();
     assert_eq!(ops[0].request_schema()["required"], json!(["prefix"]));
-    let params = ops[0].decode_params(br#"{"prefix": "a"}"#, &JsonLimits::default()).unwrap();
-    assert_eq!(params.len(), 5);
+    ops[0].decode_params(br#"{"prefix": "a"}"#, &JsonLimits::default()).unwrap();
 }
 
 #[test]

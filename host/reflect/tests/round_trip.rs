@@ -1,10 +1,17 @@
-//! JSON and component values: what goes out comes back, for every type but resources, and fits its own schema.
+//! JSON and a guest's memory: what goes in comes out, for every type but resources, and fits its own schema.
 
 use std::sync::Arc;
 
-use jackfield_reflect::{Case, Field, JsonLimits, Names, Record, Shape, TypeName, Variant, decode, encode, schema};
-use proptest::{collection::vec, prelude::*};
-use wasmtime::component::Val;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use jackfield_reflect::{
+    AnswerLimits, Case, EncodeError, Field, JsonError, JsonLimits, Memory, Names, Record, Shape, Target, TextEncoding,
+    Tuple, TypeName, Variant, decode, encode, schema,
+};
+use proptest::{
+    collection::{btree_map, vec},
+    prelude::*,
+};
+use serde_json::{Value, json};
 
 fn name(prefix: &str, id: u32) -> TypeName {
     TypeName { interface: "test:shapes/shapes@0.1.0".into(), name: format!("{prefix}{id}"), docs: String::new() }
@@ -42,23 +49,17 @@ fn shape() -> impl Strategy<Value = Shape> {
             (part.clone(), 1..4usize).prop_map(|(item, n)| FixedList(item, n)),
             part.clone().prop_map(|value| Map(Arc::new(String), value)),
             part.clone().prop_map(|value| Map(Arc::new(U32), value)),
-            vec(inner.clone(), 1..4).prop_map(|items| Tuple(items.into())),
+            vec(inner.clone(), 1..4).prop_map(|items| Tuple(Arc::new(self::Tuple::new(items)))),
             part.clone().prop_map(Option),
             part.clone().prop_map(|inner| Option(Arc::new(Option(inner)))),
             (proptest::option::of(part.clone()), proptest::option::of(part)).prop_map(|(ok, err)| Result(ok, err)),
             (any::<u32>(), vec(inner.clone(), 0..4)).prop_map(|(id, shapes)| {
                 let field = |(i, shape)| Field { name: format!("field-{i}"), docs: std::string::String::new(), shape };
-                Record(Arc::new(self::Record {
-                    name: name("r", id),
-                    fields: shapes.into_iter().enumerate().map(field).collect(),
-                }))
+                Record(Arc::new(self::Record::new(name("r", id), shapes.into_iter().enumerate().map(field).collect())))
             }),
             (any::<u32>(), vec(proptest::option::of(inner), 1..4)).prop_map(|(id, shapes)| {
                 let case = |(i, shape)| Case { name: format!("case-{i}"), docs: std::string::String::new(), shape };
-                Variant(Arc::new(self::Variant {
-                    name: name("v", id),
-                    cases: shapes.into_iter().enumerate().map(case).collect(),
-                }))
+                Variant(Arc::new(self::Variant::new(name("v", id), shapes.into_iter().enumerate().map(case).collect())))
             }),
         ]
     })
@@ -68,183 +69,220 @@ fn names(prefix: &str, id: u32, n: usize) -> Names {
     Names { name: name(prefix, id), members: (0..n).map(|i| (format!("m-{i}"), String::new())).collect() }
 }
 
-fn value(shape: &Shape) -> BoxedStrategy<Val> {
-    let boxed = |shape: &Option<Arc<Shape>>| match shape {
-        Some(shape) => value(shape).prop_map(|v| Some(Box::new(v))).boxed(),
-        None => Just(None).boxed(),
+/// The JSON that is written for values of a shape.
+fn value(shape: &Shape) -> BoxedStrategy<Value> {
+    let part = |shape: &Option<Arc<Shape>>| match shape {
+        Some(shape) => value(shape),
+        None => Just(Value::Null).boxed(),
+    };
+    let tagged = |name: &str, payload: BoxedStrategy<Value>| {
+        let name = name.to_owned();
+        payload.prop_map(move |payload| json!({ name.as_str(): payload })).boxed()
     };
     match shape {
-        Shape::Bool => any::<bool>().prop_map(Val::Bool).boxed(),
-        Shape::U8 => any::<u8>().prop_map(Val::U8).boxed(),
-        Shape::U16 => any::<u16>().prop_map(Val::U16).boxed(),
-        Shape::U32 => any::<u32>().prop_map(Val::U32).boxed(),
-        Shape::U64 => any::<u64>().prop_map(Val::U64).boxed(),
-        Shape::S8 => any::<i8>().prop_map(Val::S8).boxed(),
-        Shape::S16 => any::<i16>().prop_map(Val::S16).boxed(),
-        Shape::S32 => any::<i32>().prop_map(Val::S32).boxed(),
-        Shape::S64 => any::<i64>().prop_map(Val::S64).boxed(),
-        Shape::F32 => proptest::num::f32::ANY.prop_map(Val::Float32).boxed(),
-        Shape::F64 => proptest::num::f64::ANY.prop_map(Val::Float64).boxed(),
-        Shape::Char => any::<char>().prop_map(Val::Char).boxed(),
-        Shape::String => any::<String>().prop_map(Val::String).boxed(),
-        Shape::Bytes => vec(any::<u8>(), 0..40).prop_map(|b| Val::List(b.into_iter().map(Val::U8).collect())).boxed(),
-        Shape::List(item) => vec(value(item), 0..4).prop_map(Val::List).boxed(),
-        Shape::FixedList(item, n) => vec(value(item), *n).prop_map(Val::FixedLengthList).boxed(),
+        Shape::Bool => any::<bool>().prop_map(Value::from).boxed(),
+        Shape::U8 => any::<u8>().prop_map(Value::from).boxed(),
+        Shape::U16 => any::<u16>().prop_map(Value::from).boxed(),
+        Shape::U32 => any::<u32>().prop_map(Value::from).boxed(),
+        Shape::S8 => any::<i8>().prop_map(Value::from).boxed(),
+        Shape::S16 => any::<i16>().prop_map(Value::from).boxed(),
+        Shape::S32 => any::<i32>().prop_map(Value::from).boxed(),
+        Shape::U64 => any::<u64>().prop_map(|n| if n < 1 << 53 { json!(n) } else { json!(n.to_string()) }).boxed(),
+        Shape::S64 => {
+            any::<i64>().prop_map(|n| if n.unsigned_abs() < 1 << 53 { json!(n) } else { json!(n.to_string()) }).boxed()
+        }
+        // The shortest text that reads back as this `f32`.
+        Shape::F32 => proptest::num::f32::ANY.prop_map(|n| float(n.into(), &n.to_string())).boxed(),
+        Shape::F64 => proptest::num::f64::ANY.prop_map(|n| float(n, &n.to_string())).boxed(),
+        Shape::Char => any::<char>().prop_map(|c| json!(c.to_string())).boxed(),
+        Shape::String => any::<String>().prop_map(Value::from).boxed(),
+        Shape::Bytes => vec(any::<u8>(), 0..40).prop_map(|bytes| json!(STANDARD.encode(bytes))).boxed(),
+        Shape::List(item) => vec(value(item), 0..4).prop_map(Value::from).boxed(),
+        Shape::FixedList(item, n) => vec(value(item), *n).prop_map(Value::from).boxed(),
         Shape::Map(key, item) if matches!(**key, Shape::String) => {
-            proptest::collection::btree_map(any::<String>(), value(item), 0..4)
-                .prop_map(|map| Val::Map(map.into_iter().map(|(k, v)| (Val::String(k), v)).collect()))
-                .boxed()
+            btree_map(any::<String>(), value(item), 0..4).prop_map(|map| map.into_iter().collect()).boxed()
         }
-        Shape::Map(key, item) => vec((value(key), value(item)), 0..4).prop_map(Val::Map).boxed(),
-        Shape::Tuple(items) => items.iter().map(value).collect::<Vec<_>>().prop_map(Val::Tuple).boxed(),
-        Shape::Option(inner) => proptest::option::of(value(inner)).prop_map(|v| Val::Option(v.map(Box::new))).boxed(),
-        Shape::Result(ok, err) => {
-            prop_oneof![boxed(ok).prop_map(|v| Val::Result(Ok(v))), boxed(err).prop_map(|v| Val::Result(Err(v)))]
-                .boxed()
+        Shape::Map(key, item) => vec((value(key), value(item)), 0..4)
+            .prop_map(|pairs| pairs.into_iter().map(|(key, item)| json!([key, item])).collect())
+            .boxed(),
+        Shape::Tuple(tuple) => tuple.items.iter().map(value).collect::<Vec<_>>().prop_map(Value::from).boxed(),
+        Shape::Option(inner) => {
+            let some = if inner.is_nullable() { tagged("some", value(inner)) } else { value(inner) };
+            prop_oneof![Just(Value::Null), some].boxed()
         }
+        Shape::Result(ok, err) => prop_oneof![tagged("ok", part(ok)), tagged("error", part(err))].boxed(),
         Shape::Record(record) => {
-            let names: Vec<_> = record.fields.iter().map(|f| f.name.clone()).collect();
             let fields: Vec<_> = record.fields.iter().map(|f| value(&f.shape)).collect();
-            fields.prop_map(move |values| Val::Record(names.iter().cloned().zip(values).collect())).boxed()
+            let names: Vec<_> =
+                record.fields.iter().map(|f| (f.name.clone(), matches!(f.shape, Shape::Option(_)))).collect();
+            let object = move |values: Vec<Value>| {
+                let members = names.iter().cloned().zip(values);
+                members.filter(|((_, option), v)| !(*option && v.is_null())).map(|((n, _), v)| (n, v)).collect()
+            };
+            fields.prop_map(object).boxed()
         }
         Shape::Variant(variant) => {
-            let cases = variant.cases.iter().map(|case| {
-                let name = case.name.clone();
-                boxed(&case.shape.clone().map(Arc::new)).prop_map(move |v| Val::Variant(name.clone(), v)).boxed()
-            });
+            let cases = variant.cases.iter().map(|case| tagged(&case.name, part(&case.shape.clone().map(Arc::new))));
             proptest::strategy::Union::new(cases).boxed()
         }
         Shape::Enum(names) => {
             let names: Vec<_> = names.members.iter().map(|(n, _)| n.clone()).collect();
-            proptest::sample::select(names).prop_map(Val::Enum).boxed()
+            proptest::sample::select(names).prop_map(Value::from).boxed()
         }
         Shape::Flags(names) => {
             let names: Vec<_> = names.members.iter().map(|(n, _)| n.clone()).collect();
             let most = names.len();
-            proptest::sample::subsequence(names, 0..=most).prop_map(Val::Flags).boxed()
+            proptest::sample::subsequence(names, 0..=most).prop_map(Value::from).boxed()
         }
         Shape::Handle(_) => unreachable!("no test makes one"),
     }
 }
 
-/// Equality that takes any NaN for any other: JSON keeps that a number is none, not which.
-fn same(a: &Val, b: &Val) -> bool {
-    let option = |a: &Option<Box<Val>>, b: &Option<Box<Val>>| match (a, b) {
-        (Some(a), Some(b)) => same(a, b),
-        (None, None) => true,
-        _ => false,
-    };
-    let all = |a: &[Val], b: &[Val]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b));
-    match (a, b) {
-        (Val::Float32(a), Val::Float32(b)) => (a.is_nan() && b.is_nan()) || a.to_bits() == b.to_bits(),
-        (Val::Float64(a), Val::Float64(b)) => (a.is_nan() && b.is_nan()) || a.to_bits() == b.to_bits(),
-        (Val::List(a), Val::List(b))
-        | (Val::Tuple(a), Val::Tuple(b))
-        | (Val::FixedLengthList(a), Val::FixedLengthList(b)) => all(a, b),
-        (Val::Map(a), Val::Map(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|((ak, av), (bk, bv))| same(ak, bk) && same(av, bv))
-        }
-        (Val::Record(a), Val::Record(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|((an, av), (bn, bv))| an == bn && same(av, bv))
-        }
-        (Val::Variant(an, a), Val::Variant(bn, b)) => an == bn && option(a, b),
-        (Val::Option(a), Val::Option(b)) => option(a, b),
-        (Val::Result(Ok(a)), Val::Result(Ok(b))) | (Val::Result(Err(a)), Val::Result(Err(b))) => option(a, b),
-        (a, b) => a == b,
+fn float(number: f64, text: &str) -> Value {
+    match number {
+        n if n.is_nan() => json!("NaN"),
+        f64::INFINITY => json!("Infinity"),
+        f64::NEG_INFINITY => json!("-Infinity"),
+        _ => json!(text.parse::<f64>().unwrap()),
     }
 }
 
-fn json(shape: &Shape, value: &Val) -> Vec<u8> {
+/// A guest's memory that only grows, and of which address 0 is never given away.
+struct Heap(Vec<u8>);
+
+impl Target for Heap {
+    type Error = std::convert::Infallible;
+
+    fn allocate(&mut self, align: usize, len: usize) -> Result<u32, Self::Error> {
+        let start = self.0.len().next_multiple_of(align);
+        self.0.resize(start + len, 0xAA);
+        Ok(start.try_into().unwrap())
+    }
+
+    fn write(&mut self, address: u32, bytes: &[u8]) -> Result<(), Self::Error> {
+        let start = usize::try_from(address).unwrap();
+        self.0[start..start + bytes.len()].copy_from_slice(bytes);
+        Ok(())
+    }
+}
+
+/// A value, and the memory that it refers to.
+fn placed(shape: &Shape, text: &str) -> Result<(Vec<u8>, Vec<u8>), JsonError> {
+    let mut heap = Heap(vec![0xAA; 8]);
+    let Ok(value) = decode(shape, text.as_bytes(), &JsonLimits::default())?.place(&mut heap);
+    Ok((value, heap.0))
+}
+
+const NO_LIMITS: AnswerLimits = AnswerLimits { max_bytes: usize::MAX, max_values: usize::MAX };
+
+fn written(shape: &Shape, (value, memory): &(Vec<u8>, Vec<u8>), limits: &AnswerLimits) -> Result<String, EncodeError> {
     let mut out = Vec::new();
-    encode(shape, value, usize::MAX, &mut out).unwrap();
-    out
+    let done = encode(shape, value, Memory::utf8(memory), limits, &mut out);
+    assert!(out.len() <= limits.max_bytes);
+    done.map(|()| String::from_utf8(out).unwrap())
+}
+
+fn with_value() -> impl Strategy<Value = (Shape, Value)> {
+    shape().prop_flat_map(|shape| {
+        let value = value(&shape);
+        (Just(shape), value)
+    })
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_value_written_as_json_reads_back_as_itself((shape, value) in shape().prop_flat_map(|s| { let v = value(&s); (Just(s), v) })) {
-        let json = json(&shape, &value);
-        let back = decode(&shape, &json, &JsonLimits::default());
-        let back = back.unwrap_or_else(|e| panic!("{e}\n{}", String::from_utf8_lossy(&json)));
-        prop_assert!(same(&value, &back), "{}", String::from_utf8_lossy(&json));
+    fn what_is_read_into_a_guests_memory_is_written_out_as_it_was((shape, value) in with_value()) {
+        let text = written(&shape, &placed(&shape, &value.to_string()).unwrap(), &NO_LIMITS).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
     }
 
     #[test]
-    fn a_value_written_as_json_fits_the_schema_of_its_shape((shape, value) in shape().prop_flat_map(|s| { let v = value(&s); (Just(s), v) })) {
+    fn what_is_written_fits_the_schema_of_its_shape((shape, value) in with_value()) {
         let mut defs = serde_json::Map::new();
         let mut document = schema(&shape, &mut defs);
         document.as_object_mut().unwrap().insert("$defs".into(), defs.into());
         let validator = jsonschema::draft202012::new(&document).unwrap();
-        let json: serde_json::Value = serde_json::from_slice(&json(&shape, &value)).unwrap();
-        let errors: Vec<_> = validator.iter_errors(&json).map(|e| e.to_string()).collect();
-        prop_assert!(errors.is_empty(), "{json}\n{document}\n{errors:?}");
+        let errors: Vec<_> = validator.iter_errors(&value).map(|e| e.to_string()).collect();
+        prop_assert!(errors.is_empty(), "{value}\n{document}\n{errors:?}");
     }
 
     #[test]
     fn no_text_makes_the_reader_panic(shape in shape(), text in ".{0,64}") {
-        let _ = decode(&shape, text.as_bytes(), &JsonLimits::default());
+        let _ = placed(&shape, &text);
     }
 
     #[test]
-    fn no_json_of_another_form_makes_the_reader_panic(
-        (shape, other) in (shape(), shape().prop_flat_map(|s| { let v = value(&s); (Just(s), v) }))
-    ) {
-        if let Err(error) = decode(&shape, &json(&other.0, &other.1), &JsonLimits::default()) {
+    fn no_json_of_another_form_makes_the_reader_panic(shape in shape(), (_, other) in with_value()) {
+        if let Err(error) = placed(&shape, &other.to_string()) {
             prop_assert!(!error.message.contains(" at line "), "{error}");
+        }
+    }
+
+    #[test]
+    fn nothing_a_guest_leaves_in_its_memory_makes_the_writer_panic_or_write_what_is_no_json(
+        shape in shape(), bytes in vec(any::<u8>(), 0..256), few in any::<bool>()
+    ) {
+        // Small numbers are addresses that exist and cases that are known.
+        let bytes: Vec<u8> = bytes.into_iter().map(|b| if few { b % 4 } else { b }).collect();
+        let limits = AnswerLimits { max_bytes: 4096, max_values: 1000 };
+        if let Ok(text) = written(&shape, &(bytes.clone(), bytes), &limits) {
+            prop_assert!(serde_json::from_str::<Value>(&text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_in_its_flat_form_is_the_one_in_memory((shape, value) in with_value()) {
+        let (bytes, memory) = placed(&shape, &value.to_string()).unwrap();
+        if shape.flat_len() == 1 {
+            let number = bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte));
+            let back = shape.unflatten(number | 0xAAAA_0000_0000_0000 * u64::from(bytes.len() <= 4)).unwrap();
+            let text = written(&shape, &(back.to_vec(), memory), &NO_LIMITS).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
         }
     }
 }
 
-fn read(shape: &Shape, text: &str) -> Result<Val, String> {
-    decode(shape, text.as_bytes(), &JsonLimits::default()).map_err(|e| e.to_string())
-}
-
-fn write(shape: &Shape, value: &Val) -> String {
-    String::from_utf8(json(shape, value)).unwrap()
+/// What becomes of a text: as it is written again.
+fn again(shape: &Shape, text: &str) -> Result<String, String> {
+    let placed = placed(shape, text).map_err(|e| e.to_string())?;
+    written(shape, &placed, &NO_LIMITS).map_err(|e| e.to_string())
 }
 
 #[test]
 fn wide_integers_lose_no_digit_in_either_direction() {
-    assert_eq!(write(&Shape::U64, &Val::U64(9_007_199_254_740_991)), "9007199254740991");
-    assert_eq!(write(&Shape::U64, &Val::U64(9_007_199_254_740_992)), "\"9007199254740992\"");
-    assert_eq!(write(&Shape::U64, &Val::U64(u64::MAX)), "\"18446744073709551615\"");
-    assert_eq!(write(&Shape::S64, &Val::S64(i64::MIN)), "\"-9223372036854775808\"");
-    assert_eq!(read(&Shape::U64, "18446744073709551615"), Ok(Val::U64(u64::MAX)));
-    assert_eq!(read(&Shape::U64, "\"18446744073709551615\""), Ok(Val::U64(u64::MAX)));
-    assert_eq!(read(&Shape::S64, "-9223372036854775808"), Ok(Val::S64(i64::MIN)));
-    assert!(read(&Shape::U64, "18446744073709551616").is_err());
-    assert!(read(&Shape::U64, "\"+1\"").is_err());
-    assert!(read(&Shape::U64, "1.5").is_err());
-    assert_eq!(read(&Shape::U8, "7.0"), Ok(Val::U8(7)));
+    for (shape, text, out) in [
+        (Shape::U64, "9007199254740991", "9007199254740991"),
+        (Shape::U64, "9007199254740992", "\"9007199254740992\""),
+        (Shape::U64, "18446744073709551615", "\"18446744073709551615\""),
+        (Shape::U64, "\"18446744073709551615\"", "\"18446744073709551615\""),
+        (Shape::S64, "-9223372036854775808", "\"-9223372036854775808\""),
+        (Shape::U8, "7.0", "7"),
+    ] {
+        assert_eq!(again(&shape, text).as_deref(), Ok(out));
+    }
+    for bad in ["18446744073709551616", "\"+1\"", "1.5"] {
+        assert!(again(&Shape::U64, bad).is_err(), "{bad}");
+    }
 }
 
 #[test]
 fn an_option_of_an_option_keeps_its_three_values_apart() {
     let shape = Shape::Option(Arc::new(Shape::Option(Arc::new(Shape::U8))));
-    let none = Val::Option(None);
-    let some_none = Val::Option(Some(Box::new(Val::Option(None))));
-    let some_some = Val::Option(Some(Box::new(Val::Option(Some(Box::new(Val::U8(5)))))));
-    for (value, text) in [(none, "null"), (some_none, r#"{"some":null}"#), (some_some, r#"{"some":5}"#)] {
-        assert_eq!(write(&shape, &value), text);
-        assert_eq!(read(&shape, text), Ok(value));
+    for text in ["null", r#"{"some":null}"#, r#"{"some":5}"#] {
+        assert_eq!(again(&shape, text).as_deref(), Ok(text));
     }
 }
 
 #[test]
 fn an_error_points_at_the_place_and_names_what_was_expected_and_found() {
     let field = |name: &str, shape| Field { name: name.into(), docs: String::new(), shape };
-    let inner = Record { name: name("inner", 0), fields: vec![field("a/b", Shape::U8)] };
-    let outer = Record {
-        name: name("outer", 0),
-        fields: vec![
-            field("items", Shape::List(Arc::new(Shape::Record(Arc::new(inner))))),
-            field("name", Shape::String),
-        ],
-    };
+    let inner = Record::new(name("inner", 0), vec![field("a/b", Shape::U8)]);
+    let items = field("items", Shape::List(Arc::new(Shape::Record(Arc::new(inner)))));
+    let outer = Record::new(name("outer", 0), vec![items, field("name", Shape::String)]);
     let shape = Shape::Record(Arc::new(outer));
-    let error = |text| read(&shape, text).unwrap_err();
+    let error = |text| again(&shape, text).unwrap_err();
     assert_eq!(
         error(r#"{"name": "x", "items": [{"a/b": 1}, {"a/b": 300}]}"#),
         "at `/items/1/a~1b`: expected a whole number from 0 to 255, found 300"
@@ -257,12 +295,27 @@ fn an_error_points_at_the_place_and_names_what_was_expected_and_found() {
 }
 
 #[test]
-fn a_small_text_cannot_become_a_large_value() {
-    let shape = Shape::List(Arc::new(Shape::List(Arc::new(Shape::Bool))));
-    let text = format!("[{}[]]", "[],".repeat(1000));
-    let limits = JsonLimits { max_values: 1000, ..JsonLimits::default() };
-    let error = decode(&shape, text.as_bytes(), &limits).unwrap_err();
-    assert_eq!(error.message, "more than 1000 values");
+fn what_is_left_out_is_none_false_or_no_items() {
+    let field = |name: &str, shape| Field { name: name.into(), docs: String::new(), shape };
+    let list = Shape::List(Arc::new(Shape::U64));
+    let inner = Record::new(name("inner", 0), vec![field("flag", Shape::Bool), field("list", list.clone())]);
+    let fields = vec![
+        field("inner", Shape::Record(Arc::new(inner))),
+        field("option", Shape::Option(Arc::new(Shape::String))),
+        field("list", list),
+    ];
+    let shape = Shape::Record(Arc::new(Record::new(name("outer", 0), fields)));
+    assert_eq!(again(&shape, "{}").unwrap(), r#"{"inner":{"flag":false,"list":[]},"list":[]}"#);
+}
+
+#[test]
+fn a_small_text_cannot_become_a_large_image() {
+    let wide = Shape::FixedList(Arc::new(Shape::Option(Arc::new(Shape::U64))), 1000);
+    let field = Field { name: "wide".into(), docs: String::new(), shape: Shape::Option(Arc::new(wide)) };
+    let shape = Shape::List(Arc::new(Shape::Record(Arc::new(Record::new(name("r", 0), vec![field])))));
+    let text = format!("[{}{{}}]", "{},".repeat(1000));
+    let error = placed(&shape, &text).unwrap_err();
+    assert!(error.message.contains("would take more than 257792 bytes"), "{error}");
     let limits = JsonLimits { max_bytes: 10, ..JsonLimits::default() };
     assert!(decode(&shape, text.as_bytes(), &limits).unwrap_err().message.contains("longer than 10 bytes"));
 }
@@ -270,15 +323,61 @@ fn a_small_text_cannot_become_a_large_value() {
 #[test]
 fn brackets_without_end_are_refused_at_the_first_that_the_type_does_not_have() {
     let text = "[".repeat(1_000_000);
-    let error = read(&Shape::List(Arc::new(Shape::U16)), &text).unwrap_err();
+    let error = again(&Shape::List(Arc::new(Shape::U16)), &text).unwrap_err();
     assert_eq!(error, "at `/0`: expected a whole number from 0 to 65535, found a list");
 }
 
 #[test]
 fn an_answer_longer_than_its_bound_is_an_error_and_not_a_longer_answer() {
-    let mut out = Vec::new();
-    let value = Val::List(vec![Val::String("x".repeat(100)); 100]);
-    let error = encode(&Shape::List(Arc::new(Shape::String)), &value, 1000, &mut out).unwrap_err();
-    assert!(error.to_string().contains("longer than 1000 bytes"), "{error}");
-    assert!(out.len() <= 1000);
+    let shape = Shape::List(Arc::new(Shape::String));
+    let many = placed(&shape, &json!(vec!["x".repeat(100); 100]).to_string()).unwrap();
+    let bytes = AnswerLimits { max_bytes: 1000, ..NO_LIMITS };
+    assert_eq!(written(&shape, &many, &bytes), Err(EncodeError::TooLong { most: 1000 }));
+    let values = AnswerLimits { max_values: 50, ..NO_LIMITS };
+    assert_eq!(written(&shape, &many, &values), Err(EncodeError::TooMany { most: 50 }));
+}
+
+#[test]
+fn items_that_share_their_memory_are_counted_each_time() {
+    // A list of a thousand lists, all of them the same thousand flags: 9 KB that would be a million values.
+    let shape = Shape::List(Arc::new(Shape::List(Arc::new(Shape::Bool))));
+    let mut memory = vec![0; 9008];
+    for list in memory[8..8008].chunks_exact_mut(8) {
+        list[..4].copy_from_slice(&8008_u32.to_le_bytes());
+        list[4..].copy_from_slice(&1000_u32.to_le_bytes());
+    }
+    let value = [8_u32.to_le_bytes(), 1000_u32.to_le_bytes()].concat();
+    let limits = AnswerLimits { max_values: 100_000, ..NO_LIMITS };
+    assert_eq!(written(&shape, &(value, memory), &limits), Err(EncodeError::TooMany { most: 100_000 }));
+}
+
+#[test]
+fn an_address_beyond_the_memory_or_between_two_items_is_told_with_its_place() {
+    let shape = Shape::List(Arc::new(Shape::U32));
+    for (address, count, told) in [
+        (8_u32, 3_u32, "it ends beyond the guest's memory"),
+        (u32::MAX - 3, 1, "it ends beyond the guest's memory"),
+        (0, u32::MAX, "it ends beyond the guest's memory"),
+        (2, 1, "it is at an address that is not aligned"),
+    ] {
+        let value = [address.to_le_bytes(), count.to_le_bytes()].concat();
+        let error = written(&shape, &(value, vec![0; 16]), &NO_LIMITS).unwrap_err();
+        assert_eq!(error, EncodeError::Invalid(JsonError::new(told)));
+    }
+}
+
+#[test]
+fn texts_are_read_in_each_encoding_a_guest_may_have() {
+    let read = |texts, bytes: &[u8], units: u32| {
+        let memory = [&[0; 8], bytes].concat();
+        let value = [8_u32.to_le_bytes(), units.to_le_bytes()].concat();
+        let mut out = Vec::new();
+        encode(&Shape::String, &value, Memory { bytes: &memory, texts }, &NO_LIMITS, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let utf16: Vec<u8> = "aß🦀".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(read(TextEncoding::Utf8, "aß🦀".as_bytes(), 7), "\"aß🦀\"");
+    assert_eq!(read(TextEncoding::Utf16, &utf16, 4), "\"aß🦀\"");
+    assert_eq!(read(TextEncoding::Latin1OrUtf16, &utf16, 4 | 1 << 31), "\"aß🦀\"");
+    assert_eq!(read(TextEncoding::Latin1OrUtf16, &[b'a', 0xDF], 2), "\"aß\"");
 }

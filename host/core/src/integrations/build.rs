@@ -60,7 +60,7 @@ pub(super) fn runtime(
     Ok(Runtime {
         feeds: calls.beside(limits::of_feeds(&limits)),
         calls,
-        capabilities: serve(&code.reflection, &live.calls),
+        capabilities: serve(&code.plugin, &code.reflection, &live.calls)?,
         gateway,
         limits,
         granted,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jackfield_engine::{Limits, Pool};
+use jackfield_engine::{Callable, Limits, Plugin, Pool};
 use jackfield_gateway::Gateway;
 use jackfield_reflect::{CapabilityId, Operation, Reflection};
 use serde_json::{Map, Value};
@@ -11,8 +11,10 @@ use super::Integration;
 use crate::{
     Error, Result,
     breaker::Breaker,
+    faults,
     metrics::{Calls, OperationMetrics},
     names,
+    track::Track,
     view::{choose, short_names},
 };
 
@@ -43,32 +45,39 @@ pub(crate) struct ServedCapability {
 
 /// An operation that can be called.
 pub(crate) struct Served {
-    pub(crate) operation: Arc<Operation>,
+    pub(crate) callable: Callable,
     /// `metrics.query`.
     pub(crate) action: Arc<str>,
     pub(crate) metrics: Arc<OperationMetrics>,
     pub(crate) breaker: Breaker,
 }
 
+impl Served {
+    pub(crate) fn operation(&self) -> &Arc<Operation> {
+        self.callable.operation()
+    }
+}
+
 /// What a plugin's operations are as those of an integration.
-pub(super) fn serve(reflection: &Reflection, calls: &Calls) -> Vec<ServedCapability> {
+pub(super) fn serve(plugin: &Plugin, reflection: &Reflection, calls: &Calls) -> Result<Vec<ServedCapability>> {
+    let served = |short: &str, operation: &Arc<Operation>| -> Result<Served> {
+        Ok(Served {
+            callable: plugin.callable(operation).map_err(|error| faults::call(error, false, Track::default()))?,
+            action: operation.action().into(),
+            metrics: calls.of(short, &operation.name),
+            breaker: Breaker::default(),
+        })
+    };
     let ids: Vec<&CapabilityId> = reflection.capabilities.iter().map(|capability| &capability.id).collect();
     let short = short_names(&ids);
     let with_name = reflection.capabilities.iter().zip(short);
     with_name
-        .map(|(capability, short)| ServedCapability {
-            id: capability.id.clone(),
-            operations: capability
-                .operations
-                .iter()
-                .map(|operation| Served {
-                    operation: operation.clone(),
-                    action: operation.action().into(),
-                    metrics: calls.of(&short, &operation.name),
-                    breaker: Breaker::default(),
-                })
-                .collect(),
-            short,
+        .map(|(capability, short)| {
+            Ok(ServedCapability {
+                id: capability.id.clone(),
+                operations: capability.operations.iter().map(|o| served(&short, o)).collect::<Result<_>>()?,
+                short,
+            })
         })
         .collect()
 }
@@ -99,8 +108,8 @@ impl Runtime {
 impl ServedCapability {
     /// The operation of a name.
     pub(crate) fn operation(&self, wanted: &str) -> Result<&Served> {
-        self.operations.iter().find(|served| served.operation.name == wanted).ok_or_else(|| {
-            let known = self.operations.iter().map(|served| served.operation.name.as_str());
+        self.operations.iter().find(|served| served.operation().name == wanted).ok_or_else(|| {
+            let known = self.operations.iter().map(|served| served.operation().name.as_str());
             let mut error = names::unknown("operation", wanted, known);
             error.message = format!("`{}`: {}", self.short, error.message);
             error
@@ -109,12 +118,12 @@ impl ServedCapability {
 
     /// The feed of a name, or the only one.
     pub(crate) fn feed(&self, wanted: Option<&str>) -> Result<&Served> {
-        let feeds: Vec<&Served> = self.operations.iter().filter(|served| served.operation.feed).collect();
-        let listed = || feeds.iter().map(|f| format!("`{}`", f.operation.name)).collect::<Vec<_>>().join(", ");
+        let feeds: Vec<&Served> = self.operations.iter().filter(|served| served.operation().feed).collect();
+        let listed = || feeds.iter().map(|f| format!("`{}`", f.operation().name)).collect::<Vec<_>>().join(", ");
         match (wanted, &feeds[..]) {
             (Some(wanted), _) => {
                 let served = self.operation(wanted)?;
-                if served.operation.feed {
+                if served.operation().feed {
                     return Ok(served);
                 }
                 let there = if feeds.is_empty() { "it has none".to_owned() } else { format!("it has {}", listed()) };

@@ -161,7 +161,7 @@ fn guests(encoder: &mut DescriptorEncoder<'_>, view: &View) -> fmt::Result {
                 let labels = [
                     ("integration", &*integration.name),
                     ("capability", &**capability),
-                    ("operation", &*served.operation.name),
+                    ("operation", &*served.operation().name),
                 ];
                 gauge(m, &labels, 1)
             })

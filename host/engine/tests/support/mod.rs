@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jackfield_engine::{
     CallContext, CallError, Engine, EngineConfig, Limits, LogLevel, LogSink, Outbound, OutboundBody, OutboundRequest,
-    OutboundResponse, Pool, Services, StateItem, StateMutation, StateStore, Versioned, types::Error,
+    OutboundResponse, Plugin, Pool, Services, StateItem, StateMutation, StateStore, Versioned, types::Error,
 };
 use jackfield_reflect::{Operation, reflect};
 
@@ -93,6 +93,7 @@ impl LogSink for World {
 
 pub struct Stand {
     pub engine: Arc<Engine>,
+    pub plugin: Arc<Plugin>,
     pub pool: Arc<Pool>,
     pub world: Arc<World>,
     pub operations: Vec<Arc<Operation>>,
@@ -109,15 +110,15 @@ impl Stand {
         let operations = reflect(&wasm, &wit()).unwrap().capabilities.remove(0).operations;
         let plugin = engine.load(wasm).await.unwrap();
         let world = Arc::new(World::default());
-        Self { pool: Pool::new(plugin, world.services(), limits), engine, world, operations }
+        Self { pool: Pool::new(plugin.clone(), world.services(), limits), plugin, engine, world, operations }
     }
 
     /// The same engine and component as another integration.
     pub async fn neighbour(&self, limits: Limits) -> Self {
         let plugin = self.engine.load(component()).await.unwrap();
         let world = Arc::new(World::default());
-        let pool = Pool::new(plugin, world.services(), limits);
-        Self { pool, engine: self.engine.clone(), world, operations: self.operations.clone() }
+        let pool = Pool::new(plugin.clone(), world.services(), limits);
+        Self { plugin, pool, engine: self.engine.clone(), world, operations: self.operations.clone() }
     }
 
     pub async fn call(&self, operation: &str, params: &str) -> Result<String, CallError> {
@@ -128,7 +129,11 @@ impl Stand {
         let operation = self.operations.iter().find(|o| o.name == operation).unwrap();
         let answer = self
             .pool
-            .call(operation, Bytes::from(params.to_owned()), CallContext::new(operation.action(), timeout))
+            .call(
+                &self.plugin.callable(operation)?,
+                Bytes::from(params.to_owned()),
+                CallContext::new(operation.action(), timeout),
+            )
             .await?;
         Ok(String::from_utf8(answer).unwrap())
     }

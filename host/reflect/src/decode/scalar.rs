@@ -1,64 +1,57 @@
 //! Values that are one number or one string in JSON.
 
-use std::borrow::Cow;
-
 use base64::Engine as _;
-use wasmtime::component::Val;
 
 use super::{BASE64, node::Node};
 use crate::shape::Shape;
 
 impl Node<'_> {
-    pub(super) fn integer<E: serde::de::Error>(&self, value: i128, found: &str) -> Result<Val, E> {
+    pub(super) fn integer<E: serde::de::Error>(&self, value: i128, found: &str) -> Result<(), E> {
         macro_rules! fit {
-            ($case:ident, $ty:ty) => {
+            ($ty:ty) => {
                 match <$ty>::try_from(value) {
-                    Ok(value) => Ok(Val::$case(value)),
+                    Ok(value) => Ok(self.put(&value.to_le_bytes())),
                     Err(_) => self.mismatch(&format!("{value}")),
                 }
             };
         }
         match self.shape {
-            Shape::U8 => fit!(U8, u8),
-            Shape::U16 => fit!(U16, u16),
-            Shape::U32 => fit!(U32, u32),
-            Shape::U64 => fit!(U64, u64),
-            Shape::S8 => fit!(S8, i8),
-            Shape::S16 => fit!(S16, i16),
-            Shape::S32 => fit!(S32, i32),
-            Shape::S64 => fit!(S64, i64),
+            Shape::U8 => fit!(u8),
+            Shape::U16 => fit!(u16),
+            Shape::U32 => fit!(u32),
+            Shape::U64 => fit!(u64),
+            Shape::S8 => fit!(i8),
+            Shape::S16 => fit!(i16),
+            Shape::S32 => fit!(i32),
+            Shape::S64 => fit!(i64),
             #[expect(clippy::cast_precision_loss, reason = "a float parameter takes the nearest float")]
-            Shape::F32 => Ok(Val::Float32(value as f32)),
+            Shape::F32 => Ok(self.put(&(value as f32).to_le_bytes())),
             #[expect(clippy::cast_precision_loss, reason = "a float parameter takes the nearest float")]
-            Shape::F64 => Ok(Val::Float64(value as f64)),
+            Shape::F64 => Ok(self.put(&(value as f64).to_le_bytes())),
             _ => self.mismatch(found),
         }
     }
 
-    pub(super) fn text<E: serde::de::Error>(&self, text: Cow<'_, str>) -> Result<Val, E> {
+    pub(super) fn text<E: serde::de::Error>(&self, text: &str) -> Result<(), E> {
         match self.shape {
-            Shape::String => Ok(Val::String(text.into_owned())),
-            Shape::Bytes => match BASE64.decode(text.as_bytes()) {
-                Ok(bytes) => {
-                    // One value a byte is what the component model makes of it.
-                    self.context.count_many(bytes.len())?;
-                    Ok(Val::List(bytes.into_iter().map(Val::U8).collect()))
-                }
+            Shape::String => self.context.grow(|image| image.leaf(self.at, text.as_bytes(), true)),
+            Shape::Bytes => match BASE64.decode(text) {
+                Ok(bytes) => self.context.grow(|image| image.leaf(self.at, &bytes, false)),
                 Err(_) => self.mismatch("a string that is not base64"),
             },
             Shape::Char => {
                 let mut chars = text.chars();
                 match (chars.next(), chars.next()) {
-                    (Some(only), None) => Ok(Val::Char(only)),
+                    (Some(only), None) => Ok(self.put(&u32::from(only).to_le_bytes())),
                     _ => self.mismatch("a string of another length"),
                 }
             }
             Shape::U64 | Shape::S64 => match text.parse::<i128>() {
-                Ok(value) if is_plain_integer(&text) => self.integer(value, "a string"),
+                Ok(value) if is_plain_integer(text) => self.integer(value, "a string"),
                 _ => self.mismatch("a string that is no such number"),
             },
             Shape::F32 | Shape::F64 => {
-                let value = match &*text {
+                let value = match text {
                     "NaN" => f64::NAN,
                     "Infinity" => f64::INFINITY,
                     "-Infinity" => f64::NEG_INFINITY,
@@ -66,21 +59,24 @@ impl Node<'_> {
                 };
                 Ok(self.float(value))
             }
-            Shape::Enum(names) => self.member(names, &text).map(Val::Enum),
-            Shape::Variant(variant) => match variant.cases.iter().find(|c| c.name == text) {
-                Some(case) if case.shape.is_none() => Ok(Val::Variant(case.name.clone(), None)),
+            Shape::Enum(names) => {
+                let index = self.member(names, text)?;
+                Ok(self.put_case(index, names.members.len()))
+            }
+            Shape::Variant(variant) => match variant.cases.iter().enumerate().find(|(_, case)| case.name == text) {
+                Some((index, case)) if case.shape.is_none() => Ok(self.put_case(index, variant.cases.len())),
                 Some(_) => Err(E::custom(format!("case `{text}` needs a value: {{\"{text}\": …}}"))),
-                None => self.unknown_case(variant, &text),
+                None => self.unknown_case(variant, text),
             },
             _ => self.mismatch("a string"),
         }
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "an f32 parameter takes the nearest f32")]
-    pub(super) fn float(&self, value: f64) -> Val {
+    pub(super) fn float(&self, value: f64) {
         match self.shape {
-            Shape::F32 => Val::Float32(value as f32),
-            _ => Val::Float64(value),
+            Shape::F32 => self.put(&(value as f32).to_le_bytes()),
+            _ => self.put(&value.to_le_bytes()),
         }
     }
 }

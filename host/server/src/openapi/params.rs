@@ -10,7 +10,7 @@ use super::schemas::Adopted;
 pub(super) fn of(operation: &Operation, adopted: &Adopted) -> Vec<Value> {
     let mut parameters = Vec::new();
     for param in &operation.params {
-        let required = param.shape.default_value().is_none();
+        let required = !param.shape.has_default();
         Collector { adopted, parameters: &mut parameters }.add(&param.name, &param.shape, &param.docs, required);
     }
     parameters
@@ -27,7 +27,7 @@ impl Collector<'_> {
             Shape::Option(inner) if !inner.is_nullable() => self.add(name, inner, docs, false),
             Shape::Record(record) => {
                 for field in &record.fields {
-                    let required = required && field.shape.default_value().is_none();
+                    let required = required && !field.shape.has_default();
                     self.add(&format!("{name}.{}", field.name), &field.shape, &field.docs, required);
                 }
             }

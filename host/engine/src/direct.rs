@@ -1,0 +1,226 @@
+//! JSON straight into a guest's memory and straight out of it.
+//!
+//! wasmtime calls a function either with types known to the Rust compiler or with values that it makes one by one: forty
+//! bytes and an allocation for each field and its name, a value for each byte of a `list<u8>`. Jackfield knows the types
+//! only once a plugin is there, and knows them well: `reflect` makes an image of the parameters and reads the answer where
+//! it lies. So the two types here stand in for the compiler's: to wasmtime they are parameters and a result like any that
+//! `#[derive(Lower, Lift)]` makes, which is why they use the same parts of wasmtime that the derived code uses.
+//!
+//! # Safety
+//! What wasmtime asks of such types (see `wasmtime::component::ComponentType`), and why it holds:
+//! - `Lower` is an array of `ValRaw`, and all of it is initialised.
+//! - The numbers in it are the flat form of the function's own parameters, or, where those are more than sixteen, the one
+//!   address that stands for them; the result is the one number, or the address, that the function's own result has. Both
+//!   follow from the operation's shapes, and a [`Callable`] exists only where the shapes are the function's types.
+//! - No address of the guest's is followed but through wasmtime's own slice of the guest's memory, with its bounds.
+//! - No handle is passed: shapes with handles make no operation.
+//!
+//! A wrong number here would still be a number in a sandbox: what it can break is the guest's.
+
+use std::{
+    mem::MaybeUninit,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use jackfield_reflect::{
+    Answer, AnswerLimits, EncodeError, Flat, Image, MAX_FLAT_PARAMS, Memory, Operation, Target, TextEncoding,
+};
+use tokio::sync::OwnedSemaphorePermit;
+use wasmtime::{
+    Error, Result, ValRaw,
+    component::{
+        __internal::{
+            CanonicalAbiInfo, InstanceType, InterfaceType, LiftContext, LowerContext,
+            wasmtime_environ::component::StringEncoding,
+        },
+        ComponentNamedList, ComponentType, Func, Lift, Lower, TypedFunc,
+    },
+};
+
+use crate::Guest;
+
+tokio::task_local! {
+    /// What is called. The answer is read in a function without parameters of ours, on the thread that polls the call.
+    static CALLED: Called;
+}
+
+struct Called {
+    operation: Arc<Operation>,
+    limits: AnswerLimits,
+}
+
+/// An image, and the room it takes among the parameters of all calls: both until the guest has it.
+pub(crate) struct Held {
+    pub(crate) image: Image,
+    pub(crate) room: Option<OwnedSemaphorePermit>,
+}
+
+/// Calls a function that was proved to be of the operation's types.
+///
+/// # Errors
+/// The outer one is the guest's fault; the inner one says that its answer is too long.
+pub(crate) async fn call(
+    guest: &mut Guest,
+    function: Func,
+    operation: &Arc<Operation>,
+    held: Held,
+    limits: AnswerLimits,
+) -> Result<Result<Answer, EncodeError>> {
+    // SAFETY: a `Callable` was made of this operation and the function's type, as said above.
+    let function: TypedFunc<Params, Answered> = unsafe { TypedFunc::new_unchecked(function) };
+    let params = Params { held: Mutex::new(Some(held)), operation: operation.clone() };
+    let called = Called { operation: operation.clone(), limits };
+    let Answered(answer) = CALLED.scope(called, function.call_async(&mut guest.store, params)).await?;
+    Ok(answer)
+}
+
+/// The parameters of an operation.
+struct Params {
+    held: Mutex<Option<Held>>,
+    operation: Arc<Operation>,
+}
+
+// SAFETY: see the module's head. The layout that `ABI` tells is that of a value in memory, which this never is.
+unsafe impl ComponentType for Params {
+    type Lower = [ValRaw; MAX_FLAT_PARAMS];
+    const ABI: CanonicalAbiInfo = CanonicalAbiInfo::ZERO;
+
+    fn typecheck(_: &InterfaceType, _: &InstanceType<'_>) -> Result<()> {
+        Err(unchecked())
+    }
+}
+
+// SAFETY: the shapes were held against the function's types one by one.
+unsafe impl ComponentNamedList for Params {}
+
+// SAFETY: all of `destination` is written.
+unsafe impl Lower for Params {
+    fn linear_lower_to_flat<T>(
+        &self,
+        cx: &mut LowerContext<'_, T>,
+        _: InterfaceType,
+        destination: &mut MaybeUninit<Self::Lower>,
+    ) -> Result<()> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Held { image, room } = held.ok_or_else(|| Error::msg("the parameters were passed before"))?;
+        let mut memory = GuestMemory { cx };
+        let params = image.place(&mut memory)?;
+        let flat = if self.operation.params_flat_len() <= MAX_FLAT_PARAMS {
+            self.operation.flatten_params(&params)
+        } else {
+            let address = memory.allocate(self.operation.params_layout().align, params.len())?;
+            memory.write(address, &params)?;
+            Flat::address(address)
+        };
+        drop(room);
+        destination.write(flat.numbers.map(ValRaw::u64));
+        Ok(())
+    }
+
+    fn linear_lower_to_memory<T>(&self, _: &mut LowerContext<'_, T>, _: InterfaceType, _: usize) -> Result<()> {
+        Err(unchecked())
+    }
+}
+
+/// A guest's memory while it is given parameters.
+struct GuestMemory<'a, 'c, T: 'static> {
+    cx: &'a mut LowerContext<'c, T>,
+}
+
+impl<T> Target for GuestMemory<'_, '_, T> {
+    type Error = Error;
+
+    fn allocate(&mut self, align: usize, len: usize) -> Result<u32> {
+        Ok(u32::try_from(self.cx.realloc(0, 0, u32::try_from(align)?, len)?)?)
+    }
+
+    fn write(&mut self, address: u32, bytes: &[u8]) -> Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let start = usize::try_from(address)?;
+        let place = self.cx.as_slice_mut().get_mut(start..).and_then(|memory| memory.get_mut(..bytes.len()));
+        place.ok_or_else(|| Error::msg("an allocation beyond the guest's memory"))?.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn text(&mut self, text: &[u8]) -> Result<(u32, u32)> {
+        /// In the length of a text that may be Latin-1, this bit says that it is not.
+        const UTF16_TAG: u32 = 1 << 31;
+        let tag = match self.cx.options().string_encoding {
+            StringEncoding::Utf8 => {
+                let address = self.allocate(1, text.len())?;
+                self.write(address, text)?;
+                return Ok((address, u32::try_from(text.len())?));
+            }
+            StringEncoding::Utf16 => 0,
+            StringEncoding::CompactUtf16 => UTF16_TAG,
+        };
+        let units: Vec<u8> = std::str::from_utf8(text)?.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let address = self.allocate(2, units.len())?;
+        self.write(address, &units)?;
+        Ok((address, u32::try_from(units.len() / 2)? | tag))
+    }
+}
+
+/// The answer of an operation, already as JSON.
+struct Answered(Result<Answer, EncodeError>);
+
+// SAFETY: see the module's head. Every function returns at most one number.
+unsafe impl ComponentType for Answered {
+    type Lower = [ValRaw; 1];
+    const ABI: CanonicalAbiInfo = CanonicalAbiInfo::SCALAR4;
+
+    fn typecheck(_: &InterfaceType, _: &InstanceType<'_>) -> Result<()> {
+        Err(unchecked())
+    }
+}
+
+// SAFETY: the shape was held against the function's type.
+unsafe impl ComponentNamedList for Answered {}
+
+// SAFETY: what the guest returned is taken for what the shape says, and checked where it is used.
+unsafe impl Lift for Answered {
+    fn linear_lift_from_flat(cx: &mut LiftContext<'_>, _: InterfaceType, source: &Self::Lower) -> Result<Self> {
+        let [number] = source;
+        CALLED.try_with(|called| read(cx, called, *number)).map_err(|_| Error::msg("an answer to no call"))?
+    }
+
+    fn linear_lift_from_memory(_: &mut LiftContext<'_>, _: InterfaceType, _: &[u8]) -> Result<Self> {
+        Err(unchecked())
+    }
+}
+
+/// The answer that a function returned as a number, or by its address.
+fn read(cx: &LiftContext<'_>, Called { operation, limits }: &Called, number: ValRaw) -> Result<Answered> {
+    let answer = match operation.result() {
+        Some(shape) if shape.flat_len() > 1 => {
+            let (start, layout) = (usize::try_from(number.get_u32())?, shape.layout());
+            if start % layout.align != 0 {
+                return Err(Error::msg("the answer is at an address that is not aligned"));
+            }
+            let value = cx.memory().get(start..).and_then(|memory| memory.get(..layout.size));
+            let value = value.ok_or_else(|| Error::msg("the answer is beyond the guest's memory"))?;
+            let texts = match cx.options().string_encoding {
+                StringEncoding::Utf8 => TextEncoding::Utf8,
+                StringEncoding::Utf16 => TextEncoding::Utf16,
+                StringEncoding::CompactUtf16 => TextEncoding::Latin1OrUtf16,
+            };
+            operation.encode_answer(value, Memory { bytes: cx.memory(), texts }, limits)
+        }
+        Some(shape) => {
+            let value = shape.unflatten(number.get_u64()).ok_or_else(|| Error::msg("the answer is no such value"))?;
+            operation.encode_answer(&value, Memory::utf8(&[]), limits)
+        }
+        None => operation.encode_answer(&[], Memory::utf8(&[]), limits),
+    };
+    match answer {
+        Err(error @ EncodeError::Invalid(_)) => Err(error.into()),
+        answer => Ok(Answered(answer)),
+    }
+}
+
+/// wasmtime asks for this only of types that it checks, or that are parts of others.
+fn unchecked() -> Error {
+    Error::msg("these types are made for one function, and are no part of others")
+}
