@@ -110,7 +110,7 @@ fn json(bench: &Bench, operation: &str, params: Bytes) -> Way {
         let (pool, operation, params) = (pool.clone(), operation.clone(), params.clone());
         async move {
             for _ in 0..n {
-                pool.call(&operation, params.clone(), context()).await?;
+                pool.call(operation.clone(), params.clone(), context()).await?;
             }
             Ok(())
         }
@@ -171,7 +171,7 @@ pub(crate) async fn one(table: &mut Table, quick: bool) -> Result<()> {
     let params = Bytes::from_static(b"{\"count\":1000}");
     ways.push(json(&bench, "rows", params.clone()));
     ways.push(core(&host, "rows", params.clone()));
-    let answer = bench.pool.call(&bench.operation("rows"), params, context()).await?;
+    let answer = bench.pool.call(bench.operation("rows"), params, context()).await?;
     show(table, "1,000 rows", &mut ways, rounds, answer.len()).await?;
     host.shutdown().await;
     Ok(())
@@ -328,7 +328,7 @@ async fn repeat(way: usize, bench: &Bench, host: &jackfield_core::Host, times: u
                 };
                 bench.pool.typed(context(), call).await?.map_err(failed)?;
             }
-            1 => drop(bench.pool.call(&operation, json.clone(), context()).await?),
+            1 => drop(bench.pool.call(operation.clone(), json.clone(), context()).await?),
             _ => drop(host.call(CallRequest::new("echo", "echo", "note", json.clone())).await?),
         }
     }

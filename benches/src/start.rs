@@ -111,7 +111,7 @@ async fn instances(table: &mut Table, quick: bool) -> Result<()> {
             async move {
                 for _ in 0..n {
                     let context = jackfield_engine::CallContext::new("echo", std::time::Duration::from_secs(5));
-                    pool.call(&operation, Bytes::from_static(b"{\"n\":7}"), context).await?;
+                    pool.call(operation.clone(), Bytes::from_static(b"{\"n\":7}"), context).await?;
                 }
                 Ok(())
             }

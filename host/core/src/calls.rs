@@ -57,7 +57,7 @@ async fn attempt(
     let writes = operation.kind == OperationKind::Write;
     let live = &integration.live;
     let tracked = live.tracks.begin(context.id, writes);
-    let answer = runtime.pool(operation).call(callable, params, context).await;
+    let answer = runtime.pool(operation).call(callable.clone(), params, context).await;
     let crashed = answer.as_ref().is_err_and(|error| live.failed(action, error));
     match pass.ended(crashed) {
         Some(Turned::Opened) => live.tell(

@@ -28,7 +28,8 @@ pub(crate) struct Track {
 /// The calls of one integration that run now.
 #[derive(Debug, Default)]
 pub(crate) struct Tracks {
-    running: Mutex<HashMap<u64, Track>>,
+    /// By the call's number, in parts, so that calls on several threads rarely want the same lock.
+    running: [Mutex<HashMap<u64, Track>>; 16],
     /// Commits to the integration's state. Those are not told by call, so a change of this number stands for "maybe".
     state_commits: AtomicU64,
 }
@@ -36,13 +37,13 @@ pub(crate) struct Tracks {
 impl Tracks {
     /// Begins to remember a call that `writes` or only reads, until the guard is dropped.
     pub(crate) fn begin(self: &Arc<Self>, call: u64, writes: bool) -> Tracked {
-        self.with(|running| running.insert(call, Track { writes, ..Track::default() }));
+        self.with(call, |running| running.insert(call, Track { writes, ..Track::default() }));
         Tracked { tracks: self.clone(), call, state_commits: self.state_commits.load(Ordering::Acquire) }
     }
 
     /// Changes what is known of a call, if it runs.
     pub(crate) fn update<R>(&self, call: u64, change: impl FnOnce(&mut Track) -> R) -> Option<R> {
-        self.with(|running| running.get_mut(&call).map(change))
+        self.with(call, |running| running.get_mut(&call).map(change))
     }
 
     /// Something is about to be written to the integration's state.
@@ -50,8 +51,10 @@ impl Tracks {
         self.state_commits.fetch_add(1, Ordering::Release);
     }
 
-    fn with<R>(&self, run: impl FnOnce(&mut HashMap<u64, Track>) -> R) -> R {
-        run(&mut self.running.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<R>(&self, call: u64, run: impl FnOnce(&mut HashMap<u64, Track>) -> R) -> R {
+        let [first, ..] = &self.running;
+        let part = usize::try_from(call % self.running.len() as u64).ok().and_then(|part| self.running.get(part));
+        run(&mut part.unwrap_or(first).lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -65,7 +68,7 @@ pub(crate) struct Tracked {
 impl Tracked {
     /// What is known of it by now.
     pub(crate) fn so_far(&self) -> Track {
-        let track = self.tracks.with(|running| running.get(&self.call).copied()).unwrap_or_default();
+        let track = self.tracks.with(self.call, |running| running.get(&self.call).copied()).unwrap_or_default();
         let state = self.tracks.state_commits.load(Ordering::Acquire) != self.state_commits;
         Track { wrote: track.wrote || state, ..track }
     }
@@ -73,7 +76,7 @@ impl Tracked {
 
 impl Drop for Tracked {
     fn drop(&mut self) {
-        self.tracks.with(|running| running.remove(&self.call));
+        self.tracks.with(self.call, |running| running.remove(&self.call));
     }
 }
 

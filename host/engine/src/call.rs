@@ -25,7 +25,7 @@ impl Pool {
     /// Calls an operation with JSON parameters and returns its answer as JSON.
     pub async fn call(
         self: &Arc<Self>,
-        callable: &Callable,
+        callable: Callable,
         params: Bytes,
         context: CallContext,
     ) -> Result<Vec<u8>, CallError> {
@@ -40,35 +40,30 @@ impl Pool {
         // Who had to wait for room begins only now.
         let meter = if room.is_some() { Arc::default() } else { meter };
         let long = params.len() > LONG_PARAMS;
-        let (this, callable, times) = (self.clone(), callable.clone(), meter.clone());
+        let (this, times) = (self.clone(), meter.clone());
         let work = async move {
             let _place = place;
             let image = callable.operation.decode_params(&params, &limits).map_err(CallError::Params)?;
             drop(params);
-            this.run(&callable, Held { image, room }, context, &times).await
+            this.run(callable, Held { image, room }, context, &times).await
         };
         self.movable(until, meter, long, work).await
     }
 
     async fn run(
         &self,
-        callable: &Callable,
+        callable: Callable,
         held: Held,
         context: CallContext,
         meter: &Arc<Meter>,
     ) -> Result<Vec<u8>, CallError> {
         let limits =
             AnswerLimits { max_bytes: self.limits.result_bytes, max_values: self.limits.copied_bytes / VALUE_BYTES };
-        let answer = self.with_guest(context, meter, async |guest: &mut Guest| {
-            let function = guest
-                .instance
-                .get_func(&mut guest.store, callable.index)
-                .ok_or_else(|| wasmtime::Error::msg("the export is not a function"))?;
-            direct::call(guest, function, &callable.operation, held, limits).await
-        });
-        match answer.await? {
+        let operation = callable.operation.clone();
+        let call = async move |guest: &mut Guest| direct::call(guest, callable, held, limits).await;
+        match self.with_guest(context, meter, call).await? {
             Ok(Answer::Ok(json)) => Ok(json),
-            Ok(Answer::Error(json)) => Err(CallError::Guest(guest_error(callable.operation.error.as_ref(), &json))),
+            Ok(Answer::Error(json)) => Err(CallError::Guest(guest_error(operation.error.as_ref(), &json))),
             Err(EncodeError::TooLong { most }) => Err(exceeded(Limit::Result, most >> 10)),
             Err(EncodeError::TooMany { .. }) => Err(exceeded(Limit::Copies, self.limits.copied_bytes >> 20)),
             Err(EncodeError::Invalid(error)) => Err(CallError::Internal(error.to_string())),

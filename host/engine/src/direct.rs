@@ -19,7 +19,7 @@
 
 use std::{
     mem::MaybeUninit,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
 };
 
 use jackfield_reflect::{
@@ -33,11 +33,11 @@ use wasmtime::{
             CanonicalAbiInfo, InstanceType, InterfaceType, LiftContext, LowerContext,
             wasmtime_environ::component::StringEncoding,
         },
-        ComponentNamedList, ComponentType, Func, Lift, Lower, TypedFunc,
+        ComponentNamedList, ComponentType, Lift, Lower, TypedFunc,
     },
 };
 
-use crate::Guest;
+use crate::{Callable, Guest};
 
 tokio::task_local! {
     /// What is called. The answer is read in a function without parameters of ours, on the thread that polls the call.
@@ -45,7 +45,7 @@ tokio::task_local! {
 }
 
 struct Called {
-    operation: Arc<Operation>,
+    callable: Callable,
     limits: AnswerLimits,
 }
 
@@ -55,30 +55,30 @@ pub(crate) struct Held {
     pub(crate) room: Option<OwnedSemaphorePermit>,
 }
 
-/// Calls a function that was proved to be of the operation's types.
+/// Calls an operation in an instance of the component that it was proved to be of.
 ///
 /// # Errors
 /// The outer one is the guest's fault; the inner one says that its answer is too long.
 pub(crate) async fn call(
     guest: &mut Guest,
-    function: Func,
-    operation: &Arc<Operation>,
+    callable: Callable,
     held: Held,
     limits: AnswerLimits,
 ) -> Result<Result<Answer, EncodeError>> {
-    // SAFETY: a `Callable` was made of this operation and the function's type, as said above.
+    let function = guest
+        .instance
+        .get_func(&mut guest.store, callable.index)
+        .ok_or_else(|| Error::msg("the operation is another component's"))?;
+    // SAFETY: the `Callable` was made of its operation and this function's type, as said above.
     let function: TypedFunc<Params, Answered> = unsafe { TypedFunc::new_unchecked(function) };
-    let params = Params { held: Mutex::new(Some(held)), operation: operation.clone() };
-    let called = Called { operation: operation.clone(), limits };
+    let params = Params(Mutex::new(Some(held)));
+    let called = Called { callable, limits };
     let Answered(answer) = CALLED.scope(called, function.call_async(&mut guest.store, params)).await?;
     Ok(answer)
 }
 
 /// The parameters of an operation.
-struct Params {
-    held: Mutex<Option<Held>>,
-    operation: Arc<Operation>,
-}
+struct Params(Mutex<Option<Held>>);
 
 // SAFETY: see the module's head. The layout that `ABI` tells is that of a value in memory, which this never is.
 unsafe impl ComponentType for Params {
@@ -101,17 +101,9 @@ unsafe impl Lower for Params {
         _: InterfaceType,
         destination: &mut MaybeUninit<Self::Lower>,
     ) -> Result<()> {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Held { image, room } = held.ok_or_else(|| Error::msg("the parameters were passed before"))?;
-        let mut memory = GuestMemory { cx };
-        let params = image.place(&mut memory)?;
-        let flat = if self.operation.params_flat_len() <= MAX_FLAT_PARAMS {
-            self.operation.flatten_params(&params)
-        } else {
-            let address = memory.allocate(self.operation.params_layout().align, params.len())?;
-            memory.write(address, &params)?;
-            Flat::address(address)
-        };
+        let flat = called(|Called { callable, .. }| place(&callable.operation, image, &mut GuestMemory { cx }))?;
         drop(room);
         destination.write(flat.numbers.map(ValRaw::u64));
         Ok(())
@@ -120,6 +112,22 @@ unsafe impl Lower for Params {
     fn linear_lower_to_memory<T>(&self, _: &mut LowerContext<'_, T>, _: InterfaceType, _: usize) -> Result<()> {
         Err(unchecked())
     }
+}
+
+/// Places parameters in a guest's memory; what the function takes for them.
+fn place<T: 'static>(operation: &Operation, image: Image, memory: &mut GuestMemory<'_, '_, T>) -> Result<Flat> {
+    let params = image.place(memory)?;
+    if !operation.params_in_memory() {
+        return Ok(operation.flatten_params(&params));
+    }
+    let address = memory.allocate(operation.params_layout().align, params.len())?;
+    memory.write(address, &params)?;
+    Ok(Flat::address(address))
+}
+
+/// What is called on this thread.
+fn called<R>(work: impl FnOnce(&Called) -> Result<R>) -> Result<R> {
+    CALLED.try_with(work).map_err(|_| Error::msg("nothing of ours is called"))?
 }
 
 /// A guest's memory while it is given parameters.
@@ -183,7 +191,7 @@ unsafe impl ComponentNamedList for Answered {}
 unsafe impl Lift for Answered {
     fn linear_lift_from_flat(cx: &mut LiftContext<'_>, _: InterfaceType, source: &Self::Lower) -> Result<Self> {
         let [number] = source;
-        CALLED.try_with(|called| read(cx, called, *number)).map_err(|_| Error::msg("an answer to no call"))?
+        called(|called| read(cx, called, *number))
     }
 
     fn linear_lift_from_memory(_: &mut LiftContext<'_>, _: InterfaceType, _: &[u8]) -> Result<Self> {
@@ -192,9 +200,10 @@ unsafe impl Lift for Answered {
 }
 
 /// The answer that a function returned as a number, or by its address.
-fn read(cx: &LiftContext<'_>, Called { operation, limits }: &Called, number: ValRaw) -> Result<Answered> {
+fn read(cx: &LiftContext<'_>, Called { callable, limits }: &Called, number: ValRaw) -> Result<Answered> {
+    let operation = &callable.operation;
     let answer = match operation.result() {
-        Some(shape) if shape.flat_len() > 1 => {
+        Some(shape) if operation.result_in_memory() => {
             let (start, layout) = (usize::try_from(number.get_u32())?, shape.layout());
             if start % layout.align != 0 {
                 return Err(Error::msg("the answer is at an address that is not aligned"));

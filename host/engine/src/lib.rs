@@ -16,7 +16,7 @@
 //! let pool = Pool::new(plugin, services, Limits::default());
 //! let context = CallContext::new("key-value.get", std::time::Duration::from_secs(5));
 //! let params = r#"{"key": "greeting"}"#.into();
-//! let answer = pool.call(&callable, params, context).await?;
+//! let answer = pool.call(callable, params, context).await?;
 //! # Ok(())
 //! # }
 //! ```

@@ -53,7 +53,6 @@ struct Idle {
 
 #[derive(Default)]
 struct Counters {
-    busy: AtomicU64,
     created: AtomicU64,
     discarded: AtomicU64,
     waited: AtomicU64,
@@ -89,7 +88,7 @@ impl Pool {
 
     fn with(plugin: Arc<Plugin>, services: Arc<Services>, limits: Limits, share: Arc<Share>) -> Arc<Self> {
         let pool = Arc::new(Self {
-            places: Arc::new(Semaphore::new(limits.concurrency.clamp(1, Semaphore::MAX_PERMITS))),
+            places: Arc::new(Semaphore::new(places(&limits))),
             services,
             limits,
             idle: Mutex::default(),
@@ -110,7 +109,7 @@ impl Pool {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         PoolStats {
             idle: self.idle.lock().map_or(0, |idle| idle.guests.len() as u64),
-            busy: load(&self.counters.busy),
+            busy: places(&self.limits).saturating_sub(self.places.available_permits()) as u64,
             created: load(&self.counters.created),
             discarded: load(&self.counters.discarded),
             waited: load(&self.counters.waited),
@@ -180,7 +179,6 @@ impl Pool {
         F: AsyncFnOnce(&mut Guest) -> wasmtime::Result<R>,
     {
         let mut lease = Lease { pool: self, guest: None };
-        self.counters.busy.fetch_add(1, Ordering::Relaxed);
         let guest = match self.take() {
             Some(guest) => guest,
             // Boxed, since it is rare and large: it would make every call's future as large.
@@ -265,6 +263,11 @@ impl Pool {
     }
 }
 
+/// Calls at once, as a semaphore can count them.
+fn places(limits: &Limits) -> usize {
+    limits.concurrency.clamp(1, Semaphore::MAX_PERMITS)
+}
+
 impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Pool")
@@ -306,7 +309,6 @@ impl Lease<'_> {
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        self.pool.counters.busy.fetch_sub(1, Ordering::Relaxed);
         if self.guest.is_some() {
             self.pool.counters.discarded.fetch_add(1, Ordering::Relaxed);
         }

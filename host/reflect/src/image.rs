@@ -10,6 +10,11 @@ use crate::layout::{Layout, discriminant};
 /// What an image costs besides its bytes, for each block.
 const BLOCK_BYTES: usize = size_of::<Block>() + size_of::<Link>();
 
+/// The most bytes that are reserved before they are needed.
+const MOST_RESERVED: usize = 64 << 10;
+/// The lists and texts of most calls.
+const USUAL_BLOCKS: usize = 8;
+
 /// Parameters, ready to be placed in a guest's memory.
 #[derive(Debug, Default)]
 pub struct Image {
@@ -118,9 +123,14 @@ pub(crate) struct Open {
 }
 
 impl Builder {
-    /// An image of at most so many bytes.
-    pub(crate) fn new(root: Layout, most: usize) -> Self {
-        Self { stack: vec![0; root.size], pending: Vec::new(), image: Image::default(), most }
+    /// An image of at most so many bytes, of a text that is so long: most images have as many bytes, and few blocks.
+    pub(crate) fn new(root: Layout, text: usize, most: usize) -> Self {
+        let image = Image {
+            bytes: Vec::with_capacity(text.min(MOST_RESERVED)),
+            blocks: Vec::with_capacity(USUAL_BLOCKS),
+            ..Image::default()
+        };
+        Self { stack: vec![0; root.size], pending: Vec::with_capacity(USUAL_BLOCKS), image, most }
     }
 
     pub(crate) fn finish(self) -> Image {

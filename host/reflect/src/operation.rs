@@ -10,7 +10,7 @@ use crate::{
     AnswerLimits, CapabilityId, EncodeError, Image, JsonError, JsonLimits, Memory, ReflectError,
     decode::decode_params,
     encode,
-    flat::Flat,
+    flat::{Flat, MAX_FLAT_PARAMS},
     layout::{Layout, fields},
     model::{Function, Package},
     shape::Shape,
@@ -34,6 +34,9 @@ impl OperationKind {
         }
     }
 }
+
+/// The capacity with which an answer's text begins, in bytes: most stay within it.
+const USUAL_ANSWER: usize = 512;
 
 /// One operation of a capability.
 #[derive(Clone, Debug)]
@@ -62,8 +65,11 @@ pub struct Operation {
     pub paged: bool,
     /// What the parameters take in memory, one after the other, and where each is.
     layout: (Layout, Vec<usize>),
+    flat_len: usize,
     /// What the function returns: `ok` and `error` in one.
     result: Option<Shape>,
+    /// It is returned by its address.
+    result_in_memory: bool,
 }
 
 /// What an operation answered, as JSON text.
@@ -125,7 +131,9 @@ impl Operation {
             feed,
             paged,
             layout: fields(function.params.iter().map(|param| &param.shape)),
+            flat_len: function.params.iter().map(|param| param.shape.flat_len()).fold(0, usize::saturating_add),
             result: function.result.clone(),
+            result_in_memory: function.result.as_ref().is_some_and(|result| result.flat_len() > 1),
         })
     }
 
@@ -145,9 +153,9 @@ impl Operation {
         self.layout.0
     }
 
-    /// How many numbers the flat form of the parameters has.
-    pub fn params_flat_len(&self) -> usize {
-        self.params.iter().map(|param| param.shape.flat_len()).fold(0, usize::saturating_add)
+    /// Whether the parameters are passed by their address: there are too many for the flat form.
+    pub fn params_in_memory(&self) -> bool {
+        self.flat_len > MAX_FLAT_PARAMS
     }
 
     /// The flat form of parameters that stand one after the other in `bytes`.
@@ -164,6 +172,11 @@ impl Operation {
         self.result.as_ref()
     }
 
+    /// Whether it is returned by its address: its flat form is more than one number.
+    pub fn result_in_memory(&self) -> bool {
+        self.result_in_memory
+    }
+
     /// Writes what the function returned as JSON. It begins with `value`; what it refers to is in `memory`.
     pub fn encode_answer(
         &self,
@@ -172,7 +185,7 @@ impl Operation {
         limits: &AnswerLimits,
     ) -> Result<Answer, EncodeError> {
         let Some(result) = &self.result else { return Ok(Answer::Ok(b"null".to_vec())) };
-        let mut json = Vec::with_capacity(256);
+        let mut json = Vec::with_capacity(USUAL_ANSWER);
         let mut write = |shape: Option<&Shape>, at: usize| match shape {
             Some(shape) => encode(shape, value.get(at..).unwrap_or_default(), memory, limits, &mut json),
             None => Ok(json.extend_from_slice(b"null")),

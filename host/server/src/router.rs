@@ -1,19 +1,11 @@
 //! The routes, and what is answered where there is none.
 
-use axum::{
-    Router,
-    middleware::{from_fn, from_fn_with_state},
-    routing::get,
-};
+use axum::{Router, middleware::from_fn_with_state, routing::get};
 use http::{Method, Uri};
 use jackfield_core::Host;
 
 use crate::{
-    ServerOptions, calls, events, health, management, metrics,
-    middleware::{origin, trace, weight},
-    openapi,
-    problem::Problem,
-    state::App,
+    ServerOptions, calls, events, health, management, metrics, middleware, openapi, problem::Problem, state::App,
 };
 
 /// The API of a host as a router. It needs no socket: [`tower::Service::call`] it for an answer in the same process.
@@ -31,9 +23,7 @@ pub fn router(host: Host, options: ServerOptions) -> Router {
         .route("/metrics", get(metrics::metrics))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        .layer(from_fn_with_state(app.clone(), weight::layer))
-        .layer(from_fn(origin::layer))
-        .layer(from_fn(trace::layer))
+        .layer(from_fn_with_state(app.clone(), middleware::layer))
         .with_state(app)
 }
 

@@ -2,6 +2,7 @@
 //! installed and configured, the kinds of error), so there are only ever as many series as there are things; what a
 //! caller makes up is counted nowhere. Counting takes no lock that a scrape holds for long.
 
+mod latency;
 mod scrape;
 
 use std::{
@@ -13,13 +14,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use prometheus_client::metrics::histogram::Histogram;
-
+use self::latency::Latency;
 use crate::{Error, ErrorKind};
 pub(crate) use scrape::text;
-
-/// Upper bounds of the latency histogram, in seconds: from a call that stays in memory to the longest one allowed.
-const BUCKETS: [f64; 14] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
 
 /// What became of calls, in the order they are counted in.
 const OUTCOMES: [&str; 14] = [
@@ -60,16 +57,10 @@ impl Calls {
 }
 
 /// The counters of one operation.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct OperationMetrics {
     outcomes: [AtomicU64; OUTCOMES.len()],
-    seconds: Histogram,
-}
-
-impl Default for OperationMetrics {
-    fn default() -> Self {
-        Self { outcomes: Default::default(), seconds: Histogram::new(BUCKETS) }
-    }
+    latency: Latency,
 }
 
 impl OperationMetrics {
@@ -82,7 +73,7 @@ impl OperationMetrics {
         if let Some(counter) = self.outcomes.get(outcome) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
-        self.seconds.observe(took.as_secs_f64());
+        self.latency.observe(took);
     }
 
     fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {

@@ -128,7 +128,8 @@ fn calls(encoder: &mut DescriptorEncoder<'_>, view: &View) -> fmt::Result {
                 }
                 let labels =
                     [("integration", &*integration.name), ("capability", &capability), ("operation", &operation)];
-                metrics.seconds.encode(m.encode_family(&labels)?)?;
+                let (sum, count, buckets) = metrics.latency.read();
+                m.encode_family(&labels)?.encode_histogram::<[(&str, &str); 0]>(sum, count, &buckets, None)?;
             }
             Ok(())
         })

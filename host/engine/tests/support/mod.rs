@@ -130,7 +130,7 @@ impl Stand {
         let answer = self
             .pool
             .call(
-                &self.plugin.callable(operation)?,
+                self.plugin.callable(operation)?,
                 Bytes::from(params.to_owned()),
                 CallContext::new(operation.action(), timeout),
             )

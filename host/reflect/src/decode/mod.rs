@@ -88,7 +88,7 @@ fn run<'j>(
         return Err(JsonError::new(format!("the JSON is longer than {} bytes", limits.max_bytes)));
     }
     let most = limits.most_memory(json.len());
-    let shared = Shared { trail: RefCell::default(), image: RefCell::new(Builder::new(root, most)), most };
+    let shared = Shared { trail: RefCell::default(), image: RefCell::new(Builder::new(root, json.len(), most)), most };
     let mut text = Deserializer::from_slice(json);
     match read(Context(&shared), &mut text).and_then(|()| text.end()) {
         Ok(()) => Ok(shared.image.into_inner().finish()),

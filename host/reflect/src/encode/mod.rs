@@ -24,9 +24,13 @@ use crate::{
 pub struct AnswerLimits {
     /// The longest text, in bytes.
     pub max_bytes: usize,
-    /// The most values that are looked at: every number, text, list, option and record counts as one.
+    /// The most values that are looked at: every number, text, list, option and record counts as one, and so do each
+    /// sixteen bytes of a text.
     pub max_values: usize,
 }
+
+/// So many bytes of a text count as one value.
+const TEXT_BYTES: usize = 16;
 
 /// How a guest stores its texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,6 +160,7 @@ impl<'a> Writer<'a> {
             },
             Shape::String => {
                 let text = self.string(bytes, place)?;
+                self.count(text.len() / TEXT_BYTES)?;
                 self.text(&text)
             }
             Shape::Bytes => self.base64(bytes, place),
@@ -333,6 +338,7 @@ impl<'a> Writer<'a> {
 
     fn base64(&mut self, bytes: &[u8], place: usize) -> Written {
         let (items, _) = self.list(bytes, place, 1, 1)?;
+        self.count(items.len() / TEXT_BYTES)?;
         // The length first: nothing is made that would not be kept.
         let length = items.len().div_ceil(3) * 4;
         if length + 2 > self.limits.max_bytes.saturating_sub(self.out.len()) {

@@ -6,23 +6,12 @@
 //! name the page's origin then, so a request that could change something and comes from another origin is refused.
 //! A program that is no browser may leave both headers out; neither attack can.
 
-use axum::{
-    extract::Request,
-    middleware::Next,
-    response::{IntoResponse as _, Response},
-};
 use http::{HeaderMap, HeaderValue, Method, Uri, header, uri::Authority};
 
 use crate::problem::Problem;
 
-pub(crate) async fn layer(request: Request, next: Next) -> Response {
-    match judge(request.method(), request.uri(), request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
-    }
-}
-
-fn judge(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+/// Whether a request may come from where it comes from.
+pub(crate) fn judge(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let host = hosts.next().map(authority).transpose()?;
     if hosts.next().is_some() {

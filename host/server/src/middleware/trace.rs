@@ -13,27 +13,38 @@ use std::{
 
 use axum::{
     extract::{MatchedPath, Request},
-    middleware::Next,
     response::Response,
 };
 use http::{HeaderName, HeaderValue, header};
-use tracing::Instrument as _;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_ID: usize = 128;
 
-pub(crate) async fn layer(request: Request, next: Next) -> Response {
-    let id = request.headers().get(&REQUEST_ID).filter(|id| is_id(id)).cloned().unwrap_or_else(new_id);
-    let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
-    let span = tracing::info_span!(
-        "request",
-        id = id.to_str().unwrap_or_default(),
-        method = %request.method(),
-        route,
-    );
-    let started = Instant::now();
-    async move {
-        let mut response = next.run(request).await;
+/// A request that is being answered.
+pub(crate) struct Traced {
+    id: HeaderValue,
+    started: Instant,
+    /// Everything that is said of it.
+    pub(crate) span: tracing::Span,
+}
+
+impl Traced {
+    pub(crate) fn begin(request: &Request) -> Self {
+        let id = request.headers().get(&REQUEST_ID).filter(|id| is_id(id)).cloned().unwrap_or_else(new_id);
+        let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
+        let span = tracing::info_span!(
+            "request",
+            id = id.to_str().unwrap_or_default(),
+            method = %request.method(),
+            route,
+        );
+        Self { id, started: Instant::now(), span }
+    }
+
+    /// Says how it was answered, and puts what belongs to every answer in it.
+    pub(crate) fn end(self, mut response: Response) -> Response {
+        let Self { id, started, span } = self;
+        let _within = span.enter();
         // For a stream this is the time to its first byte.
         let ms = started.elapsed().as_secs_f64() * 1e3;
         let status = response.status().as_u16();
@@ -49,8 +60,6 @@ pub(crate) async fn layer(request: Request, next: Next) -> Response {
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         response
     }
-    .instrument(span)
-    .await
 }
 
 /// An id goes into logs and back to the client: only what can do no harm in either is taken over.
