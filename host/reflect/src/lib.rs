@@ -35,6 +35,7 @@ mod id;
 mod lower;
 mod model;
 mod operation;
+mod outline;
 mod query;
 mod reflection;
 mod schema;
