@@ -101,7 +101,11 @@ fn a_plugin_that_turns_hostile_is_told_typed_and_found_unhealthy_by_its_own_faul
         if works {
             assert_eq!(health["state"], "healthy", "{name}: {health}");
         } else {
-            assert_eq!((&health["state"], &health["source"]), (&json!("unhealthy"), &json!("plugin")), "{name}: {health}");
+            assert_eq!(
+                (&health["state"], &health["source"]),
+                (&json!("unhealthy"), &json!("plugin")),
+                "{name}: {health}"
+            );
         }
         all_is_well(&stand, name);
     }

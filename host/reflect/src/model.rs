@@ -54,6 +54,7 @@ pub struct ComponentInterfaces {
 pub fn read_wit(text: &str) -> Result<Vec<Package>, ReflectError> {
     let mut resolve = Resolve::default();
     let group = UnresolvedPackageGroup::parse("plugin.wit", text).map_err(|(_, e)| ReflectError::Wit(e.to_string()))?;
+    outline::check_text(&group)?;
     resolve.push_group(group).map_err(|e| ReflectError::Wit(e.to_string()))?;
     let mut lowering = Lowering::new(&resolve);
     resolve

@@ -38,7 +38,7 @@ const fn form(name: &'static str, told: &'static str, make: fn() -> Vec<u8>) -> 
 }
 
 /// All of them.
-pub const FORMS: [Form; 24] = [
+pub const FORMS: [Form; 27] = [
     form("types-nested-deeply", "nest", || typed(options(MANY))),
     form("variants-nested-deeply", "nest", || typed(variants(MANY))),
     form("type-declarations-nested-deeply", "nest", || typed(declarations(MANY))),
@@ -56,18 +56,29 @@ pub const FORMS: [Form; 24] = [
         });
         plugin(&good(), &format!("{open}{}", "}".repeat(MANY)))
     }),
-    form("a-wit-record-of-half-a-million-fields", "parts", || {
-        let fields = (0..400_000).fold(String::new(), |mut text, n| {
-            let _ = write!(text, "f{n}:u8,");
+    form("wit-packages-that-use-each-other", "packages", || {
+        let one = |n| format!("package a:p{n}@0.1.0 {{ interface i {{ use a:p{}/i@0.1.0.{{t}}; }} }}", n - 1);
+        let first = "package a:p0@0.1.0 { interface i { type t = u8; } }".to_owned();
+        plugin(&good(), &[first].into_iter().chain((1..MANY).map(one)).collect::<String>())
+    }),
+    form("wit-worlds-that-include-each-other", "worlds", || {
+        let one = |n| format!("world w{n} {{ include w{}; import a{n}: func(); }}", n - 1);
+        let worlds: String = (1..MANY).map(one).collect();
+        plugin(&good(), &format!("package test:worlds@0.1.0 {{ world w0 {{}} {worlds} }}"))
+    }),
+    form("a-wit-record-of-a-quarter-million-fields", "parts", || {
+        let fields = (0..250_000).fold(String::new(), |mut text, n| {
+            let _ = write!(text, "field{n}:u8,");
             text
         });
         described(&format!("record r {{ {fields} }} f: func(r: r);"))
     }),
     form("ten-thousand-functions", "functions", || functions(MANY)),
     form("a-hundred-thousand-functions", "functions", || functions(100_000)),
-    form("a-hundred-thousand-exports", "", || plugin(&exports(100_000), "")),
-    form("a-name-of-a-megabyte", "", || plugin(&named(1 << 20), "")),
-    form("a-name-of-almost-a-hundred-kilobytes", "", || plugin(&named(99_000), "")),
+    form("a-large-interface-that-is-imported-a-thousand-times", "more than 200", || plugin(&imports(900, 1000), "")),
+    form("a-hundred-thousand-exports", "more than 200", || plugin(&exports(100_000), "")),
+    form("a-name-of-a-megabyte", "string size", || plugin(&named(1 << 20), "")),
+    form("a-name-of-almost-a-hundred-kilobytes", "no WIT", || plugin(&named(49_000), "")),
     form("two-manifests", "more than one section", || {
         let mut file = plugin(&good(), "");
         section("jackfield:manifest", manifest("other", CAPABILITY).as_bytes(), &mut file);
@@ -85,14 +96,22 @@ pub const FORMS: [Form; 24] = [
     }),
     form("a-memory-of-two-gigabytes", "memory", || plugin(&with("32768", ""), "")),
     form("two-memories", "memor", || plugin(&with("1", "(memory 1)"), "")),
-    form("a-memory-of-64-bits", "memory64", || plugin(&with("1", "(memory i64 1)"), "")),
-    form("a-shared-memory", "threads", || plugin(&with("1", "(memory 1 1 shared)"), "")),
+    form("a-memory-of-64-bits", "memory64", || plugin(&beside("(memory i64 1)"), "")),
+    form("a-shared-memory", "threads", || plugin(&beside("(memory 1 1 shared)"), "")),
     form("a-table-of-a-million", "table", || plugin(&with("1", "(table 1000000 funcref)"), "")),
     form("a-hundred-tables", "table", || plugin(&with("1", &"(table 1 funcref)".repeat(99)), "")),
 ];
 
 fn good() -> Vec<u8> {
     with("1", "")
+}
+
+/// A good component with a core module of these fields in it, too.
+fn beside(fields: &str) -> Vec<u8> {
+    let module = wat::parse_str(format!("(module {fields})")).unwrap_or_else(|error| panic!("{error}"));
+    let mut component = good();
+    RawSection { id: 1, data: &module }.append_to_component(&mut component);
+    component
 }
 
 /// A component as a plugin, with more behind its WIT.
@@ -168,8 +187,8 @@ fn chain(depth: usize) -> String {
 fn functions(count: usize) -> Vec<u8> {
     let (mut exports, mut wit) = (String::new(), String::new());
     for n in 0..count {
-        let _ = write!(exports, "(export \"f{n}\" (func $f))");
-        let _ = write!(wit, "f{n}: func();");
+        let _ = write!(exports, "(export \"op{n}\" (func $f))");
+        let _ = write!(wit, "op{n}: func();");
     }
     let text = format!(
         "(component (core module $m (func (export \"f\"))) (core instance $i (instantiate $m))
@@ -184,13 +203,21 @@ fn functions(count: usize) -> Vec<u8> {
 /// A component that exports so many functions of its own.
 fn exports(count: usize) -> Vec<u8> {
     let exports = (0..count).fold(String::new(), |mut text, n| {
-        let _ = write!(text, "(export \"f{n}\" (func $f))");
+        let _ = write!(text, "(export \"op{n}\" (func $f))");
         text
     });
     let text = format!(
         "(component (core module $m (func (export \"f\"))) (core instance $i (instantiate $m))
            (func $f (canon lift (core func $i \"f\"))) {exports})"
     );
+    wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A component that imports one and the same interface, of so many functions, under so many names.
+fn imports(functions: usize, times: usize) -> Vec<u8> {
+    let functions: String = (0..functions).map(|n| format!("(export \"op{n}\" (func))")).collect();
+    let imports: String = (0..times).map(|n| format!("(import \"a:b/c{n}\" (instance (type $i)))")).collect();
+    let text = format!("(component (type $i (instance {functions})) {imports})");
     wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"))
 }
 
