@@ -30,7 +30,7 @@ pub(crate) fn call(error: CallError, write: bool, track: Track) -> Error {
         CallError::Guest(error) => return guest(error),
         CallError::Params(error) => return params(error),
         CallError::Busy { .. } => {
-            let mut error = by(ErrorKind::Unavailable, ErrorSource::Host);
+            let mut error = coded(by(ErrorKind::Unavailable, ErrorSource::Host), "concurrency-limit");
             error.retry_after = Some(Duration::from_secs(1));
             return error;
         }

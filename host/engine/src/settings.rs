@@ -21,9 +21,9 @@ const TABLE_ELEMENTS: usize = 20_000;
 const INSTANCE_BYTES: usize = 1 << 20;
 /// Core instances of a component. One that the Rust SDK builds has five; one that links libraries when it is packed
 /// (Python) has one for each.
-const CORE_INSTANCES: u32 = 32;
+pub(crate) const CORE_INSTANCES: u32 = 32;
 /// Tables of a component: one for each of its core instances that has functions to hand around.
-const TABLES: u32 = 8;
+pub(crate) const TABLES: u32 = 8;
 
 /// What is WebAssembly by default and no toolchain of ours emits. Each would be one more way into the compiler. (Threads,
 /// garbage collection and exceptions are not compiled in either; they stand here so that no dependency brings them back.)

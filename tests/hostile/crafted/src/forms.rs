@@ -78,7 +78,7 @@ pub const FORMS: [Form; 27] = [
     form("a-large-interface-that-is-imported-a-thousand-times", "more than 200", || plugin(&imports(900, 1000), "")),
     form("a-hundred-thousand-exports", "more than 200", || plugin(&exports(100_000), "")),
     form("a-name-of-a-megabyte", "string size", || plugin(&named(1 << 20), "")),
-    form("a-name-of-almost-a-hundred-kilobytes", "no WIT", || plugin(&named(49_000), "")),
+    form("a-name-of-almost-a-hundred-kilobytes", "the component exports", || plugin(&named(49_000), "")),
     form("two-manifests", "more than one section", || {
         let mut file = plugin(&good(), "");
         section("jackfield:manifest", manifest("other", CAPABILITY).as_bytes(), &mut file);
