@@ -5,8 +5,8 @@ mod support;
 
 use std::{sync::Arc, time::Duration};
 
-use jackfield_crafted::{GUESTS, Guest, Place, wit};
-use jackfield_engine::{CallContext, CallError, Engine, EngineConfig, Limits};
+use jackfield_crafted::{GUESTS, Guest, Place, wit, with_tables};
+use jackfield_engine::{CallContext, CallError, Engine, EngineConfig, Guest as Instance, Limits};
 use support::Stand;
 
 fn engine() -> Arc<Engine> {
@@ -83,4 +83,35 @@ async fn instances_that_never_start_use_up_nothing() {
     }
     let healthy = stand(&engine, &Guest::named("each-exits")).await;
     assert!(healthy.call("rest", "{}").await.unwrap_err().is_guest_fault(), "there is room for its instance");
+}
+
+/// As many tables as a component may have are four times what most have.
+#[tokio::test]
+async fn instances_that_are_made_of_as_much_as_they_may_leave_room_for_the_others() {
+    let engine = Engine::new(EngineConfig { max_instances: 10, ..EngineConfig::default() }).unwrap();
+    let large = Stand::of(engine.clone(), with_tables(8).into(), &wit(), limits()).await;
+    let small = Stand::of(engine, with_tables(2).into(), &wit(), limits()).await;
+    let hold = || {
+        large.pool.typed(CallContext::new("hold", Duration::from_secs(10)), async |_: &mut Instance| {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            Ok(())
+        })
+    };
+    let others = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(large.pool.stats().busy, 5, "half of all instances");
+        small.call("rest", "{}").await
+    };
+    let (one, two, three, four, five, other) = tokio::join!(hold(), hold(), hold(), hold(), hold(), others);
+    for held in [one, two, three, four, five] {
+        held.unwrap();
+    }
+    assert_eq!(other.unwrap(), "0");
+}
+
+#[tokio::test]
+async fn a_value_as_deep_as_a_type_may_be_is_an_answer() {
+    let stand = Stand::of(engine(), with_tables(2).into(), &wit(), limits()).await;
+    let answer = stand.call("deep", "{}").await.unwrap();
+    assert_eq!(answer.matches(r#"{"some":"#).count(), 59, "{answer}");
 }

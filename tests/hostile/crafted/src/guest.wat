@@ -18,6 +18,8 @@
   (global $hostile (mut i32) (i32.const 0))
   (global $free (mut i32) (i32.const 4096))
   (data (i32.const 8) "key")
+  ;; Of `deep`: `ok`, and from 8 bytes behind it a `some` for each level, and 1.
+  (data (i32.const 2056) "\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01\01")
   {{fields}}
 
   ;; Called when all imports are there. Whether the state answered is in the first byte of the answer.
@@ -41,6 +43,7 @@
     (call $each) (i32.const 16))
   (func (export "jackfield:plugin/lifecycle@0.1.0#migrate-config") (param i32 i32 i32 i32) (result i32)
     (call $each) (i32.const 16))
+  (func (export "test:crafted/crafted@0.1.0#deep") (result i32) (call $each) (i32.const 2048))
   (func (export "test:crafted/crafted@0.1.0#rest") (result i32) (call $each) (i32.const 16))
 
   (func (export "test:crafted/crafted@0.1.0#act") (param i32 i32) (result i32)

@@ -161,6 +161,12 @@ impl Guest {
     }
 }
 
+/// A well-behaved component with so many tables.
+pub fn with_tables(count: usize) -> Vec<u8> {
+    // One of its own it has anyway, and one by which its imports are reached.
+    with("1", &"(table 1 funcref)".repeat(count.saturating_sub(2)))
+}
+
 /// A well-behaved component with a memory of so many pages, and more fields in its core module.
 pub(crate) fn with(pages: &str, fields: &str) -> Vec<u8> {
     component(&fill(&[("pages", pages), ("fields", fields)]))

@@ -8,5 +8,5 @@ mod guests;
 mod pack;
 
 pub use forms::{FORMS, Form};
-pub use guests::{GUESTS, Guest, Place};
+pub use guests::{GUESTS, Guest, Place, with_tables};
 pub use pack::{manifest, packed, wit};
