@@ -16,6 +16,8 @@ use std::{
 use anyhow::{Context as _, Result};
 use axum::{body::Body, routing::any};
 use bytes::Bytes;
+use http_body_util::Full;
+use jackfield_crafted::{GUESTS, Guest};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     net::TcpListener,
@@ -25,8 +27,9 @@ use tokio::{
 
 use crate::http::{connect, send};
 
-/// Ways to misbehave: the operation and its parameters.
-pub(crate) const WAYS: [(&str, &str); 15] = [
+/// Ways to misbehave, and the parameters that are given: operations of `unruly`, and crafted plugins that are hostile as a
+/// whole and called by their name.
+pub(crate) const WAYS: [(&str, &str); 25] = [
     ("spin", "{}"),
     ("recurse", "{}"),
     ("descend", r#"{"depth":10000000}"#),
@@ -42,7 +45,20 @@ pub(crate) const WAYS: [(&str, &str); 15] = [
     ("hoard", r#"{"path":"/x"}"#),
     ("fetch", r#"{"path":"/never"}"#),
     ("fill", r#"{"options":{}}"#),
+    // Every call has to make an instance, which never starts.
+    ("start-traps", NOW),
+    ("start-spins", NOW),
+    ("start-grows", NOW),
+    ("each-panics", NOW),
+    ("fills-tables", NOW),
+    ("leaks-timers", NOW),
+    ("leaks-tokens", NOW),
+    ("destroys-with-a-trap", NOW),
+    ("destroys-by-recursion", NOW),
+    ("allocates-for-ever", NOW),
 ];
+/// What crafted plugins are told.
+const NOW: &str = r#"{"text":"now"}"#;
 
 /// Such a process; it ends when it is stopped, or dropped.
 pub(crate) struct Hostile(Child);
@@ -98,12 +114,30 @@ async fn all(
     for n in 0..integrations {
         for caller in 0..callers {
             let way = way.unwrap_or((n + caller) % WAYS.len());
-            let (operation, params) = *WAYS.get(way).context("no such way")?;
-            tasks.spawn(one(server, format!("/v1/integrations/wild-{n}/unruly/{operation}"), params, calls.clone()));
+            let (name, params) = *WAYS.get(way).context("no such way")?;
+            let path = match GUESTS.iter().find(|guest| guest.name == name) {
+                Some(guest) => crafted(server, guest, n).await?,
+                None => format!("/v1/integrations/wild-{n}/unruly/{name}"),
+            };
+            tasks.spawn(one(server, path, params, calls.clone()));
         }
     }
     while tasks.join_next().await.is_some() {}
     Ok(())
+}
+
+/// Sees to it that a crafted plugin is installed and has an integration of this number; where that is called.
+async fn crafted(server: SocketAddr, guest: &Guest, number: usize) -> Result<String> {
+    let file =
+        http::Request::post("/v1/plugins").header("host", "localhost").header("content-type", "application/wasm");
+    let mut sender = connect(server).await?;
+    let response = sender.send_request(file.body(Full::new(guest.packed().into()))?).await?;
+    anyhow::ensure!(response.status().is_success(), "{} is not installed: {}", guest.name, response.status());
+    let name = format!("{}-{number}", guest.name);
+    let new = format!(r#"{{"name":"{name}","plugin":"{}"}}"#, guest.name);
+    // It may be there already.
+    let _ = send(&mut connect(server).await?, "/v1/integrations", new.into()).await;
+    Ok(format!("/v1/integrations/{name}/crafted/act"))
 }
 
 async fn one(server: SocketAddr, path: String, params: &'static str, calls: Arc<AtomicU64>) {

@@ -11,6 +11,9 @@ pub(crate) const MANIFEST_SECTION: &str = "jackfield:manifest";
 /// The custom section with the WIT text.
 pub(crate) const WIT_SECTION: &str = "jackfield:wit";
 
+/// Sections beyond so many are not a component's but a reader's burden: each takes three bytes in the file and fifty here.
+const MAX_SECTIONS: usize = 10_000;
+
 /// One section at the outermost level.
 pub(crate) struct Section<'a> {
     /// Where it is in the file, header included.
@@ -28,6 +31,9 @@ pub(crate) fn sections(bytes: &[u8]) -> Result<Vec<Section<'_>>, PackageError> {
     let mut at = 8;
     while at < bytes.len() {
         let start = at;
+        if sections.len() == MAX_SECTIONS {
+            return Err(PackageError::Malformed { offset: start, reason: "it has more than 10,000 sections" });
+        }
         let id = bytes[at];
         at += 1;
         let length = leb(bytes, &mut at)?;

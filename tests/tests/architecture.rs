@@ -34,11 +34,19 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("plugin-prometheus", &["jackfield-sdk"]),
     // What tests the product from outside links nothing of it.
     ("jackfield-peers", &[]),
-    ("jackfield-tests", &["jackfield-peers"]),
+    ("jackfield-crafted", &[]),
+    ("jackfield-tests", &["jackfield-peers", "jackfield-crafted"]),
     // Measures every layer by itself.
     (
         "jackfield-benches",
-        &["jackfield-server", "jackfield-core", "jackfield-engine", "jackfield-reflect", "jackfield-peers"],
+        &[
+            "jackfield-server",
+            "jackfield-core",
+            "jackfield-engine",
+            "jackfield-reflect",
+            "jackfield-peers",
+            "jackfield-crafted",
+        ],
     ),
     ("xtask", &["jackfield-peers"]),
 ];

@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jackfield_crafted::GUESTS;
 use jackfield_peers::{http, record};
 use jackfield_tests::Stand;
 use serde_json::{Value, json};
@@ -110,22 +111,43 @@ fn each_way_to_misbehave_is_a_typed_error_and_the_next_call_is_fine() {
     assert!(taken.as_u64().unwrap() <= 1 << 20, "no more state than the quota: {taken}");
 }
 
+/// Installs every crafted plugin and adds an integration of each; where what they do is called.
+fn crafted(stand: &Stand) -> Vec<String> {
+    let install = |guest: &jackfield_crafted::Guest| {
+        let path = stand.scratch().join("crafted.wasm");
+        std::fs::write(&path, guest.packed()).unwrap();
+        let (status, answer) = stand.server().install(&path).unwrap();
+        assert_eq!(status, 201, "{answer}");
+        let new = json!({"name": guest.name, "plugin": guest.name, "limits": {"cpu-ms": 1000}});
+        let (status, answer) = stand.server().send("POST", "/v1/integrations", &new).unwrap();
+        assert_eq!(status, 201, "{answer}");
+        format!("/v1/integrations/{}/crafted/act", guest.name)
+    };
+    GUESTS.iter().map(install).collect()
+}
+
 #[test]
 fn a_hundred_hostile_integrations_leave_the_server_and_a_healthy_call_answering() {
     let _alone = alone();
-    let stand = stand(100);
+    // Some misbehave when they are asked to, the others as a whole.
+    let stand = stand(100 - GUESTS.len());
     let server = stand.server();
+    let ways = ways();
+    let mut calls: Vec<(String, Value)> =
+        crafted(&stand).into_iter().map(|path| (path, json!({"text": "now"}))).collect();
+    calls.extend((0..100 - GUESTS.len()).map(|n| {
+        let (operation, params, _) = &ways[n % ways.len()];
+        (format!("/v1/integrations/wild-{n}/unruly/{operation}"), params.clone())
+    }));
     server.ok("play", "key-value.put", &json!({"key": "k", "value": "aGVsbG8="})).unwrap();
     let stop = Arc::new(AtomicBool::new(false));
-    let hostile: Vec<_> = (0..100)
-        .map(|n| {
+    let hostile: Vec<_> = calls
+        .into_iter()
+        .map(|(path, params)| {
             let (stop, address) = (stop.clone(), server.address().to_owned());
             thread::spawn(move || {
-                let ways = ways();
-                let (operation, params, _) = &ways[n % ways.len()];
                 while !stop.load(Ordering::Relaxed) {
-                    let path = format!("/v1/integrations/wild-{n}/unruly/{operation}");
-                    let _ = http::post_json(&address, &path, params);
+                    let _ = http::post_json(&address, &path, &params);
                     // It is the guests that are hostile. An operation that has crashed too often answers at once, and a
                     // hundred clients in a tight loop would measure the making of connections.
                     thread::sleep(Duration::from_millis(10));

@@ -30,7 +30,7 @@ pub(crate) fn call(error: CallError, write: bool, track: Track) -> Error {
         CallError::Guest(error) => return guest(error),
         CallError::Params(error) => return params(error),
         CallError::Busy { .. } => {
-            let mut error = by(ErrorKind::Unavailable, ErrorSource::Host);
+            let mut error = coded(by(ErrorKind::Unavailable, ErrorSource::Host), "concurrency-limit");
             error.retry_after = Some(Duration::from_secs(1));
             return error;
         }
@@ -120,7 +120,7 @@ pub(crate) fn guest(error: types::Error) -> Error {
     Error { kind, source_of_fault: source, message: text(error.message), field: field.map(text), code, retry_after }
 }
 
-/// A guest's text, bounded and without control characters but line breaks.
+/// A stranger's text, a guest's or one that names what is in a file of his, bounded and without control characters but line breaks.
 fn text(mut text: String) -> String {
     text.truncate(text.floor_char_boundary(MAX_MESSAGE));
     text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
@@ -150,19 +150,19 @@ pub(crate) fn shutting_down() -> Error {
 
 /// A file that is no plugin.
 pub(crate) fn package(error: PackageError) -> Error {
-    Error::invalid(format!("this file is not a plugin: {error}"))
+    Error::invalid(text(format!("this file is not a plugin: {error}")))
 }
 
 /// A component whose WIT cannot be served.
 pub(crate) fn reflection(error: ReflectError) -> Error {
-    Error::invalid(error.to_string())
+    Error::invalid(text(error.to_string()))
 }
 
 /// A component that cannot be loaded.
 pub(crate) fn engine(error: EngineError) -> Error {
     match error {
         EngineError::Start(_) | EngineError::Cache { .. } => Error::internal(error.to_string()),
-        error => Error::invalid(error.to_string()),
+        error => Error::invalid(text(error.to_string())),
     }
 }
 

@@ -187,9 +187,13 @@ fn fault(error: &GatewayError, safe: bool) -> types::Error {
         }
         _ => (ErrorKind::Unavailable, ErrorSource::Downstream),
     };
-    let refused = matches!(error, GatewayError::Connect { reason: ConnectError::Refused { .. }, .. });
-    let code = refused.then(|| faults::ADDRESS_REFUSED.to_owned());
-    types::Error { kind, message: error.to_string(), source, code }
+    let code = match error {
+        GatewayError::Connect { reason: ConnectError::Refused { .. }, .. } => Some(faults::ADDRESS_REFUSED),
+        GatewayError::Busy { .. } => Some("requests-limit"),
+        GatewayError::TooLarge { .. } => Some("response-limit"),
+        _ => None,
+    };
+    types::Error { kind, message: error.to_string(), source, code: code.map(str::to_owned) }
 }
 
 /// An endpoint that cannot be set up as configured: the error names the property that holds its address.

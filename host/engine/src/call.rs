@@ -10,16 +10,21 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap, component::ResourceTableE
 use crate::{
     CallContext, CallError, Callable, Guest, GuestState, Limit, Limits, Pool,
     direct::{self, Held},
-    engine::MAX_WASM_STACK,
     guest::OutOfCpu,
     guest_error::guest_error,
     meter::Meter,
+    settings::MAX_WASM_STACK,
 };
 
 /// Parameters longer than this, in bytes, take long enough to read that it is not done on a thread that others wait for.
 const LONG_PARAMS: usize = 256 << 10;
 /// What one value of an answer counts as against the limit on copies, in bytes: as much as the canonical ABI's widest.
 const VALUE_BYTES: usize = 16;
+
+// wasmtime's words for two of its bounds, which have no type that others can name. `tests/crafted.rs` and `tests/limits.rs`
+// run into both.
+const OUT_OF_HANDLES: &str = "store handle limit exceeded";
+const OUT_OF_FUEL: &str = "fuel allocated for hostcalls has been exhausted";
 
 impl Pool {
     /// Calls an operation with JSON parameters and returns its answer as JSON.
@@ -110,18 +115,18 @@ pub(crate) fn classify_start(store: &mut Store<GuestState>, error: wasmtime::Err
     if matches!(error.downcast_ref(), Some(Trap::StackOverflow)) {
         return exceeded(Limit::Stack, MAX_WASM_STACK >> 10);
     }
-    // A handle table's trap is wasmtime's; a full host table is ours to report, as an error of the import.
-    if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
+    // What it holds of the host's is in a table of ours. Its handles, those to what is its own among them, are wasmtime's.
+    let cause = error.root_cause().to_string();
+    if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) || cause.contains(OUT_OF_HANDLES) {
         return exceeded(Limit::Resources, limits.resources);
     }
-    // The type is private to wasmtime.
-    if error.root_cause().to_string().contains("fuel allocated for hostcalls has been exhausted") {
+    if cause.contains(OUT_OF_FUEL) {
         return exceeded(Limit::Copies, limits.copied_bytes >> 20);
     }
     let last_words = state.current.take_last_words();
     let cause = match error.downcast_ref::<Trap>() {
         Some(trap) => trap.to_string(),
-        None => error.root_cause().to_string(),
+        None => cause,
     };
     CallError::Trap {
         message: match last_words {

@@ -11,14 +11,11 @@ use std::{
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use wasmtime::{
-    Config, InstanceAllocationStrategy, PoolingAllocationConfig,
-    component::{Component, Linker},
-};
+use wasmtime::component::{Component, Linker};
 
 use crate::{
     EngineConfig, EngineError, GuestState, Plugin, background::Background, cache::Cache, clock, compile,
-    compile::Compiler, linker, meter, pool::Pool, slots::Slots,
+    compile::Compiler, linker, meter, pool::Pool, settings::wasmtime_config, slots::Slots,
 };
 
 /// How often guests are asked to yield: so long may the first slice of a long call hold a thread that others wait for, and
@@ -33,10 +30,6 @@ const MAKE_ROOM_MS: u64 = 10;
 const DECODED_KIB: u32 = 512 << 10;
 /// Parameters that take less than this many bytes when decoded need no room: they are as small as a call itself.
 const SMALL: usize = 256 << 10;
-
-/// The stack of a guest's own frames, in bytes: wasmtime's default, deep enough for any parser, and it traps long before
-/// the end of the fiber's 2 MiB.
-pub(crate) const MAX_WASM_STACK: usize = 512 << 10;
 
 /// Runs plugins. One a process suffices; each has its own clock thread.
 pub struct Engine {
@@ -233,44 +226,4 @@ fn tick(engine: wasmtime::EngineWeak, stop: Arc<AtomicBool>) -> std::io::Result<
         }
     })?;
     Ok(())
-}
-
-pub(crate) fn wasmtime_config(config: &EngineConfig, pooling: bool) -> Config {
-    let mut wasmtime = Config::new();
-    wasmtime
-        .wasm_component_model(true)
-        // Measured: a call costs a quarter of what it does with the component model's own concurrency.
-        .concurrency_support(false)
-        .epoch_interruption(true)
-        .max_wasm_stack(MAX_WASM_STACK)
-        .async_stack_size(2 << 20)
-        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(16))
-        // What only debuggers and profilers of guests read would make the code on disk, which is read and checked whole at
-        // each start, half as large again.
-        .generate_address_map(false)
-        .native_unwind_info(false)
-        .memory_init_cow(true);
-    if pooling {
-        let instances = config.max_instances;
-        // A component built by wasm-component-ld is up to four core instances and has one memory and two tables.
-        let core = instances.saturating_mul(4);
-        let mut pool = PoolingAllocationConfig::new();
-        pool.total_component_instances(instances)
-            .total_core_instances(core)
-            .total_memories(instances)
-            .total_tables(instances.saturating_mul(2))
-            .total_stacks(instances)
-            .max_memories_per_component(1)
-            .max_tables_per_component(8)
-            .max_core_instances_per_component(16)
-            .table_elements(20_000)
-            .max_memory_size(config.max_memory_bytes)
-            .max_unused_warm_slots(100)
-            // Measured: instantiation takes half as long when this much stays mapped; more than most guests touch.
-            .linear_memory_keep_resident(1 << 20)
-            .table_keep_resident(16 << 10)
-            .async_stack_keep_resident(64 << 10);
-        wasmtime.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    }
-    wasmtime
 }

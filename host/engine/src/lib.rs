@@ -46,6 +46,7 @@ mod pool;
 mod running;
 mod schedule;
 pub mod services;
+mod settings;
 mod share;
 mod slots;
 mod stdio;

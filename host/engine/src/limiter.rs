@@ -8,7 +8,7 @@ use std::sync::{
 
 use wasmtime::ResourceLimiter;
 
-use crate::Limit;
+use crate::{Limit, settings};
 
 /// The bounds of one store. A component is several core instances; they share these.
 pub(crate) struct Limiter {
@@ -53,6 +53,20 @@ impl ResourceLimiter for Limiter {
         }
         self.table_used = used;
         Ok(true)
+    }
+
+    // What a component may be made of, for an engine without a pool, which would refuse it when it is loaded.
+
+    fn instances(&self) -> usize {
+        settings::CORE_INSTANCES as usize
+    }
+
+    fn tables(&self) -> usize {
+        settings::TABLES as usize
+    }
+
+    fn memories(&self) -> usize {
+        1
     }
 }
 

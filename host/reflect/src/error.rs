@@ -35,6 +35,12 @@ pub enum ReflectError {
         /// The limit.
         limit: usize,
     },
+    /// There are too many functions.
+    #[error("it has more than {limit} functions; make several plugins of it")]
+    TooMany {
+        /// The limit.
+        limit: usize,
+    },
     /// A capability's interface is not described by the WIT that came with the component.
     #[error(
         "the component exports `{interface}`, but no WIT that came with it describes that interface; pack it again with the WIT of its capabilities"

@@ -38,6 +38,7 @@ mod layout;
 mod lower;
 mod model;
 mod operation;
+mod outline;
 mod query;
 mod reflection;
 mod schema;

@@ -17,6 +17,8 @@ use crate::{
 
 /// Deeper types than this are refused. Real interfaces stay below ten; wasmtime's own parser allows 100.
 const MAX_DEPTH: usize = 64;
+/// As far the walk goes before the depth is known: an alias of an alias is no level of the type, but one of the walk.
+const MAX_INSIDE: usize = 4 * MAX_DEPTH;
 /// Types of more parts than this are refused, parts counted as often as they are used. The largest real ones, Kubernetes'
 /// pod templates, have some thousands.
 const MAX_PARTS: usize = 100_000;
@@ -24,6 +26,9 @@ const MAX_PARTS: usize = 100_000;
 const MAX_SIZE: usize = 1 << 20;
 /// The most parts of all parameters and results together.
 const MAX_TOTAL: usize = 2_000_000;
+/// The most functions of all interfaces together. They are looked for by name, one after another; the largest real plugins
+/// have some hundred.
+const MAX_FUNCTIONS: usize = 2_000;
 
 /// What it costs to walk a shape.
 #[derive(Clone, Copy)]
@@ -45,13 +50,17 @@ impl Extent {
 pub(crate) struct Lowering<'a> {
     resolve: &'a Resolve,
     done: HashMap<TypeId, (Shape, Extent)>,
+    /// How many types, aliases among them, the one that is being lowered is inside of.
+    inside: usize,
     /// The parts of all parameters and results so far.
     total: usize,
+    /// The functions so far.
+    functions: usize,
 }
 
 impl<'a> Lowering<'a> {
     pub(crate) fn new(resolve: &'a Resolve) -> Self {
-        Self { resolve, done: HashMap::new(), total: 0 }
+        Self { resolve, done: HashMap::new(), inside: 0, total: 0, functions: 0 }
     }
 
     pub(crate) fn package(&mut self, id: wit_parser::PackageId) -> Result<Package, ReflectError> {
@@ -76,6 +85,10 @@ impl<'a> Lowering<'a> {
 
     pub(crate) fn interface(&mut self, id: wit_parser::InterfaceId, name: String) -> Result<Interface, ReflectError> {
         let interface = &self.resolve.interfaces[id];
+        self.functions = self.functions.saturating_add(interface.functions.len());
+        if self.functions > MAX_FUNCTIONS {
+            return Err(ReflectError::TooMany { limit: MAX_FUNCTIONS });
+        }
         let functions = interface.functions.values().map(|f| self.function(f)).collect::<Result<_, _>>()?;
         Ok(Interface { id: name, docs: docs(&interface.docs), functions })
     }
@@ -140,7 +153,13 @@ impl<'a> Lowering<'a> {
                 if let Some(done) = self.done.get(id) {
                     return Ok(done.clone());
                 }
+                // Before the way down, for the way down is on the stack.
+                if self.inside > MAX_INSIDE {
+                    return Err(ReflectError::TooDeep { name: self.name(*id).name, limit: MAX_DEPTH });
+                }
+                self.inside += 1;
                 let lowered = self.definition(*id)?;
+                self.inside -= 1;
                 self.done.insert(*id, lowered.clone());
                 return Ok(lowered);
             }

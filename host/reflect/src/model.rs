@@ -2,7 +2,7 @@
 
 use wit_parser::{Resolve, UnresolvedPackageGroup, WorldItem, WorldKey, decoding::DecodedWasm};
 
-use crate::{CapabilityId, ReflectError, lower::Lowering, operation::Param, shape::Shape};
+use crate::{CapabilityId, ReflectError, lower::Lowering, operation::Param, outline, shape::Shape};
 
 /// A WIT package.
 #[derive(Clone, Debug)]
@@ -54,6 +54,7 @@ pub struct ComponentInterfaces {
 pub fn read_wit(text: &str) -> Result<Vec<Package>, ReflectError> {
     let mut resolve = Resolve::default();
     let group = UnresolvedPackageGroup::parse("plugin.wit", text).map_err(|(_, e)| ReflectError::Wit(e.to_string()))?;
+    outline::check_text(&group)?;
     resolve.push_group(group).map_err(|e| ReflectError::Wit(e.to_string()))?;
     let mut lowering = Lowering::new(&resolve);
     resolve
@@ -74,6 +75,7 @@ pub fn read_component(bytes: &[u8]) -> Result<ComponentInterfaces, ReflectError>
         Some([0, b'a', b's', b'm', ..]) => {}
         _ => return Err(not("it does not begin with WebAssembly's magic number".into())),
     }
+    outline::check(bytes)?;
     let (resolve, world) = match wit_parser::decoding::decode(bytes).map_err(|e| not(format!("{e:#}")))? {
         DecodedWasm::Component(resolve, world) => (resolve, world),
         DecodedWasm::WitPackage(..) => return Err(not("this is a WIT package without code".into())),

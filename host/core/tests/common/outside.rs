@@ -46,7 +46,13 @@ async fn serve(mut connection: TcpStream, requests: Arc<AtomicU32>) {
     }
     requests.fetch_add(1, Ordering::SeqCst);
     let head = String::from_utf8_lossy(&head).into_owned();
-    let answer: &[u8] = match head.split(' ').nth(1).unwrap_or_default() {
+    let path = head.split(' ').nth(1).unwrap_or_default();
+    if let Some(kib) = path.strip_prefix("/kib/").and_then(|kib| kib.parse::<usize>().ok()) {
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", kib << 10);
+        let _ = connection.write_all(&[head.into_bytes(), vec![b'x'; kib << 10]].concat()).await;
+        return;
+    }
+    let answer: &[u8] = match path {
         "/slow" => return std::future::pending().await,
         "/garbage" => b"\x16\x03\x01 this is no HTTP at all\r\n\r\n",
         "/cut" => b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nonly this",

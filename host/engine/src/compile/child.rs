@@ -5,7 +5,7 @@ use std::{
     process::ExitCode,
 };
 
-use crate::{EngineConfig, engine::wasmtime_config};
+use crate::{EngineConfig, settings::wasmtime_config};
 
 /// What the child may hold of memory, in bytes. Measured: the largest plugins seen (18 MB of Python) take 1.1 GB.
 pub(super) const MAX_MEMORY: u64 = 3 << 30;

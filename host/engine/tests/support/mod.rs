@@ -105,9 +105,12 @@ impl Stand {
     }
 
     pub async fn with(config: EngineConfig, limits: Limits) -> Self {
-        let engine = Engine::new(config).unwrap();
-        let wasm = component();
-        let operations = reflect(&wasm, &wit()).unwrap().capabilities.remove(0).operations;
+        Self::of(Engine::new(config).unwrap(), component(), &wit(), limits).await
+    }
+
+    /// An integration of any component, by its WIT.
+    pub async fn of(engine: Arc<Engine>, wasm: Bytes, wit: &str, limits: Limits) -> Self {
+        let operations = reflect(&wasm, wit).unwrap().capabilities.remove(0).operations;
         let plugin = engine.load(wasm).await.unwrap();
         let world = Arc::new(World::default());
         Self { pool: Pool::new(plugin.clone(), world.services(), limits), plugin, engine, world, operations }

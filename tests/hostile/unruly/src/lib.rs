@@ -134,6 +134,12 @@ impl Unruly for Guest {
         }
     }
 
+    fn gulp(path: String) -> Result<()> {
+        loop {
+            http::get("api", &path).send()?.bytes()?;
+        }
+    }
+
     fn hoard(path: String) -> Result<u32> {
         loop {
             std::mem::forget(http::get("api", &path).send()?);
