@@ -67,13 +67,15 @@ struct Counters {
     from_cache: AtomicU64,
 }
 
-/// What an engine has done.
+/// What an engine has done and does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EngineStats {
     /// Components compiled.
     pub compiled: u64,
     /// Components taken from the compile cache.
     pub from_cache: u64,
+    /// Long calls that are in the background now.
+    pub in_background: u64,
 }
 
 impl Engine {
@@ -178,11 +180,12 @@ impl Engine {
         self.decoded.clone().acquire_many_owned(kib).await.ok()
     }
 
-    /// What it has done so far.
+    /// What it has done so far, and what it does now.
     pub fn stats(&self) -> EngineStats {
         EngineStats {
             compiled: self.stats.compiled.load(Ordering::Relaxed),
             from_cache: self.stats.from_cache.load(Ordering::Relaxed),
+            in_background: self.background.tasks(),
         }
     }
 

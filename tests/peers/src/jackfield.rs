@@ -30,11 +30,12 @@ impl Program {
         Err(PeerError::failed(NAME, why))
     }
 
-    /// The program that was built beside the running test.
+    /// The program that was built beside the running test, or beside the program that runs.
     pub fn built() -> Result<Program> {
         let test = std::env::current_exe().map_err(|error| PeerError::failed(NAME, error))?;
         // target/release/deps/test-0123 → target/release/jackfield
-        let profile = test.ancestors().nth(2).unwrap_or(Path::new("."));
+        let folder = test.parent().unwrap_or(Path::new("."));
+        let profile = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
         Program::at(profile.join(NAME))
     }
 
