@@ -9,8 +9,8 @@ pub(crate) fn run(words: &[String]) -> Result<bool> {
     setup::target::ensure()?;
     cargo::step("soak: building (release; the first time compiles the WebAssembly runtime, which takes minutes)");
     let mut build = cargo::cargo();
-    // The same selection as the tests', so that nothing is built twice.
-    build.args(["build", "--release", "--workspace", "--bins"]);
+    // With a test among what is asked for, cargo unites the features as for all tests, and nothing is built twice.
+    build.args(["build", "--release", "--workspace", "--bins", "--test", "soak"]);
     cargo::run("the build of the soak", &mut build)?;
     setup::guests::build()?;
     cargo::step("soak");

@@ -62,8 +62,8 @@ fn list(site: &Site, random: &mut Random) -> Result<(), String> {
 fn lock(site: &Site, random: &mut Random) -> Result<(), String> {
     // A name of its own: that a lock keeps others out is for other tests to say.
     let name = format!("lock-{}", random.within(0..1 << 40));
-    let held = site.ok(PLAY, "locks.lock", &json!({"name": name, "ttl-ms": 60_000, "wait-ms": 0}))?;
-    site.ok(PLAY, "locks.unlock", &json!({"name": name, "token": held["token"]})).map(drop)
+    let held = site.ok(PLAY, "key-value.lock", &json!({"name": name, "ttl-ms": 60_000, "wait-ms": 0}))?;
+    site.ok(PLAY, "key-value.unlock", &json!({"name": name, "token": held["token"]})).map(drop)
 }
 
 /// Follows a change feed until it tells of a write made meanwhile.
