@@ -39,7 +39,7 @@ use site::Site;
 /// How long the server may take to come to rest.
 const SETTLE: Duration = Duration::from_secs(15);
 /// Between two looks while it does.
-const LOOK: Duration = Duration::from_millis(250);
+const LOOK: Duration = Duration::from_millis(500);
 /// So many looks alike are rest.
 const ALIKE: usize = 4;
 

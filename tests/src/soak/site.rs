@@ -14,6 +14,8 @@ pub(super) const PLAY: &str = "play";
 pub(super) const WILD: [&str; 3] = ["wild-0", "wild-1", "wild-2"];
 /// So many calls at once an integration may have; a reload moves between these two.
 const CONCURRENCY: [u64; 2] = [16, 17];
+/// Somewhat more than the unused instances whose memory the engine keeps before it takes no fresh memory.
+const INSTANCES: u64 = 160;
 
 /// A server and what is beside it.
 #[derive(Debug)]
@@ -45,7 +47,23 @@ impl Site {
             }
         });
         stand.server().ok(WILD[0], "unruly.compute", &json!({"ms": 50})).unwrap();
-        Site { stand, outside }
+        let site = Site { stand, outside };
+        site.stretch();
+        site
+    }
+
+    /// Has more instances at once than the load ever has. The engine keeps their memory mapped, to be used again, and takes
+    /// fresh memory while it keeps little: without this it would for minutes.
+    fn stretch(&self) {
+        let limits = json!({"concurrency": INSTANCES});
+        let new = json!({"name": "many", "plugin": "unruly", "limits": limits});
+        self.send("POST", "/v1/integrations", &new, 201).unwrap();
+        thread::scope(|scope| {
+            for _ in 0..INSTANCES {
+                scope.spawn(|| self.ok("many", "unruly.sleep", &json!({"ms": 1500})).unwrap());
+            }
+        });
+        self.send("DELETE", "/v1/integrations/many", &Value::Null, 204).unwrap();
     }
 
     /// The server.

@@ -17,7 +17,7 @@ pub(super) const ACTIONS: &[Action] = &[("misbehave", misbehave)];
 /// What else may come of any of them: the operation is not run for a while, or the machine was too slow.
 const ALWAYS: [&str; 2] = ["breaker-open", "deadline-exceeded"];
 /// And of those that send: what they may send is used up, or the outside system went away.
-const WHEN_SENDING: [&str; 2] = ["rate-limited", "unavailable"];
+const WHEN_SENDING: [&str; 2] = ["requests-limit", "unavailable"];
 
 fn misbehave(site: &Site, random: &mut Random) -> Result<(), String> {
     let (ways, name) = (ways(), random.one_of(&WILD));
