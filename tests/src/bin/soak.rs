@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     // The server is a child in a process group of its own: whoever ends this program early must not leave it behind.
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return ExitCode::FAILURE };
     std::thread::spawn(move || {
-        for signal in signals.forever() {
+        if let Some(signal) = signals.forever().next() {
             process::kill_all();
             std::process::exit(128 + signal);
         }

@@ -85,6 +85,7 @@ pub fn run(plan: &Plan, mut say: impl FnMut(&str)) -> Result<Report, PeerError> 
     let fault = thread::scope(|scope| {
         load.start(scope, &site);
         say(&report::header());
+        let mut told = 0;
         let fault = loop {
             thread::sleep(plan.every);
             let looked = load.rest(|| look(&site, &meter, begun));
@@ -94,6 +95,9 @@ pub fn run(plan: &Plan, mut say: impl FnMut(&str)) -> Result<Report, PeerError> 
             };
             let warm = begun.elapsed() > plan.warm_up;
             say(&report::line(&sample, warm, &load));
+            let faults = load.faults();
+            faults[told..].iter().for_each(|fault| say(&format!("FAULT: {fault}")));
+            told = faults.len();
             if warm {
                 rests.push(sample);
             }

@@ -121,8 +121,14 @@ impl Site {
             return Some(process.failure(&format!("ended by itself: {status}")).to_string());
         }
         match process.stop() {
-            Some(status) if status.success() => None,
-            status => Some(process.failure(&format!("did not stop cleanly: {status:?}")).to_string()),
+            Some(status) if status.success() => {}
+            status => return Some(process.failure(&format!("did not stop cleanly: {status:?}")).to_string()),
         }
+        // A guest's panic is a line of the log and begins with the time.
+        let output = process.output();
+        output
+            .lines()
+            .find(|line| line.starts_with("thread '"))
+            .map(|line| format!("the server itself panicked: {line}"))
     }
 }
