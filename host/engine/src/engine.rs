@@ -247,6 +247,8 @@ pub(crate) fn wasmtime_config(config: &EngineConfig, pooling: bool) -> Config {
         .epoch_interruption(true)
         .max_wasm_stack(MAX_WASM_STACK)
         .async_stack_size(2 << 20)
+        // Else a stack that was once deep stays in memory as deep as it was, for as long as the process lives.
+        .async_stack_zeroing(true)
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(16))
         // What only debuggers and profilers of guests read would make the code on disk, which is read and checked whole at
         // each start, half as large again.
@@ -276,4 +278,21 @@ pub(crate) fn wasmtime_config(config: &EngineConfig, pooling: bool) -> Config {
         wasmtime.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     }
     wasmtime
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_deep_stack_took_is_given_back() {
+        let engine = Engine::new(EngineConfig::default()).unwrap();
+        // An address space too small for the pool has no stacks to keep.
+        let Some(pool) = engine.wasmtime.pooling_allocator_metrics() else { return };
+        assert_eq!(
+            pool.unused_stack_bytes_resident(),
+            Some(0),
+            "wasmtime keeps no account of stacks that it never empties"
+        );
+    }
 }

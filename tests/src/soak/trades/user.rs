@@ -68,7 +68,7 @@ fn lock(site: &Site, random: &mut Random) -> Result<(), String> {
 
 /// Follows a change feed until it tells of a write made meanwhile.
 fn follow(site: &Site, random: &mut Random) -> Result<(), String> {
-    let key = format!("followed-{}", random.within(0..20));
+    let key = format!("followed-{:02}", random.within(0..20));
     let now = site.ok(PLAY, "key-value.poll-changes", &json!({"prefix": key, "cursor": null, "wait-ms": 0}))?;
     let cursor = now["next"].as_str().ok_or("a batch without a cursor")?;
     let failed = |error: jackfield_peers::PeerError| error.to_string();

@@ -14,8 +14,8 @@ use crate::{
 
 pub(super) const ACTIONS: &[Action] = &[("misbehave", misbehave)];
 
-/// What else may come of any of them: the operation is not run for a while, or the machine was too slow.
-const ALWAYS: [&str; 2] = ["breaker-open", "deadline-exceeded"];
+/// What else may come of any of them: the operation is not run for a while, or the machine was too slow for it to come so far.
+const ALWAYS: [&str; 3] = ["breaker-open", "deadline-exceeded", "cpu-limit"];
 /// And of those that send: what they may send is used up, or the outside system went away.
 const WHEN_SENDING: [&str; 2] = ["requests-limit", "unavailable"];
 
