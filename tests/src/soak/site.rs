@@ -43,7 +43,11 @@ impl Site {
         // The store's connections for reading, and the threads for long calls.
         thread::scope(|scope| {
             for _ in 0..16 {
-                scope.spawn(|| stand.server().ok(PLAY, "key-value.list", &json!({"prefix": "", "page": {}})).unwrap());
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        stand.server().ok(PLAY, "key-value.list", &json!({"prefix": "", "page": {}})).unwrap();
+                    }
+                });
             }
         });
         stand.server().ok(WILD[0], "unruly.compute", &json!({"ms": 50})).unwrap();
@@ -52,15 +56,16 @@ impl Site {
         site
     }
 
-    /// Has more instances at once than the load ever has. The engine keeps their memory mapped, to be used again, and takes
-    /// fresh memory while it keeps little: without this it would for minutes.
+    /// Has more instances at once than the load ever has, each with more memory than the engine keeps of it. What it keeps
+    /// is used again, and fresh memory is taken only while that is little: without this the bound would be reached by and
+    /// by, over many minutes.
     fn stretch(&self) {
         let limits = json!({"concurrency": INSTANCES});
         let new = json!({"name": "many", "plugin": "unruly", "limits": limits});
         self.send("POST", "/v1/integrations", &new, 201).unwrap();
         thread::scope(|scope| {
             for _ in 0..INSTANCES {
-                scope.spawn(|| self.ok("many", "unruly.sleep", &json!({"ms": 1500})).unwrap());
+                scope.spawn(|| self.ok("many", "unruly.hold", &json!({"mib": 2, "ms": 1500})).unwrap());
             }
         });
         self.send("DELETE", "/v1/integrations/many", &Value::Null, 204).unwrap();
