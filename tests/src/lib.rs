@@ -6,8 +6,11 @@
 pub mod answer;
 pub mod fake;
 pub mod fixture;
+pub mod outside;
 pub mod python;
+pub mod soak;
 mod stand;
+pub mod unruly;
 
 pub use stand::{Stand, packed, plugins_folder, workspace};
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use jackfield_peers::jackfield::{Program, Server};
+use jackfield_peers::jackfield::{Program, Server, built_folder};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -104,7 +104,7 @@ pub fn packed(plugin: &str) -> PathBuf {
 pub fn plugins_folder() -> PathBuf {
     match std::env::var_os("JACKFIELD_PLUGINS_DIR") {
         Some(folder) => folder.into(),
-        None => std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("plugins"),
+        None => built_folder().unwrap().with_file_name("plugins"),
     }
 }
 

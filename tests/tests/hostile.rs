@@ -14,8 +14,12 @@ use std::{
 
 use jackfield_crafted::GUESTS;
 use jackfield_peers::{http, record};
-use jackfield_tests::Stand;
-use serde_json::{Value, json};
+use jackfield_tests::{
+    Stand,
+    outside::Outside,
+    unruly::{Way, told, ways},
+};
+use serde_json::json;
 
 /// Each of these needs the machine to itself.
 fn alone() -> MutexGuard<'static, ()> {
@@ -23,66 +27,13 @@ fn alone() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Ways to misbehave: the operation, its parameters, and the code or kind of what comes of it.
-fn ways() -> Vec<(&'static str, Value, &'static str)> {
-    vec![
-        ("spin", json!({}), "cpu-limit"),
-        ("recurse", json!({}), "internal"),
-        ("descend", json!({"depth": 10_000_000}), "stack-limit"),
-        ("creep", json!({}), "memory-limit"),
-        ("grow", json!({"mib": 1500}), "memory-limit"),
-        ("crowd", json!({"count": 10_000_000}), "copies-limit"),
-        ("long", json!({"bytes": 1 << 30}), "memory-limit"),
-        ("long", json!({"bytes": 40_000_000}), "result-limit"),
-        ("lie", json!({"bytes": 1 << 30}), "internal"),
-        ("poison", json!({}), "internal"),
-        ("crash", json!({"message": "the sky fell"}), "internal"),
-        ("chatter", json!({"length": 4000}), "cpu-limit"),
-        ("hoard", json!({"path": "/x"}), "resources-limit"),
-        // What it has spent of the requests a second is missing to whoever comes after it.
-        ("hammer", json!({"path": "/x"}), "cpu-limit"),
-        ("fetch", json!({"path": "/never"}), "deadline-exceeded"),
-        ("sleep", json!({"ms": 600_000}), "deadline-exceeded"),
-    ]
-}
-
-/// An outside system that answers every path but `/never`, whose body never ends.
-fn outside() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            thread::spawn(move || serve(stream));
-        }
-    });
-    url
-}
-
-fn serve(mut stream: TcpStream) {
-    let mut buffer = [0; 4096];
-    loop {
-        let read = stream.read(&mut buffer).unwrap_or(0);
-        if read == 0 {
-            return;
-        }
-        let never = buffer[..read].windows(6).any(|w| w == b"/never");
-        let answer: &[u8] = match never {
-            true => b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n",
-            false => b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
-        };
-        if stream.write_all(answer).is_err() {
-            return;
-        }
-    }
-}
-
 fn stand(wild: usize) -> Stand {
     let stand = Stand::with("play", "playground", &json!({}));
     stand.install("unruly");
-    let url = outside();
+    let outside = Outside::start();
     for n in 0..wild {
         let new = json!({
-            "name": format!("wild-{n}"), "plugin": "unruly", "config": {"url": url},
+            "name": format!("wild-{n}"), "plugin": "unruly", "config": {"url": outside.url()},
             "limits": {"cpu-ms": 1000, "call-timeout-ms": 4000},
         });
         let (status, answer) = stand.server().send("POST", "/v1/integrations", &new).unwrap();
@@ -96,11 +47,10 @@ fn each_way_to_misbehave_is_a_typed_error_and_the_next_call_is_fine() {
     let _alone = alone();
     let stand = stand(1);
     let server = stand.server();
-    for (operation, params, expected) in ways() {
+    for Way { operation, params, told: expected } in ways() {
         let (status, problem) = server.call("wild-0", &format!("unruly.{operation}"), &params).unwrap();
         assert!(status >= 500, "{operation}: {status} {problem}");
-        let told = problem["code"].as_str().or(problem["kind"].as_str()).unwrap_or_default();
-        assert_eq!(told, expected, "{operation} {params}: {problem}");
+        assert_eq!(told(&problem), expected, "{operation} {params}: {problem}");
         assert!(problem["detail"].as_str().is_some_and(|detail| detail.len() < 5000), "{operation}: {problem}");
         let count = server.ok("wild-0", "unruly.count", &json!({})).unwrap();
         // Where time ran out for the outside system, or only the answer was too long, the guest lives on.
@@ -133,10 +83,9 @@ fn a_hundred_hostile_integrations_leave_the_server_and_a_healthy_call_answering(
     let stand = stand(100 - GUESTS.len());
     let server = stand.server();
     let ways = ways();
-    let mut calls: Vec<(String, Value)> =
-        crafted(&stand).into_iter().map(|path| (path, json!({"text": "now"}))).collect();
+    let mut calls: Vec<_> = crafted(&stand).into_iter().map(|path| (path, json!({"text": "now"}))).collect();
     calls.extend((0..100 - GUESTS.len()).map(|n| {
-        let (operation, params, _) = &ways[n % ways.len()];
+        let Way { operation, params, .. } = &ways[n % ways.len()];
         (format!("/v1/integrations/wild-{n}/unruly/{operation}"), params.clone())
     }));
     server.ok("play", "key-value.put", &json!({"key": "k", "value": "aGVsbG8="})).unwrap();

@@ -1,4 +1,4 @@
-//! What was asked for. Five words and three options need no parser of their own weight.
+//! What was asked for. A few words and options need no parser of their own weight.
 
 use std::path::PathBuf;
 
@@ -16,6 +16,9 @@ Usage: cargo xtask <task>
   bench [--quick] [GROUP...]
                    Measure Jackfield side by side with what it is compared to; a table, and a last line of JSON.
                    Groups: calls, parts, callers, rest, start, memory, neighbour.
+  soak [--minutes N] [--seed S]
+                   Ten minutes (or N) of mixed load with crashes, reloads and disconnects: whether memory, descriptors
+                   and tasks stay what they were. A line at each rest, and a last line of JSON; the exit code tells.
   setup            Only what both of them need: the wasm32-wasip2 target, the program, the packed plugins.
   guests           Only build and pack the plugins, to target/plugins/NAME.wasm.";
 
@@ -27,6 +30,7 @@ pub(crate) enum Task {
     Guests,
     Test { filter: Vec<String> },
     Bench { words: Vec<String> },
+    Soak { words: Vec<String> },
     Up(UpOptions),
 }
 
@@ -47,6 +51,7 @@ pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Task, Str
         "guests" => nothing_more(words, Task::Guests),
         "test" => Ok(Task::Test { filter: words.collect() }),
         "bench" => Ok(Task::Bench { words: words.collect() }),
+        "soak" => Ok(Task::Soak { words: words.collect() }),
         "up" => parse_up(words).map(Task::Up),
         other => Err(format!("there is no task `{other}`")),
     }

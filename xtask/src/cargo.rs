@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use jackfield_peers::process;
 
 use crate::signals;
 
@@ -57,8 +58,7 @@ pub(crate) fn run(what: &str, command: &mut Command) -> Result<()> {
             break status;
         }
         if signals::asked_to_stop() {
-            let _ = child.kill();
-            let _ = child.wait();
+            process::terminate(&mut child);
             bail!("stopped");
         }
         std::thread::sleep(Duration::from_millis(20));

@@ -9,6 +9,7 @@ mod bench;
 mod cargo;
 mod setup;
 mod signals;
+mod soak;
 mod test;
 mod tour;
 mod up;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Task::Guests => setup::guests::build().map(|_| true),
         Task::Test { filter } => test::run(&filter),
         Task::Bench { words } => bench::run(&words),
+        Task::Soak { words } => soak::run(&words),
         Task::Up(options) => up::run(&options),
     });
     match done {

@@ -10,7 +10,10 @@ use arc_swap::ArcSwap;
 use jackfield_engine::{Compiler, Engine, EngineConfig};
 use jackfield_gateway::Dialer;
 use jackfield_store::{DataLock, MemoryStore, SqliteStore, Store};
-use tokio::sync::{Notify, watch};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, watch},
+};
 
 use crate::{
     Error, Host, Result, events::Events, faults, health, host::Inner, integrations, plugins, registrar, shared::Shared,
@@ -119,6 +122,7 @@ impl HostBuilder {
             events: Events::new(),
             registrar,
             changed: Notify::new(),
+            runtime: Handle::current(),
             stop: stop.clone(),
         });
         let integrations = integrations::load_all(&shared, &plugins).await?;

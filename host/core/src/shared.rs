@@ -6,7 +6,10 @@ use arc_swap::ArcSwap;
 use jackfield_engine::Engine;
 use jackfield_gateway::Dialer;
 use jackfield_store::Store;
-use tokio::sync::{Notify, watch};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, watch},
+};
 
 use crate::{Result, events::Events, faults, view::View};
 
@@ -21,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) registrar: crate::registrar::Queue,
     /// Told whenever the view changes.
     pub(crate) changed: Notify,
+    /// The runtime that the host was started on.
+    pub(crate) runtime: Handle,
     /// `true` once the host ends.
     pub(crate) stop: watch::Sender<bool>,
 }

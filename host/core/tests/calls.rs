@@ -165,4 +165,10 @@ async fn many_calls_at_once_are_all_answered() {
     let text = host.metrics_text();
     let counted = text.lines().find(|l| l.contains("operation=\"get\"") && l.contains("\"ok\"")).unwrap();
     assert!(counted.ends_with(" 200"), "{counted}");
+    // What the host itself runs, and nothing of two hundred calls.
+    let tasks = |runtime| {
+        let line = format!("jackfield_tasks_alive{{runtime=\"{runtime}\"}} ");
+        text.lines().find_map(|l| l.strip_prefix(&line)?.parse::<u64>().ok()).unwrap()
+    };
+    assert!((3..20).contains(&tasks("main")) && tasks("long") == 0, "{text}");
 }

@@ -32,6 +32,12 @@ impl Background {
         });
         runtime.as_ref().map(Runtime::handle)
     }
+
+    /// How many calls are there now.
+    pub(crate) fn tasks(&self) -> u64 {
+        let runtime = self.runtime.get().and_then(Option::as_ref);
+        runtime.map_or(0, |runtime| runtime.metrics().num_alive_tasks() as u64)
+    }
 }
 
 impl Drop for Background {

@@ -60,13 +60,15 @@ struct Counters {
     from_cache: AtomicU64,
 }
 
-/// What an engine has done.
+/// What an engine has done and does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EngineStats {
     /// Components compiled.
     pub compiled: u64,
     /// Components taken from the compile cache.
     pub from_cache: u64,
+    /// Long calls that are in the background now.
+    pub in_background: u64,
 }
 
 impl Engine {
@@ -171,11 +173,12 @@ impl Engine {
         self.decoded.clone().acquire_many_owned(kib).await.ok()
     }
 
-    /// What it has done so far.
+    /// What it has done so far, and what it does now.
     pub fn stats(&self) -> EngineStats {
         EngineStats {
             compiled: self.stats.compiled.load(Ordering::Relaxed),
             from_cache: self.stats.from_cache.load(Ordering::Relaxed),
+            in_background: self.background.tasks(),
         }
     }
 
@@ -226,4 +229,21 @@ fn tick(engine: wasmtime::EngineWeak, stop: Arc<AtomicBool>) -> std::io::Result<
         }
     })?;
     Ok(())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_deep_stack_took_is_given_back() {
+        let engine = Engine::new(EngineConfig::default()).unwrap();
+        // An address space too small for the pool has no stacks to keep.
+        let Some(pool) = engine.wasmtime.pooling_allocator_metrics() else { return };
+        assert_eq!(
+            pool.unused_stack_bytes_resident(),
+            Some(0),
+            "wasmtime keeps no account of stacks that it never empties"
+        );
+    }
 }

@@ -120,7 +120,7 @@ impl<R> Drop for Running<'_, R> {
 }
 
 /// Work in the background: each poll is a slice, and a slice needs one of its integration's turns.
-struct Turns<R> {
+struct Turns<R: 'static> {
     work: Work<R>,
     meter: Arc<Meter>,
     turns: PollSemaphore,
@@ -128,7 +128,7 @@ struct Turns<R> {
     home: Handle,
 }
 
-impl<R> Future for Turns<R> {
+impl<R: 'static> Future for Turns<R> {
     type Output = R;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
@@ -137,6 +137,15 @@ impl<R> Future for Turns<R> {
         let _turn = ready!(this.turns.poll_acquire(cx));
         let _home = this.home.enter();
         this.meter.time(|| this.work.as_mut().poll(cx))
+    }
+}
+
+impl<R: 'static> Drop for Turns<R> {
+    /// What ends with the work belongs to the caller's runtime too: a connection that it held goes back to its pool, whose
+    /// tasks then start here.
+    fn drop(&mut self) {
+        let _home = self.home.enter();
+        self.work = Box::pin(std::future::pending());
     }
 }
 
@@ -198,5 +207,38 @@ impl<F: Future> Future for Until<F> {
             Some(timer) => timer.poll(cx).map(|()| None),
             None => Poll::Pending,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, time::Duration};
+
+    use super::*;
+
+    /// Does when it is dropped what a connection may do that goes back to its pool: it takes a timer.
+    struct Connection(mpsc::Sender<bool>);
+
+    impl Drop for Connection {
+        fn drop(&mut self) {
+            let timer = std::panic::catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO)));
+            let _ = self.0.send(timer.is_ok());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_cancelled_call_in_the_background_held_ends_on_its_callers_runtime() {
+        let (share, background) = (Share::new(), Background::default());
+        let (sender, ended) = mpsc::channel();
+        let connection = Connection(sender);
+        let work = async move {
+            let _connection = connection;
+            std::future::pending::<()>().await;
+        };
+        let mut running = Running::new(work, Arc::new(Meter::default()), &share, &background);
+        running.go();
+        drop(running);
+        let ended = tokio::task::spawn_blocking(move || ended.recv_timeout(Duration::from_secs(10)));
+        assert!(ended.await.unwrap().unwrap(), "there are no timers where it ended");
     }
 }

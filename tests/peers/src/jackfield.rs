@@ -2,6 +2,7 @@
 //! API. Nothing of its code is linked in.
 
 use std::{
+    io,
     path::{Path, PathBuf},
     process::{Command, Output},
     time::Duration,
@@ -30,12 +31,9 @@ impl Program {
         Err(PeerError::failed(NAME, why))
     }
 
-    /// The program that was built beside the running test.
+    /// The program that was built beside the running test, or beside the program that runs.
     pub fn built() -> Result<Program> {
-        let test = std::env::current_exe().map_err(|error| PeerError::failed(NAME, error))?;
-        // target/release/deps/test-0123 → target/release/jackfield
-        let profile = test.ancestors().nth(2).unwrap_or(Path::new("."));
-        Program::at(profile.join(NAME))
+        Program::at(built_folder().map_err(|error| PeerError::failed(NAME, error))?.join(NAME))
     }
 
     /// A command line of it, free of settings that the caller's environment may hold.
@@ -62,6 +60,15 @@ impl Program {
             .wait_ready(Duration::from_secs(60), || http::get(address, "/healthz").is_ok_and(|r| r.status == 200))?;
         Ok(Server { program: self.clone(), process, address: address.into() })
     }
+}
+
+/// Where cargo put what it built of the running program's profile: `target/release`.
+pub fn built_folder() -> io::Result<PathBuf> {
+    let running = std::env::current_exe()?;
+    // target/release/deps/test-0123, or target/release/program.
+    let folder = running.parent().unwrap_or(Path::new("."));
+    let profile = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
+    Ok(profile.to_path_buf())
 }
 
 /// A running server.
@@ -139,7 +146,7 @@ impl Server {
 
     /// Sends JSON to the API: the status and the answer (`null` where there is none).
     pub fn send(&self, method: &str, path: &str, body: &Value) -> Result<(u16, Value)> {
-        let failed = |error: std::io::Error| PeerError::failed(NAME, format!("{method} {path}: {error}"));
+        let failed = |error: io::Error| PeerError::failed(NAME, format!("{method} {path}: {error}"));
         let headers = [("content-type", "application/json")];
         let body = body.to_string();
         let body = if method == "GET" || method == "DELETE" { "" } else { body.as_str() };
@@ -158,7 +165,7 @@ impl Server {
 
     /// Installs a packed plugin: the status and the answer.
     pub fn install(&self, file: &Path) -> Result<(u16, Value)> {
-        let failed = |error: std::io::Error| PeerError::failed(NAME, format!("{}: {error}", file.display()));
+        let failed = |error: io::Error| PeerError::failed(NAME, format!("{}: {error}", file.display()));
         let bytes = std::fs::read(file).map_err(failed)?;
         let headers = [("content-type", "application/wasm")];
         let response = http::request(&self.address, "POST", "/v1/plugins", &headers, &bytes).map_err(failed)?;
@@ -186,7 +193,7 @@ impl Server {
         let path = format!("/v1/integrations/{integration}/{}?{query}", feed.replace('.', "/"));
         let mut headers = vec![("accept", "text/event-stream")];
         headers.extend(last.map(|cursor| ("last-event-id", cursor)));
-        let failed = |error: std::io::Error| PeerError::failed(NAME, format!("{path}: {error}"));
+        let failed = |error: io::Error| PeerError::failed(NAME, format!("{path}: {error}"));
         let stream = http::open(&self.address, "GET", &path, &headers, b"", Duration::from_secs(30)).map_err(failed)?;
         if stream.status != 200 {
             return Err(PeerError::failed(NAME, format!("{path}: {}", stream.status)));

@@ -142,6 +142,20 @@ impl Drop for Process {
     }
 }
 
+/// Ends a child that may have children of its own to stop: asks it, and kills it when it does not end.
+pub fn terminate(child: &mut Child) {
+    let deadline = Instant::now() + GRACE;
+    // A child that was not yet waited for keeps its pid, so this cannot reach a stranger.
+    if let (Ok(None), Some(pid)) = (child.try_wait(), Pid::from_raw(child.id() as i32)) {
+        let _ = kill_process(pid, Signal::TERM);
+    }
+    while matches!(child.try_wait(), Ok(None)) && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
 /// Kills everything that was started here and still runs. For the second Ctrl-C, when an orderly stop takes too long.
 pub fn kill_all() {
     for pid in running().drain(..) {

@@ -95,6 +95,10 @@ fn host(encoder: &mut DescriptorEncoder<'_>, shared: &Shared, view: &View) -> fm
             counter(m, &[("from", "cache")], engine.from_cache)
         },
     )?;
+    family(encoder, "tasks_alive", "Tasks that have not ended, by runtime", MetricType::Gauge, &mut |m| {
+        gauge(m, &[("runtime", "main")], shared.runtime.metrics().num_alive_tasks() as u64)?;
+        gauge(m, &[("runtime", "long")], engine.in_background)
+    })?;
     family(encoder, "integration_health", "1 for the state each integration is in", MetricType::Gauge, &mut |m| {
         each(view, |integration| {
             let state = health::word(integration.live.health.report().state);

@@ -48,6 +48,12 @@ impl Unruly for Guest {
         Ok(block.iter().map(|b| u64::from(std::hint::black_box(*b))).sum())
     }
 
+    fn hold(mib: u32, ms: u64) -> Result<u64> {
+        let sum = Self::grow(mib);
+        std::thread::sleep(Duration::from_millis(ms));
+        sum
+    }
+
     fn crash(message: String) -> Result<()> {
         panic!("{message}");
     }

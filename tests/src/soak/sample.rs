@@ -1,0 +1,104 @@
+//! What the server's process holds: as the kernel counts it and as the server's own metrics tell.
+
+use std::{fs, io, path::PathBuf};
+
+use jackfield_peers::http;
+use serde::Serialize;
+
+/// One look at the server.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Sample {
+    /// Since the load began, in seconds.
+    pub at: f64,
+    /// Resident memory, in KiB.
+    pub resident: u64,
+    /// What of it is backed by no file: heaps, stacks, guests. The rest is code, which the kernel maps and drops as it likes.
+    pub anonymous: u64,
+    /// Open descriptors.
+    pub descriptors: u64,
+    /// Threads. Those for blocking work end ten seconds after their last, so their number is never quite at rest.
+    pub threads: u64,
+    /// Tasks of the runtime that serves.
+    pub tasks: u64,
+    /// Tasks of long calls.
+    pub long: u64,
+    /// Instances that run a call.
+    pub busy: u64,
+    /// Instances that wait for one.
+    pub idle: u64,
+    /// Linear memory of all instances, in KiB.
+    pub guests: u64,
+}
+
+/// Where a server is looked at.
+#[derive(Debug)]
+pub(super) struct Meter {
+    process: PathBuf,
+    address: String,
+}
+
+impl Meter {
+    /// Of the server with this process id that listens there.
+    pub(super) fn new(pid: u32, address: &str) -> Meter {
+        Meter { process: format!("/proc/{pid}").into(), address: address.into() }
+    }
+
+    /// Whether this machine tells what a process holds.
+    pub(super) fn works_here() -> bool {
+        fs::read_to_string("/proc/self/smaps_rollup").is_ok_and(|text| field(&text, "Rss:").is_some())
+    }
+
+    /// Looks. The request for the metrics costs the server a task and a connection, each time the same.
+    pub(super) fn read(&self, at: f64) -> Result<Sample, String> {
+        let metrics = http::get(&self.address, "/metrics").map_err(|error| format!("/metrics: {error}"))?;
+        if metrics.status != 200 {
+            return Err(format!("/metrics: {}", metrics.status));
+        }
+        let metrics = metrics.text();
+        let failed = |error: io::Error| format!("{}: {error}", self.process.display());
+        let entries = |folder: &str| match fs::read_dir(self.process.join(folder)) {
+            Ok(entries) => Ok(entries.count() as u64),
+            Err(error) => Err(failed(error)),
+        };
+        let memory = fs::read_to_string(self.process.join("smaps_rollup")).map_err(failed)?;
+        let kib = |name| field(&memory, name).ok_or_else(|| format!("smaps_rollup has no {name}"));
+        Ok(Sample {
+            at,
+            resident: kib("Rss:")?,
+            anonymous: kib("Anonymous:")?,
+            descriptors: entries("fd")?,
+            threads: entries("task")?,
+            tasks: sum(&metrics, "jackfield_tasks_alive", r#"runtime="main""#),
+            long: sum(&metrics, "jackfield_tasks_alive", r#"runtime="long""#),
+            busy: sum(&metrics, "jackfield_pool_instances", r#"state="busy""#),
+            idle: sum(&metrics, "jackfield_pool_instances", r#"state="idle""#),
+            guests: sum(&metrics, "jackfield_guest_memory_bytes", "") / 1024,
+        })
+    }
+}
+
+/// The number after a name at a line's beginning.
+fn field(text: &str, name: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())
+}
+
+/// The sum of a metric's series that carry a label.
+fn sum(metrics: &str, name: &str, label: &str) -> u64 {
+    let series = metrics.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{')?.rsplit_once("} "));
+    series.filter(|(labels, _)| labels.contains(label)).filter_map(|(_, value)| value.parse::<u64>().ok()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_of_one_label_are_added_up_and_others_are_not() {
+        let metrics = "# HELP a_b Help.\na_b{x=\"1\",state=\"busy\"} 2\na_b{x=\"2\",state=\"busy\"} 3\n\
+                       a_b{x=\"1\",state=\"idle\"} 7\na_bc{state=\"busy\"} 9\n";
+        assert_eq!(sum(metrics, "a_b", "state=\"busy\""), 5);
+        assert_eq!(sum(metrics, "a_b", ""), 12);
+        assert_eq!(field("Rss:      1234 kB\nPss: 1 kB\n", "Rss:"), Some(1234));
+    }
+}
