@@ -8,12 +8,10 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::{HeaderName, HeaderValue};
 use http_body_util::{BodyDataStream, BodyExt as _};
+use jackfield_server::sse::{Event, Parser};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{
-    Api, Body, Request,
-    sse::{Event, Parser},
-};
+use super::{Api, Body, Request};
 use crate::failure::{Failure, Problem};
 
 /// Three heartbeats.

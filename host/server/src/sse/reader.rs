@@ -1,22 +1,23 @@
 //! Server-sent events, read as they come. Pure: bytes in, events out; a piece may end anywhere, even within a character.
+//! It stands beside the writer so that the form of the wire is known in one place; the command line reads with it.
 
 /// The longest line that is kept; a longer one means that something else is talking.
 const MAX_LINE: usize = 64 << 20;
 
 /// One block of the stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Event {
+pub struct Event {
     /// Its name.
-    pub(crate) name: String,
+    pub name: String,
     /// The position after it, where the block told one.
-    pub(crate) id: Option<String>,
+    pub id: Option<String>,
     /// Its data; none where the block only moves the position.
-    pub(crate) data: Option<String>,
+    pub data: Option<String>,
 }
 
 /// What is known between two pieces.
 #[derive(Debug, Default)]
-pub(crate) struct Parser {
+pub struct Parser {
     line: Vec<u8>,
     /// The last byte was `\r`, so a `\n` belongs to it.
     after_cr: bool,
@@ -25,11 +26,11 @@ pub(crate) struct Parser {
 
 /// A line longer than any event.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct TooLong;
+pub struct TooLong;
 
 impl Parser {
     /// The events that a further piece completes.
-    pub(crate) fn push(&mut self, piece: &[u8]) -> Result<Vec<Event>, TooLong> {
+    pub fn push(&mut self, piece: &[u8]) -> Result<Vec<Event>, TooLong> {
         let mut events = Vec::new();
         let mut rest = piece;
         while !rest.is_empty() {
