@@ -2,19 +2,11 @@
 //! them. They are made afresh for every run, since a file in `corpus` would go on telling of the WIT of its day and be
 //! refused at the first check.
 
+use std::path::PathBuf;
+
 use jackfield_registry::{Manifest, first_party_wit, pack};
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{ManglingAndAbi, Resolve};
-
-/// An input and where it belongs.
-pub struct Seed {
-    /// The target.
-    pub target: &'static str,
-    /// A name for it among the target's.
-    pub name: String,
-    /// The input.
-    pub input: Vec<u8>,
-}
 
 const MANIFESTS: [(&str, &str); 4] = [
     ("alertmanager", include_str!("../../plugins/alertmanager/plugin.toml")),
@@ -27,18 +19,31 @@ const MANIFESTS: [(&str, &str); 4] = [
 const CAPABILITIES: [&[&str]; 2] =
     [&["jackfield:service-discovery@0.1.0"], &["jackfield:key-value@0.1.0", "jackfield:key-value/locks@0.1.0"]];
 
-/// All that can be made.
-pub fn seeds() -> Vec<Seed> {
-    let manifests = MANIFESTS.iter().map(|(name, text)| seed("manifest", name, text.as_bytes().to_vec()));
-    let wit = first_party_wit().iter().enumerate();
-    let wit = wit.map(|(number, (_, text))| seed("wit", &format!("ours-{number}"), text.as_bytes().to_vec()));
-    let plugins = CAPABILITIES.iter().enumerate();
-    let plugins = plugins.map(|(number, names)| seed("component", &format!("plugin-{number}"), plugin(names)));
-    manifests.chain(wit).chain(plugins).collect()
+/// Says to which folder a target's program writes these inputs before it looks for any.
+const VARIABLE: &str = "JACKFIELD_FUZZ_SEEDS";
+
+/// The inputs that can be made for a target, each with a name.
+pub fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
+    match target {
+        "manifest" => MANIFESTS.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect(),
+        "wit" => {
+            let texts = first_party_wit().iter().enumerate();
+            texts.map(|(number, (_, text))| (format!("ours-{number}"), text.as_bytes().to_vec())).collect()
+        }
+        "component" => {
+            let plugins = CAPABILITIES.iter().enumerate();
+            plugins.map(|(number, names)| (format!("plugin-{number}"), plugin(names))).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
-fn seed(target: &'static str, name: &str, input: Vec<u8>) -> Seed {
-    Seed { target, name: name.to_owned(), input }
+/// Writes a target's inputs to the folder that the environment names, if it names one.
+pub fn write(target: &str) {
+    let Some(folder) = std::env::var_os(VARIABLE).map(PathBuf::from) else { return };
+    for (name, input) in seeds(target) {
+        std::fs::write(folder.join(name), input).expect("the folder for seeds can be written to");
+    }
 }
 
 /// A packed plugin that exports these capabilities, all of whose functions trap.

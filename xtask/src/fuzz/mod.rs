@@ -6,7 +6,7 @@ pub(crate) mod instrument;
 mod report;
 mod target;
 
-use std::{fs, process::Command, time::Duration};
+use std::{fs, time::Duration};
 
 use anyhow::{Context, Result, bail};
 
@@ -18,8 +18,6 @@ use target::Target;
 pub(crate) fn run(options: &FuzzOptions) -> Result<Vec<Report>> {
     let targets = chosen(&options.targets)?;
     build(&targets)?;
-    let seeds = target::folder().join("seeds");
-    cargo::run("making inputs of our own WIT", Command::new(target::program("fuzz-seeds")).arg(&seeds))?;
     cargo::step(&format!("fuzzing: {} targets for {} s each", targets.len(), options.seconds));
     let mut waiting = targets.iter();
     let mut running: Vec<target::Run<'_>> = Vec::new();
@@ -28,7 +26,7 @@ pub(crate) fn run(options: &FuzzOptions) -> Result<Vec<Report>> {
         while running.len() < options.at_once
             && let Some(target) = waiting.next()
         {
-            running.push(target.start(options.seconds, &seeds)?);
+            running.push(target.start(options.seconds)?);
         }
         if running.is_empty() {
             break;
@@ -80,7 +78,6 @@ fn build(targets: &[Target]) -> Result<()> {
     for target in targets {
         build.args(["--bin", &target.program_name()]);
     }
-    build.args(["--bin", "fuzz-seeds"]);
     instrument::instrument(&mut build)?;
     cargo::run("the build of the fuzz targets", &mut build)
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Stdio},
 };
 
@@ -16,15 +16,8 @@ const SECONDS_AN_INPUT: u32 = 5;
 /// A target may hold so many MiB. The inputs are kilobytes.
 const MEMORY_MIB: u32 = 2048;
 
-/// Where what comes of fuzzing is kept.
-pub(super) fn folder() -> PathBuf {
-    cargo::target().join("fuzz")
-}
-
-/// A built program.
-pub(super) fn program(name: &str) -> PathBuf {
-    cargo::target().join("release").join(name)
-}
+/// Says to a target where to put the inputs that it makes itself, of our WIT and our plugins' manifests.
+const SEEDS: &str = "JACKFIELD_FUZZ_SEEDS";
 
 /// A target by its name.
 pub(super) struct Target {
@@ -41,28 +34,26 @@ impl Target {
         format!("fuzz-{}", self.name)
     }
 
-    /// Starts a run, from inputs that were made among others.
-    pub(super) fn start(&self, seconds: u32, made: &Path) -> Result<Run<'_>> {
-        let folder = folder().join(&self.name);
-        let (bred, findings, made) = (folder.join("corpus"), folder.join("findings"), made.join(&self.name));
-        for folder in [&bred, &findings] {
+    /// Starts a run.
+    pub(super) fn start(&self, seconds: u32) -> Result<Run<'_>> {
+        let folder = cargo::target().join("fuzz").join(&self.name);
+        let (bred, findings, made) = (folder.join("corpus"), folder.join("findings"), folder.join("seeds"));
+        for folder in [&bred, &findings, &made] {
             fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         }
         let log = folder.join("log");
         let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let ours = cargo::workspace().join("fuzz");
-        let mut command = Command::new(program(&self.program_name()));
+        let mut command = Command::new(cargo::target().join("release").join(self.program_name()));
         command
             // What is bred goes to the first folder.
-            .args([&bred, &ours.join("corpus").join(&self.name)])
+            .args([&bred, &made, &ours.join("corpus").join(&self.name)])
+            .env(SEEDS, &made)
             .arg(format!("-max_total_time={seconds}"))
             .arg(format!("-timeout={SECONDS_AN_INPUT}"))
             .arg(format!("-rss_limit_mb={MEMORY_MIB}"))
             .arg(format!("-artifact_prefix={}/", findings.display()))
             .args(["-print_final_stats=1", "-reload=0"]);
-        if made.is_dir() {
-            command.arg(made);
-        }
         let words = ours.join("words").join(format!("{}.dict", self.name));
         if words.is_file() {
             command.arg(format!("-dict={}", words.display()));
