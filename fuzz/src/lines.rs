@@ -24,11 +24,10 @@ pub fn check(input: &[u8]) {
 /// The lines, or those before the first that is no text.
 fn expected(body: &[u8]) -> (Vec<String>, bool) {
     let mut lines = Vec::new();
-    let body = body.strip_suffix(b"\n").unwrap_or(body);
     if body.is_empty() {
         return (lines, true);
     }
-    for line in body.split(|byte| *byte == b'\n') {
+    for line in body.strip_suffix(b"\n").unwrap_or(body).split(|byte| *byte == b'\n') {
         match std::str::from_utf8(line.strip_suffix(b"\r").unwrap_or(line)) {
             Ok(line) => lines.push(line.to_owned()),
             Err(_) => return (lines, false),

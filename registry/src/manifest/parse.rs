@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 use toml::de::{DeTable, DeValue};
 
-use super::check::{ManifestFault, check};
+use super::check::{ManifestFault, below, check};
 use super::{Manifest, schema};
 
 /// The longest manifest that is read, in bytes, as TOML or JSON.
@@ -109,8 +109,8 @@ fn object(table: &DeTable<'_>, text: &str, path: &str, lines: &mut HashMap<Strin
     let mut map = Map::new();
     for (key, value) in table {
         let name = key.get_ref().to_string();
-        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-        lines.insert(path.clone(), line_of(text, key.span().start));
+        let path = below(path, &name);
+        lines.entry(path.clone()).or_insert_with(|| line_of(text, key.span().start));
         map.insert(name, convert(value.get_ref(), text, &path, lines));
     }
     map

@@ -41,9 +41,11 @@ impl Report {
     pub(crate) fn read(name: &str, log: &str, clean: bool) -> Self {
         let statistic = |name: &str| log.lines().rev().find_map(|line| number(line.strip_prefix("stat::")?, name));
         // #65536  pulse  cov: 412 ft: 1033 corp: 98/2048b lim: 652 exec/s: 32768 rss: 61Mb
-        let progress = |name: &str| log.lines().rev().filter(|l| l.starts_with('#')).find_map(|line| number(line, name));
+        let progress =
+            |name: &str| log.lines().rev().filter(|l| l.starts_with('#')).find_map(|line| number(line, name));
         let finding = (!clean).then(|| {
-            let input = log.lines().rev().find_map(|line| line.split_once("Test unit written to ")).map(|(_, path)| path);
+            let input =
+                log.lines().rev().find_map(|line| line.split_once("Test unit written to ")).map(|(_, path)| path);
             let lines: Vec<&str> = log.lines().collect();
             let said = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
             Finding { input: input.map(str::to_owned), said }
@@ -84,7 +86,9 @@ impl fmt::Display for Report {
                 writeln!(out, "FOUND SOMETHING")?;
                 writeln!(out, "{said}")?;
                 match input {
-                    Some(path) => write!(out, "  the input is {path}; `target/release/fuzz-{name} {path}` shows it again"),
+                    Some(path) => {
+                        write!(out, "  the input is {path}; `target/release/fuzz-{name} {path}` shows it again")
+                    }
                     None => write!(out, "  it broke before there was an input"),
                 }
             }

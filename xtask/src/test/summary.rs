@@ -122,7 +122,8 @@ mod tests {
     #[test]
     fn a_fuzz_target_that_found_something_counts_as_failed_and_a_clean_one_not_as_passed() {
         let mut summary = Summary::default();
-        summary.add_line("test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.04s");
+        summary
+            .add_line("test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.04s");
         summary.add_fuzzing(10, &[Report::read("path", "", true), Report::read("sse", "", false)]);
         let shown = summary.to_string();
         assert!(shown.contains("fuzzed: 2 targets for 10 s each, 0 inputs\nFAILED: fuzz target sse\n"), "{shown}");
