@@ -27,6 +27,9 @@ const COUNTED: [&str; 9] = [
     "--cfg=fuzzing",
 ];
 
+/// Packages that no target links.
+const UNCOUNTED: [&str; 2] = ["jackfield-tests", "jackfield-peers"];
+
 /// Makes cargo compile the workspace's own crates through this program.
 pub(super) fn instrument(cargo: &mut Command) -> Result<()> {
     let this = std::env::current_exe().context("this program does not know where it is")?;
@@ -46,33 +49,37 @@ pub(crate) fn compile() -> std::io::Error {
     let words: Vec<OsString> = words.collect();
     let mut command = Command::new(compiler);
     command.args(&words).env_remove(VARIABLE);
-    if is_counted(&words) {
+    let package = std::env::var("CARGO_PKG_NAME").unwrap_or_default();
+    if is_counted(&package, &words) {
         command.args(COUNTED);
     }
     command.exec()
 }
 
-/// Whether what is compiled ends up in a target. Build scripts, compile-time macros and what they are made of run inside
-/// cargo and the compiler, where nobody counts; cargo compiles those without optimisation.
-fn is_counted(words: &[OsString]) -> bool {
+/// Whether what is compiled ends up in a target, where libFuzzer is to count with. Build scripts, compile-time macros and
+/// what they are made of run inside cargo and the compiler; cargo compiles those without optimisation. Our tests of the
+/// whole product link nothing of it, and so no target links anything of them.
+fn is_counted(package: &str, words: &[OsString]) -> bool {
     let has = |wanted: &str| words.iter().any(|word| word == wanted);
-    has("--crate-name") && has("opt-level=3") && !has("proc-macro") && !has("build_script_build")
+    let elsewhere = has("proc-macro") || has("build_script_build") || UNCOUNTED.contains(&package);
+    has("--crate-name") && has("opt-level=3") && !elsewhere
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn counted(line: &str) -> bool {
-        is_counted(&line.split_whitespace().map(OsString::from).collect::<Vec<_>>())
+    fn counted(package: &str, line: &str) -> bool {
+        is_counted(package, &line.split_whitespace().map(OsString::from).collect::<Vec<_>>())
     }
 
     #[test]
     fn only_what_ends_up_in_a_target_is_counted() {
-        assert!(counted("--crate-name jackfield_net --crate-type lib -C opt-level=3"));
-        assert!(!counted("--crate-name jackfield_registry --crate-type lib -C embed-bitcode=no"));
-        assert!(!counted("--crate-name macros --crate-type proc-macro -C opt-level=3"));
-        assert!(!counted("--crate-name build_script_build --crate-type bin -C opt-level=3"));
-        assert!(!counted("-vV"));
+        assert!(counted("jackfield-net", "--crate-name jackfield_net --crate-type lib -C opt-level=3"));
+        assert!(!counted("jackfield-registry", "--crate-name jackfield_registry --crate-type lib -C embed-bitcode=no"));
+        assert!(!counted("macros", "--crate-name macros --crate-type proc-macro -C opt-level=3"));
+        assert!(!counted("jackfield-net", "--crate-name build_script_build --crate-type bin -C opt-level=3"));
+        assert!(!counted("jackfield-tests", "--crate-name architecture --test -C opt-level=3"));
+        assert!(!counted("", "-vV"));
     }
 }

@@ -70,11 +70,12 @@ fn chosen(names: &[String]) -> Result<Vec<Target>> {
     Ok(all.into_iter().map(Target::new).collect())
 }
 
-/// Builds the targets by the same selection of packages as everything else, so that dependencies are built once.
+/// Builds the targets by the same selection of packages as the tests, so that dependencies are built once. Cargo counts
+/// what only tests depend on into the features of everything else as soon as one test is among what is built; so one is.
 fn build(targets: &[Target]) -> Result<()> {
     cargo::step("fuzz targets: building, our own crates with counters");
     let mut build = cargo::cargo();
-    build.args(["build", "--release", "--workspace"]);
+    build.args(["build", "--release", "--workspace", "--test", "architecture"]);
     for target in targets {
         build.args(["--bin", &target.program_name()]);
     }
