@@ -344,8 +344,8 @@ fn kind(value: &Value) -> &'static str {
 /// The path to a name below another path.
 pub(super) fn below(path: &str, name: &str) -> String {
     match path {
-        "" => name.to_owned(),
         path if path.len() + name.len() > MAX_PATH => path.to_owned(),
+        "" => name.to_owned(),
         path => format!("{path}.{name}"),
     }
 }

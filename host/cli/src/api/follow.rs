@@ -122,8 +122,10 @@ impl Follow {
 
     fn read(&mut self, piece: &Bytes) -> Result<(), Failure> {
         let Some(stream) = &mut self.stream else { return Ok(()) };
-        let events =
-            stream.parser.push(piece).map_err(|_| Failure::Failed("the stream holds a line or an event without end".into()))?;
+        let events = stream
+            .parser
+            .push(piece)
+            .map_err(|_| Failure::Failed("the stream holds a line or an event without end".into()))?;
         self.ready.extend(events);
         Ok(())
     }

@@ -118,7 +118,7 @@ mod tests {
         for piece in [mebibyte.clone(), format!("data:{mebibyte}\n")] {
             let mut parser = Parser::default();
             let given_up = (0..70).find(|_| parser.push(piece.as_bytes()) == Err(TooLong));
-            assert_eq!(given_up, Some(64), "{}", &piece[..6]);
+            assert!(matches!(given_up, Some(63 | 64)), "{}: {given_up:?}", &piece[..6]);
         }
     }
 
