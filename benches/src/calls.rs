@@ -9,7 +9,7 @@ use anyhow::Result;
 use bytes::Bytes;
 use jackfield_core::CallRequest;
 use jackfield_engine::{CallContext, Guest};
-use jackfield_reflect::{AnswerLimits, JsonLimits, Memory, Target, encode};
+use jackfield_reflect::{AnswerLimits, Heap, JsonLimits, Memory, encode};
 use tokio::sync::Mutex;
 use wasmtime::component::Val;
 
@@ -184,7 +184,7 @@ pub(crate) async fn parts(table: &mut Table, quick: bool) -> Result<()> {
         [("number", Bytes::from_static(b"{\"n\":7}")), ("note", echo::note_json()), ("bytes", base64(64 << 10))];
     for (name, params) in cases {
         let operation = bench.operation(name).operation().clone();
-        let mut memory = Heap(Vec::new());
+        let mut memory = Heap::default();
         let value = operation.decode_params(&params, &JsonLimits::default())?.place(&mut memory)?;
         let (reading, writing, memory) = (operation.clone(), operation, Arc::new((value, memory.0)));
         let mut ways = [
@@ -217,25 +217,6 @@ pub(crate) async fn parts(table: &mut Table, quick: bool) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// A guest's memory, as far as parameters need one.
-struct Heap(Vec<u8>);
-
-impl Target for Heap {
-    type Error = std::num::TryFromIntError;
-
-    fn allocate(&mut self, align: usize, len: usize) -> Result<u32, Self::Error> {
-        let start = self.0.len().next_multiple_of(align);
-        self.0.resize(start + len, 0);
-        start.try_into()
-    }
-
-    fn write(&mut self, address: u32, bytes: &[u8]) -> Result<(), Self::Error> {
-        let start = usize::try_from(address)?;
-        self.0[start..start + bytes.len()].copy_from_slice(bytes);
-        Ok(())
-    }
 }
 
 /// The parameters of `bytes` for so many bytes.

@@ -78,13 +78,11 @@ impl FromStr for CapabilityRef {
     }
 }
 
-/// Whether a text is a WIT name in lower case: words that start with a letter, joined by single dashes.
+/// Whether a text is a WIT name in lower case: words of letters and digits joined by single dashes, the first of which
+/// starts with a letter (`route-53` is one).
 pub(crate) fn is_wit_name(name: &str) -> bool {
-    name.len() <= 128
-        && name.split('-').all(|word| {
-            word.starts_with(|c: char| c.is_ascii_lowercase())
-                && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-        })
+    let word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    name.len() <= 128 && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.split('-').all(word)
 }
 
 impl Serialize for CapabilityRef {

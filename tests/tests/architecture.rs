@@ -48,6 +48,19 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "jackfield-crafted",
         ],
     ),
+    // Feeds a stranger's bytes to everything that reads them, at the lowest place where they are read.
+    (
+        "jackfield-fuzz",
+        &[
+            "jackfield-server",
+            "jackfield-core",
+            "jackfield-engine",
+            "jackfield-gateway",
+            "jackfield-registry",
+            "jackfield-reflect",
+            "jackfield-sdk",
+        ],
+    ),
     ("xtask", &["jackfield-peers"]),
 ];
 

@@ -12,13 +12,17 @@ Usage: cargo xtask <task>
                    the exit code whether all was well. The last line is JSON.
                    --data DIR: where Jackfield keeps its data (.jackfield); --listen ADDR: where it listens
                    (127.0.0.1:7575).
-  test [FILTER]    Set up, build and run every test, against real systems where this machine can have them.
+  test [FILTER]    Set up, build and run every test, against real systems where this machine can have them; without a
+                   filter also every fuzz target for 10 s.
   bench [--quick] [GROUP...]
                    Measure Jackfield side by side with what it is compared to; a table, and a last line of JSON.
                    Groups: calls, parts, callers, rest, start, memory, neighbour.
   soak [--minutes N] [--seed S]
                    Ten minutes (or N) of mixed load with crashes, reloads and disconnects: whether memory, descriptors
                    and tasks stay what they were. A line at each rest, and a last line of JSON; the exit code tells.
+  fuzz [--seconds N] [--at-once N] [TARGET...]
+                   Breed inputs for everything that reads a stranger's bytes, N seconds a target (60), one after the
+                   other or N at once; say what was covered and found. Targets: the folders of fuzz/corpus.
   setup            Only what both of them need: the wasm32-wasip2 target, the program, the packed plugins.
   guests           Only build and pack the plugins, to target/plugins/NAME.wasm.";
 
@@ -31,7 +35,19 @@ pub(crate) enum Task {
     Test { filter: Vec<String> },
     Bench { words: Vec<String> },
     Soak { words: Vec<String> },
+    Fuzz(FuzzOptions),
     Up(UpOptions),
+}
+
+/// How `fuzz` is wanted.
+#[derive(Debug, PartialEq)]
+pub(crate) struct FuzzOptions {
+    /// For each target.
+    pub(crate) seconds: u32,
+    /// How many targets run at the same time.
+    pub(crate) at_once: usize,
+    /// None for all.
+    pub(crate) targets: Vec<String>,
 }
 
 /// How `up` is wanted.
@@ -52,18 +68,42 @@ pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Task, Str
         "test" => Ok(Task::Test { filter: words.collect() }),
         "bench" => Ok(Task::Bench { words: words.collect() }),
         "soak" => Ok(Task::Soak { words: words.collect() }),
+        "fuzz" => parse_fuzz(words).map(Task::Fuzz),
         "up" => parse_up(words).map(Task::Up),
         other => Err(format!("there is no task `{other}`")),
+    }
+}
+
+fn parse_fuzz(mut words: impl Iterator<Item = String>) -> Result<FuzzOptions, String> {
+    let mut options = FuzzOptions { seconds: 60, at_once: 1, targets: Vec::new() };
+    while let Some(word) = words.next() {
+        let (name, inline) = split(word);
+        let mut count = || {
+            let text = inline.clone().or_else(|| words.next()).unwrap_or_default();
+            text.parse().ok().filter(|count| *count > 0).ok_or_else(|| format!("`{name}` needs a number from 1"))
+        };
+        match name.as_str() {
+            "--seconds" => options.seconds = count()?,
+            "--at-once" => options.at_once = count()? as usize,
+            option if option.starts_with('-') => return Err(format!("`fuzz` has no option `{option}`")),
+            _ => options.targets.push(name),
+        }
+    }
+    Ok(options)
+}
+
+/// An option and, where it stands behind `=`, its value.
+fn split(word: String) -> (String, Option<String>) {
+    match word.split_once('=') {
+        Some((name, value)) => (name.to_string(), Some(value.to_string())),
+        None => (word, None),
     }
 }
 
 fn parse_up(mut words: impl Iterator<Item = String>) -> Result<UpOptions, String> {
     let mut options = UpOptions::default();
     while let Some(word) = words.next() {
-        let (name, inline) = match word.split_once('=') {
-            Some((name, value)) => (name.to_string(), Some(value.to_string())),
-            None => (word, None),
-        };
+        let (name, inline) = split(word);
         let mut value = || inline.clone().or_else(|| words.next()).ok_or_else(|| format!("`{name}` needs a value"));
         match name.as_str() {
             "--check" => options.check = true,
@@ -94,6 +134,14 @@ mod tests {
     fn options_of_up_are_read_in_both_spellings() {
         let wanted = UpOptions { check: true, data: Some("d".into()), listen: Some("127.0.0.1:1".into()) };
         assert_eq!(of("up --check --data d --listen=127.0.0.1:1"), Ok(Task::Up(wanted)));
+    }
+
+    #[test]
+    fn options_and_targets_of_fuzz_stand_in_any_order() {
+        let wanted = FuzzOptions { seconds: 5, at_once: 2, targets: vec!["sse".into(), "path".into()] };
+        assert_eq!(of("fuzz sse --seconds=5 path --at-once 2"), Ok(Task::Fuzz(wanted)));
+        assert!(of("fuzz --seconds 0").unwrap_err().contains("--seconds"));
+        assert!(of("fuzz --fast").unwrap_err().contains("--fast"));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod args;
 mod bench;
 mod cargo;
+mod fuzz;
 mod setup;
 mod signals;
 mod soak;
@@ -19,6 +20,10 @@ use std::process::ExitCode;
 use args::Task;
 
 fn main() -> ExitCode {
+    if fuzz::instrument::is_compiler() {
+        eprintln!("xtask: the compiler cannot be started: {}", fuzz::instrument::compile());
+        return ExitCode::FAILURE;
+    }
     let task = match args::parse(std::env::args().skip(1)) {
         Ok(task) => task,
         Err(problem) => {
@@ -36,6 +41,7 @@ fn main() -> ExitCode {
         Task::Test { filter } => test::run(&filter),
         Task::Bench { words } => bench::run(&words),
         Task::Soak { words } => soak::run(&words),
+        Task::Fuzz(options) => fuzz::run(&options).map(|reports| fuzz::summarise(&reports)),
         Task::Up(options) => up::run(&options),
     });
     match done {

@@ -119,12 +119,13 @@ impl FromStr for InterfaceId {
     }
 }
 
-/// WIT's identifiers: words of letters and digits that start with a letter, joined by single dashes.
+/// WIT's identifiers: words joined by single dashes, each of letters in one case and digits; the first starts with a letter.
 fn is_kebab(text: &str) -> bool {
-    !text.is_empty()
-        && text.split('-').all(|word| {
-            word.starts_with(|c: char| c.is_ascii_alphabetic()) && word.chars().all(|c| c.is_ascii_alphanumeric())
-        })
+    let word = |word: &str| {
+        let all = |letter: fn(&u8) -> bool| word.bytes().all(|byte| byte.is_ascii_digit() || letter(&byte));
+        !word.is_empty() && (all(u8::is_ascii_lowercase) || all(u8::is_ascii_uppercase))
+    };
+    text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.split('-').all(word)
 }
 
 #[cfg(test)]
@@ -144,7 +145,7 @@ mod tests {
 
     #[test]
     fn names_survive_display_and_parse() {
-        for text in ["a:b@0.1.0", "jackfield:key-value@1.2.3-rc.1"] {
+        for text in ["a:b@0.1.0", "jackfield:key-value@1.2.3-rc.1", "acme:route-53@1.0.0", "acme:s3-API-v2@1.0.0"] {
             assert_eq!(text.parse::<CapabilityId>().unwrap().to_string(), text);
         }
         let text = "jackfield:key-value/locks@0.1.0";
@@ -153,7 +154,9 @@ mod tests {
 
     #[test]
     fn a_text_that_is_no_name_says_what_a_name_looks_like() {
-        for text in ["", "a", "a:b", "a:b@", "a:b@1", "A_b:c@0.1.0", "a:-b@0.1.0", "a:b--c@0.1.0"] {
+        for text in
+            ["", "a", "a:b", "a:b@", "a:b@1", "A_b:c@0.1.0", "a:-b@0.1.0", "a:b--c@0.1.0", "a:3b@0.1.0", "a:bC@0.1.0"]
+        {
             let error = text.parse::<CapabilityId>().unwrap_err().to_string();
             assert!(error.contains("jackfield:metrics@0.1.0"), "{error}");
         }

@@ -5,7 +5,7 @@
 //! allocates, and later frees, each by itself; until it has, the place of an address holds a link to the block. A text that
 //! turns out wrong half-way costs the image and nothing else: no guest has seen any of it.
 
-use crate::layout::{Layout, discriminant};
+use crate::layout::{Layout, aligned, discriminant};
 
 /// What an image costs besides its bytes, for each block.
 const BLOCK_BYTES: usize = size_of::<Block>() + size_of::<Link>();
@@ -63,6 +63,36 @@ pub trait Target {
         let address = self.allocate(1, text.len())?;
         self.write(address, text)?;
         Ok((address, u32::try_from(text.len()).unwrap_or(u32::MAX)))
+    }
+}
+
+/// A memory outside any guest, which only grows: for who wants to see what a guest would be given.
+///
+/// ```
+/// # use jackfield_reflect::{AnswerLimits, Heap, JsonLimits, Memory, Shape, decode, encode};
+/// let mut heap = Heap::default();
+/// let Ok(value) = decode(&Shape::String, br#""\u00e4""#, &JsonLimits::default())?.place(&mut heap);
+/// let (limits, mut json) = (AnswerLimits { max_bytes: 100, max_values: 100 }, Vec::new());
+/// encode(&Shape::String, &value, Memory::utf8(&heap.0), &limits, &mut json)?;
+/// assert_eq!(json, "\"ä\"".as_bytes());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Heap(pub Vec<u8>);
+
+impl Target for Heap {
+    type Error = std::convert::Infallible;
+
+    fn allocate(&mut self, align: usize, len: usize) -> Result<u32, Self::Error> {
+        let start = aligned(self.0.len(), align);
+        self.0.resize(start + len, 0);
+        Ok(count(start))
+    }
+
+    fn write(&mut self, address: u32, bytes: &[u8]) -> Result<(), Self::Error> {
+        let start = address as usize;
+        self.0[start..start + bytes.len()].copy_from_slice(bytes);
+        Ok(())
     }
 }
 

@@ -51,7 +51,7 @@ pub use encode::{AnswerLimits, Memory, TextEncoding, encode};
 pub use error::{EncodeError, JsonError, ReflectError};
 pub use flat::{Flat, MAX_FLAT_PARAMS};
 pub use id::{CapabilityId, InterfaceId, InvalidId};
-pub use image::{Image, Target};
+pub use image::{Heap, Image, Target};
 pub use layout::Layout;
 pub use model::{ComponentInterfaces, Function, Interface, Package, read_component, read_wit};
 pub use operation::{Answer, Operation, OperationKind, Param, operations};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jackfield_reflect::{
-    AnswerLimits, Case, EncodeError, Field, JsonError, JsonLimits, Memory, Names, Record, Shape, Target, TextEncoding,
+    AnswerLimits, Case, EncodeError, Field, Heap, JsonError, JsonLimits, Memory, Names, Record, Shape, TextEncoding,
     Tuple, TypeName, Variant, decode, encode, schema,
 };
 use proptest::{
@@ -147,28 +147,9 @@ fn float(number: f64, text: &str) -> Value {
     }
 }
 
-/// A guest's memory that only grows, and of which address 0 is never given away.
-struct Heap(Vec<u8>);
-
-impl Target for Heap {
-    type Error = std::convert::Infallible;
-
-    fn allocate(&mut self, align: usize, len: usize) -> Result<u32, Self::Error> {
-        let start = self.0.len().next_multiple_of(align);
-        self.0.resize(start + len, 0xAA);
-        Ok(start.try_into().unwrap())
-    }
-
-    fn write(&mut self, address: u32, bytes: &[u8]) -> Result<(), Self::Error> {
-        let start = usize::try_from(address).unwrap();
-        self.0[start..start + bytes.len()].copy_from_slice(bytes);
-        Ok(())
-    }
-}
-
 /// A value, and the memory that it refers to.
 fn placed(shape: &Shape, text: &str) -> Result<(Vec<u8>, Vec<u8>), JsonError> {
-    let mut heap = Heap(vec![0xAA; 8]);
+    let mut heap = Heap::default();
     let Ok(value) = decode(shape, text.as_bytes(), &JsonLimits::default())?.place(&mut heap);
     Ok((value, heap.0))
 }

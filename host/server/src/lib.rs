@@ -28,6 +28,8 @@ mod drain;
 mod etag;
 mod events;
 mod feeds;
+#[doc(hidden)]
+pub mod fuzzing;
 mod health;
 mod management;
 mod metrics;
@@ -39,7 +41,7 @@ mod problem;
 mod request;
 mod router;
 mod serve;
-mod sse;
+pub mod sse;
 mod stall;
 mod state;
 

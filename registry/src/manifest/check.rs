@@ -88,6 +88,14 @@ const LIMITS: &[Key] = &[
 ];
 const COMPATIBILITY: &[Key] = &[Key("system", true, Form::Text(100)), Key("versions", true, Form::Texts(64, 64))];
 
+/// So many faults are told. A manifest with more has one cause, and finding them all can take as long as its author likes.
+const MAX_FAULTS: usize = 64;
+/// The longest name that is compared with others to find the one that was meant, in bytes: comparing two takes time and
+/// memory by their product, and a stranger's can have a hundred thousand.
+const MAX_COMPARED: usize = 100;
+/// The longest path to a key, in bytes. What is further down is told by the table around it.
+const MAX_PATH: usize = 500;
+
 /// All that is wrong with a manifest's tree; nothing where it can be read.
 pub(super) fn check(tree: &Value) -> Vec<ManifestFault> {
     let mut faults = Faults(Vec::new());
@@ -103,7 +111,14 @@ pub(super) struct Faults(Vec<ManifestFault>);
 
 impl Faults {
     pub(super) fn add(&mut self, key: impl Into<String>, message: impl Into<String>) {
-        self.0.push(ManifestFault { line: None, key: key.into(), message: message.into() });
+        if !self.is_full() {
+            self.0.push(ManifestFault { line: None, key: key.into(), message: message.into() });
+        }
+    }
+
+    /// Whether no more are told, so that nobody need look for them.
+    pub(super) fn is_full(&self) -> bool {
+        self.0.len() >= MAX_FAULTS
     }
 
     fn table(&mut self, value: &Value, path: &str, keys: &[Key]) {
@@ -282,12 +297,15 @@ fn path_fault(path: &str) -> Option<String> {
     let Some(rest) = path.strip_prefix('/') else {
         return Some(format!("`{path}` must start with `/`"));
     };
-    if let Some(bad) = path.chars().find(|c| !c.is_ascii_graphic() || matches!(c, '?' | '#' | '\\' | '%')) {
-        return Some(format!("`{path}` is a path without query, escapes or spaces: `{bad}` is not allowed"));
+    if let Some(bad) = path.chars().find(|c| !(c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@/".contains(*c))) {
+        return Some(format!(
+            "`{path}` is a path without query or escapes, of characters that need none: `{bad}` is not allowed"
+        ));
     }
     let mut segments = rest.split('/').peekable();
     while let Some(segment) = segments.next() {
-        if segment == "." || segment == ".." {
+        // Some servers read `..;x` as `..`.
+        if matches!(segment.split(';').next(), Some("." | "..")) {
             return Some(format!("`{path}`: `{segment}` is not allowed in a path"));
         }
         if segment.is_empty() && segments.peek().is_some() {
@@ -323,9 +341,22 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
+/// The path to a name below another path.
+pub(super) fn below(path: &str, name: &str) -> String {
+    match path {
+        path if path.len() + name.len() > MAX_PATH => path.to_owned(),
+        "" => name.to_owned(),
+        path => format!("{path}.{name}"),
+    }
+}
+
 /// The known name that `wanted` was probably meant to be.
 pub(super) fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    if wanted.len() > MAX_COMPARED {
+        return None;
+    }
     known
+        .filter(|name| name.len() <= MAX_COMPARED)
         .map(|name| {
             let shortened = wanted.len() >= 3 && name.starts_with(wanted);
             (if shortened { 1 } else { strsim::damerau_levenshtein(wanted, name) }, name)

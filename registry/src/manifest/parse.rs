@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 use toml::de::{DeTable, DeValue};
 
-use super::check::{ManifestFault, check};
+use super::check::{ManifestFault, below, check};
 use super::{Manifest, schema};
 
 /// The longest manifest that is read, in bytes, as TOML or JSON.
@@ -50,13 +50,13 @@ impl Manifest {
         if text.len() > MAX_MANIFEST_BYTES {
             return Err(too_long(text.len()));
         }
+        let mut lines = Lines::new(text);
         let table = DeTable::parse(text).map_err(|e| {
-            let line = e.span().map(|span| line_of(text, span.start));
+            let line = e.span().map(|span| lines.at(span.start));
             ManifestError::whole(line, format!("this is not TOML: {}", e.message()))
         })?;
-        let mut lines = HashMap::new();
-        let tree = Value::Object(object(table.get_ref(), text, "", &mut lines));
-        Self::from_tree(tree, |key| line_for(key, &lines))
+        let tree = Value::Object(object(table.get_ref(), "", &mut lines));
+        Self::from_tree(tree, |key| lines.of(key))
     }
 
     /// Reads a manifest as a packed plugin holds it.
@@ -91,32 +91,54 @@ fn too_long(length: usize) -> ManifestError {
     ManifestError::whole(None, format!("the manifest has {length} bytes; at most {MAX_MANIFEST_BYTES} are read"))
 }
 
-/// The line of a key, or of the nearest table around it.
-fn line_for(mut key: &str, lines: &HashMap<String, usize>) -> Option<usize> {
-    loop {
-        if let Some(line) = lines.get(key) {
-            return Some(*line);
+/// Where keys stand in the text.
+struct Lines {
+    /// The offsets of the line ends.
+    ends: Vec<usize>,
+    /// The line of each key.
+    keys: HashMap<String, usize>,
+}
+
+impl Lines {
+    fn new(text: &str) -> Self {
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect();
+        Self { ends, keys: HashMap::new() }
+    }
+
+    /// The line of an offset.
+    fn at(&self, offset: usize) -> usize {
+        self.ends.partition_point(|end| *end < offset) + 1
+    }
+
+    /// Notes where a key is; of several that share a name for being too long, the first.
+    fn note(&mut self, key: &str, offset: usize) {
+        let line = self.at(offset);
+        self.keys.entry(key.to_owned()).or_insert(line);
+    }
+
+    /// The line of a key, or of the nearest table around it.
+    fn of(&self, mut key: &str) -> Option<usize> {
+        loop {
+            if let Some(line) = self.keys.get(key) {
+                return Some(*line);
+            }
+            key = &key[..key.rfind(['.', '['])?];
         }
-        key = &key[..key.rfind(['.', '['])?];
     }
 }
 
-fn line_of(text: &str, offset: usize) -> usize {
-    text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
-}
-
-fn object(table: &DeTable<'_>, text: &str, path: &str, lines: &mut HashMap<String, usize>) -> Map<String, Value> {
+fn object(table: &DeTable<'_>, path: &str, lines: &mut Lines) -> Map<String, Value> {
     let mut map = Map::new();
     for (key, value) in table {
         let name = key.get_ref().to_string();
-        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-        lines.insert(path.clone(), line_of(text, key.span().start));
-        map.insert(name, convert(value.get_ref(), text, &path, lines));
+        let path = below(path, &name);
+        lines.note(&path, key.span().start);
+        map.insert(name, convert(value.get_ref(), &path, lines));
     }
     map
 }
 
-fn convert(value: &DeValue<'_>, text: &str, path: &str, lines: &mut HashMap<String, usize>) -> Value {
+fn convert(value: &DeValue<'_>, path: &str, lines: &mut Lines) -> Value {
     match value {
         DeValue::String(text) => Value::from(text.as_ref()),
         DeValue::Integer(number) => {
@@ -132,11 +154,11 @@ fn convert(value: &DeValue<'_>, text: &str, path: &str, lines: &mut HashMap<Stri
                 .enumerate()
                 .map(|(index, item)| {
                     let path = format!("{path}[{index}]");
-                    lines.insert(path.clone(), line_of(text, item.span().start));
-                    convert(item.get_ref(), text, &path, lines)
+                    lines.note(&path, item.span().start);
+                    convert(item.get_ref(), &path, lines)
                 })
                 .collect(),
         ),
-        DeValue::Table(table) => Value::Object(object(table, text, path, lines)),
+        DeValue::Table(table) => Value::Object(object(table, path, lines)),
     }
 }

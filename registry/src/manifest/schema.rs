@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::check::{Faults, nearest};
+use super::check::{Faults, below, nearest};
 
 /// Deeper schemas are refused, so that nothing that walks one can be made to overflow.
 const MAX_DEPTH: usize = 16;
@@ -24,7 +24,7 @@ pub(super) fn check(config: &Map<String, Value>, faults: &mut Faults) {
     walk(config, "config", 0, faults);
     let mut references = References { faults, count: 0, patterns: 0 };
     for (key, value) in config {
-        references.look(value, &format!("config.{key}"), key == "$defs", 0);
+        references.look(value, &below("config", key), key == "$defs", 0);
     }
 }
 
@@ -51,7 +51,7 @@ impl References<'_> {
             }
             Value::Object(members) => {
                 for (key, value) in members {
-                    let path = format!("{path}.{key}");
+                    let path = below(path, key);
                     if let ("patternProperties", Some(patterns)) = (key.as_str(), value.as_object()) {
                         patterns.keys().for_each(|pattern| self.pattern(pattern, &path));
                     }
@@ -134,11 +134,11 @@ fn walk(schema: &Map<String, Value>, path: &str, depth: usize, faults: &mut Faul
         );
     }
     for (key, value) in schema {
-        let path = format!("{path}.{key}");
+        let path = below(path, key);
         match (key.as_str(), value) {
             ("properties" | "patternProperties" | "$defs" | "dependentSchemas", Value::Object(schemas)) => {
                 for (name, schema) in schemas {
-                    let path = format!("{path}.{name}");
+                    let path = below(&path, name);
                     match schema {
                         Value::Object(schema) => walk(schema, &path, depth + 1, faults),
                         Value::Bool(_) => {}
@@ -188,6 +188,9 @@ fn required(schema: &Map<String, Value>, path: &str, faults: &mut Faults) {
     };
     let properties = schema.get("properties").and_then(Value::as_object);
     for (index, name) in names.iter().enumerate() {
+        if faults.is_full() {
+            return;
+        }
         let path = format!("{path}.required[{index}]");
         let Some(name) = name.as_str() else {
             faults.add(path, "must be the name of a property");

@@ -147,6 +147,8 @@ fn an_endpoint_asks_only_for_what_can_be_judged() {
         ("\"/v3/*\"", "\"/v3/%2e%2e/admin\"", "`%` is not allowed"),
         ("\"/v3/*\"", "\"/v3//x\"", "empty segment"),
         ("\"/v3/*\"", "\"/v3?x=1\"", "`?` is not allowed"),
+        ("\"/v3/*\"", "\"/v]3\"", "`]` is not allowed"),
+        ("\"/v3/*\"", "\"/v3/..;x/admin\"", "`..;x` is not allowed"),
         ("\"/v3/*\", \"/health\"", "", "names no path"),
         ("address = \"url\"", "address = \"ulr\"", "did you mean `url`?"),
         ("type = [\"string\", \"array\"]", "type = \"integer\"", "must allow type \"string\""),
@@ -239,4 +241,45 @@ proptest! {
     fn no_json_makes_the_reader_panic(json in "[\\[\\]{}\",:a-z0-9 ]{0,200}") {
         let _ = Manifest::from_json(json.as_bytes());
     }
+}
+
+#[test]
+fn a_capability_may_have_words_of_digits_as_wit_has() {
+    let names = |name: &str| GOOD.replace("jackfield:key-value/locks@0.1.0", name);
+    let manifest = Manifest::from_toml(&names("acme:route-53@1.0.0")).unwrap();
+    assert_eq!(manifest.plugin.capabilities[1].package, "route-53");
+    for bad in ["acme:53-route@1.0.0", "acme:route-@1.0.0", "acme:route--53@1.0.0", "acme:Route@1.0.0"] {
+        assert!(Manifest::from_toml(&names(bad)).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn names_of_a_hundred_thousand_letters_are_refused_without_being_compared() {
+    // Comparing these two would take eighty gigabytes.
+    let (wanted, known) = ("a".repeat(100_000), "b".repeat(100_000));
+    let manifest = serde_json::json!({
+        "plugin": {"name": "a", "version": "1.0.0", "description": "d", "host": "*", "capabilities": ["a:b@1.0.0"]},
+        "config": {"type": "object", "required": [wanted], "properties": {known: {}}},
+    });
+    let error = Manifest::from_json(manifest.to_string().as_bytes()).unwrap_err();
+    assert!(error.faults[0].message.contains("which `properties` does not describe"), "{}", error.faults.len());
+}
+
+#[test]
+fn ten_thousand_faults_are_not_all_looked_for() {
+    let many = |letter: char| (0..10_000).map(|n| format!("{letter}{n}")).collect::<Vec<_>>();
+    let properties: Map<String, Value> = many('p').into_iter().map(|name| (name, Value::Bool(true))).collect();
+    let manifest = serde_json::json!({
+        "plugin": {"name": "a", "version": "1.0.0", "description": "d", "host": "*", "capabilities": ["a:b@1.0.0"]},
+        "config": {"type": "object", "required": many('q'), "properties": properties},
+    });
+    assert_eq!(Manifest::from_json(manifest.to_string().as_bytes()).unwrap_err().faults.len(), 64);
+}
+
+#[test]
+fn a_long_key_around_a_long_list_is_not_repeated_for_each_item() {
+    let line = format!("{} = [{}]\n", "k".repeat(100_000), "1,".repeat(60_000));
+    assert!(Manifest::from_toml(&format!("{GOOD}{line}")).is_ok());
+    let error = Manifest::from_toml(&format!("{line}{GOOD}")).unwrap_err();
+    assert!(error.faults[0].message.contains("is not a key of the manifest"), "{}", error.faults.len());
 }

@@ -1,5 +1,5 @@
-//! `cargo xtask test`: everything that can be tested, in one cargo run, and a summary that says what it was tested
-//! against. A test that could not run for want of an outside system is counted as skipped, never as passed.
+//! `cargo xtask test`: everything that can be tested, in one cargo run, then a short run of every fuzz target, and a summary
+//! that says what it was tested against. A test that could not run for want of an outside system is counted as skipped, never as passed.
 
 mod summary;
 
@@ -12,8 +12,11 @@ use std::{
 use anyhow::{Context, Result, bail};
 use jackfield_peers::record;
 
-use crate::{cargo, setup, signals};
+use crate::{args::FuzzOptions, cargo, fuzz, setup, signals};
 use summary::Summary;
+
+/// So long does each fuzz target run: enough to meet what a change has broken near the inputs that are known.
+const FUZZ_SECONDS: u32 = 10;
 
 /// Runs the tests whose names contain one of the words, or all; whether all passed.
 pub(crate) fn run(filter: &[String]) -> Result<bool> {
@@ -31,6 +34,10 @@ pub(crate) fn run(filter: &[String]) -> Result<bool> {
         .env(record::VARIABLE, &record);
     let (clean, mut summary) = run_tests(&mut tests)?;
     summary.add_record(&fs::read_to_string(&record).context("reading what ran against which system")?);
+    if filter.is_empty() {
+        let options = FuzzOptions { seconds: FUZZ_SECONDS, at_once: 2, targets: Vec::new() };
+        summary.add_fuzzing(FUZZ_SECONDS, &fuzz::run(&options)?);
+    }
     print!("{summary}");
     if summary.executed() == 0 {
         bail!("no test ran; does the filter name one?");

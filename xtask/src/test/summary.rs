@@ -8,6 +8,8 @@ use std::{
 
 use serde_json::Value;
 
+use crate::fuzz::Report;
+
 /// What ran and how it ended.
 #[derive(Debug, Default)]
 pub(super) struct Summary {
@@ -22,6 +24,8 @@ pub(super) struct Summary {
     systems: BTreeMap<(String, String), BTreeSet<String>>,
     /// Figures that tests measured.
     measured: Vec<String>,
+    /// What the fuzz targets did, where they ran.
+    fuzzed: Option<String>,
 }
 
 impl Summary {
@@ -62,6 +66,17 @@ impl Summary {
         }
     }
 
+    /// Reads how the fuzz targets ended. One that found something counts as a failed test; one that did not proves too
+    /// little in its few seconds to count as passed.
+    pub(super) fn add_fuzzing(&mut self, seconds: u32, reports: &[Report]) {
+        let inputs: u64 = reports.iter().map(|report| report.tried).sum();
+        self.fuzzed = Some(format!("{} targets for {seconds} s each, {inputs} inputs", reports.len()));
+        for report in reports.iter().filter(|report| !report.is_clean()) {
+            self.failed += 1;
+            self.failures.insert(format!("fuzz target {}", report.name));
+        }
+    }
+
     /// How many tests ran to an end of their own.
     pub(super) fn executed(&self) -> usize {
         self.passed + self.failed
@@ -85,6 +100,9 @@ impl fmt::Display for Summary {
         for figure in &self.measured {
             writeln!(out, "measured: {figure}")?;
         }
+        if let Some(fuzzed) = &self.fuzzed {
+            writeln!(out, "fuzzed: {fuzzed}")?;
+        }
         for (test, why) in &self.skipped {
             writeln!(out, "skipped: {test}: {why}")?;
         }
@@ -100,6 +118,17 @@ impl fmt::Display for Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fuzz_target_that_found_something_counts_as_failed_and_a_clean_one_not_as_passed() {
+        let mut summary = Summary::default();
+        summary
+            .add_line("test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.04s");
+        summary.add_fuzzing(10, &[Report::read("path", "", true), Report::read("sse", "", false)]);
+        let shown = summary.to_string();
+        assert!(shown.contains("fuzzed: 2 targets for 10 s each, 0 inputs\nFAILED: fuzz target sse\n"), "{shown}");
+        assert!(shown.ends_with("3 passed, 1 failed, 0 skipped\n"), "{shown}");
+    }
 
     #[test]
     fn counts_of_all_programs_add_up_and_skipped_tests_do_not_count_as_passed() {

@@ -8,12 +8,10 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::{HeaderName, HeaderValue};
 use http_body_util::{BodyDataStream, BodyExt as _};
+use jackfield_server::sse::{Event, Parser};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{
-    Api, Body, Request,
-    sse::{Event, Parser},
-};
+use super::{Api, Body, Request};
 use crate::failure::{Failure, Problem};
 
 /// Three heartbeats.
@@ -124,8 +122,10 @@ impl Follow {
 
     fn read(&mut self, piece: &Bytes) -> Result<(), Failure> {
         let Some(stream) = &mut self.stream else { return Ok(()) };
-        let events =
-            stream.parser.push(piece).map_err(|_| Failure::Failed("the stream holds a line without end".into()))?;
+        let events = stream
+            .parser
+            .push(piece)
+            .map_err(|_| Failure::Failed("the stream holds a line or an event without end".into()))?;
         self.ready.extend(events);
         Ok(())
     }

@@ -7,7 +7,6 @@ mod embedded;
 mod follow;
 mod path;
 mod remote;
-mod sse;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};

@@ -1,35 +1,36 @@
 //! Server-sent events, read as they come. Pure: bytes in, events out; a piece may end anywhere, even within a character.
+//! It stands beside the writer so that the form of the wire is known in one place; the command line reads with it.
 
-/// The longest line that is kept; a longer one means that something else is talking.
-const MAX_LINE: usize = 64 << 20;
+/// The longest line, and the longest data of one event, that is kept; more means that something else is talking.
+const MAX_KEPT: usize = 64 << 20;
 
 /// One block of the stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Event {
+pub struct Event {
     /// Its name.
-    pub(crate) name: String,
+    pub name: String,
     /// The position after it, where the block told one.
-    pub(crate) id: Option<String>,
+    pub id: Option<String>,
     /// Its data; none where the block only moves the position.
-    pub(crate) data: Option<String>,
+    pub data: Option<String>,
 }
 
 /// What is known between two pieces.
 #[derive(Debug, Default)]
-pub(crate) struct Parser {
+pub struct Parser {
     line: Vec<u8>,
     /// The last byte was `\r`, so a `\n` belongs to it.
     after_cr: bool,
     event: Event,
 }
 
-/// A line longer than any event.
+/// A line, or an event of many lines, that is longer than any of ours.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct TooLong;
+pub struct TooLong;
 
 impl Parser {
     /// The events that a further piece completes.
-    pub(crate) fn push(&mut self, piece: &[u8]) -> Result<Vec<Event>, TooLong> {
+    pub fn push(&mut self, piece: &[u8]) -> Result<Vec<Event>, TooLong> {
         let mut events = Vec::new();
         let mut rest = piece;
         while !rest.is_empty() {
@@ -50,7 +51,8 @@ impl Parser {
                     events.extend(self.end_line(&String::from_utf8_lossy(&line)));
                 }
             }
-            if self.line.len() > MAX_LINE {
+            let data = self.event.data.as_ref().map_or(0, String::len);
+            if self.line.len().max(data) > MAX_KEPT {
                 return Err(TooLong);
             }
         }
@@ -107,6 +109,16 @@ mod tests {
             let mut parser = Parser::default();
             let events: Vec<_> = STREAM.as_bytes().chunks(size).flat_map(|piece| parser.push(piece).unwrap()).collect();
             assert_eq!(events, expected(), "pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn lines_without_end_and_events_without_end_are_given_up() {
+        let mebibyte = "x".repeat(1 << 20);
+        for piece in [mebibyte.clone(), format!("data:{mebibyte}\n")] {
+            let mut parser = Parser::default();
+            let given_up = (0..70).find(|_| parser.push(piece.as_bytes()) == Err(TooLong));
+            assert!(matches!(given_up, Some(63 | 64)), "{}: {given_up:?}", &piece[..6]);
         }
     }
 

@@ -3,6 +3,8 @@
 //! the client goes (the body is dropped, and the source with it), after an error (told as an `error` event) or when the
 //! server drains.
 
+mod reader;
+
 use std::{pin::Pin, time::Duration};
 
 use axum::{body::Body, response::Response};
@@ -11,6 +13,7 @@ use futures_util::{Stream, StreamExt as _, stream};
 use http::{HeaderName, HeaderValue, header};
 use tokio::sync::OwnedSemaphorePermit;
 
+pub use self::reader::{Event, Parser, TooLong};
 use crate::{Drain, problem::Problem, state::App};
 
 /// Tells clients to wait this long before they connect again, in milliseconds.
@@ -47,7 +50,6 @@ impl Frame {
         Self(text.to_owned())
     }
 
-    #[cfg(test)]
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
