@@ -182,7 +182,7 @@ impl Pool {
         let guest = match self.take() {
             Some(guest) => guest,
             // Boxed, since it is rare and large: it would make every call's future as large.
-            None => Box::pin(self.instantiate(&context, meter)).await?,
+            None => Box::pin(self.instantiate(&context, meter)).await.inspect_err(|error| self.crashed(error))?,
         };
         let guest = lease.guest.insert(guest);
         call::prepare(guest, &self.limits, context, meter);
@@ -193,13 +193,16 @@ impl Pool {
             }
             Err(error) => {
                 let error = call::classify(lease.guest.as_mut(), error, &self.limits);
-                if error.is_guest_fault() {
-                    // A crash costs an instance, which is far more than a call: who crashes again and again does so in
-                    // the background.
-                    self.share.was_long();
-                }
+                self.crashed(&error);
                 Err(error)
             }
+        }
+    }
+
+    /// A crash costs an instance, which is far more than a call: who crashes again and again does so in the background.
+    fn crashed(&self, error: &CallError) {
+        if error.is_guest_fault() {
+            self.share.was_long();
         }
     }
 
