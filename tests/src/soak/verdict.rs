@@ -72,7 +72,7 @@ pub fn judge(rests: &[Sample], growth: f64) -> Verdict {
     let quarter = quarter(threads.len());
     let most = threads[..quarter].iter().copied().fold(0.0, f64::max);
     let fewest = threads[threads.len() - quarter..].iter().copied().fold(f64::MAX, f64::min);
-    if fewest > most + AT_ONCE {
+    if quarter > 0 && fewest > most + AT_ONCE {
         faults.push(format!("threads grew: at most {most} in the first quarter, at least {fewest} in the last"));
     }
     Verdict { resident, anonymous, faults }
