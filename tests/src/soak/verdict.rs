@@ -16,6 +16,9 @@ const FEWEST: usize = 4;
 /// So much blocking work the load may ask for at once; rather more than it has workers.
 const AT_ONCE: f64 = 10.0;
 
+/// The database's descriptors: two for each of the store's five connections, and one that they share.
+const DATABASE: u64 = 11;
+
 /// How a quantity went.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -66,6 +69,10 @@ pub fn judge(rests: &[Sample], growth: f64) -> Verdict {
         if values.iter().any(|(_, value)| *value != 0.0) {
             faults.push(format!("{name} at rest: {}", listed(&values)));
         }
+    }
+    let database = rests.iter().map(|rest| rest.database).max().unwrap_or(0);
+    if database > DATABASE {
+        faults.push(format!("{database} descriptors of the database are open; {DATABASE} are all that there are"));
     }
     // Those for blocking work are as many as there was such work at once, lately, and the load's workers can ask for.
     let threads: Vec<f64> = rests.iter().map(|rest| rest.threads as f64).collect();
@@ -163,6 +170,15 @@ mod tests {
         let mut one = rests(|_| 1.0);
         one[47].tasks += 1;
         assert!(faults(&one)[0].starts_with("tasks at rest are not equal"), "{:?}", faults(&one));
+    }
+
+    #[test]
+    fn the_store_may_open_the_connections_that_it_has_and_no_more() {
+        let mut more = rests(|_| 1.0);
+        more[30..].iter_mut().for_each(|rest| rest.database = 11);
+        assert_eq!(faults(&more), [""; 0]);
+        more[40].database = 13;
+        assert!(faults(&more)[0].starts_with("13 descriptors of the database"), "{:?}", faults(&more));
     }
 
     #[test]
