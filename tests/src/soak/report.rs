@@ -78,19 +78,20 @@ impl fmt::Display for Report {
 
 /// What the columns of [`line`] are.
 pub(super) fn header() -> String {
-    "    time  resident MiB  anonymous MiB  descriptors  tasks  long  threads  busy  idle  actions  faults".into()
+    "    time  resident MiB  anonymous MiB  descriptors   db  tasks  long  threads  busy  idle  actions  faults".into()
 }
 
 /// A look as a line. Those of the warm-up are marked.
 pub(super) fn line(sample: &Sample, warm: bool, load: &Load) -> String {
     let mib = |kib: u64| kib as f64 / 1024.0;
     format!(
-        "{}{:>6.0} s{:>14.1}{:>15.1}{:>13}{:>7}{:>6}{:>9}{:>6}{:>6}{:>9}{:>8}",
+        "{}{:>6.0} s{:>14.1}{:>15.1}{:>13}{:>5}{:>7}{:>6}{:>9}{:>6}{:>6}{:>9}{:>8}",
         if warm { " " } else { "~" },
         sample.at,
         mib(sample.resident),
         mib(sample.anonymous),
         sample.descriptors,
+        sample.database,
         sample.tasks,
         sample.long,
         sample.threads,

@@ -1,6 +1,9 @@
 //! What the server's process holds: as the kernel counts it and as the server's own metrics tell.
 
-use std::{fs, io, path::PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use jackfield_peers::http;
 use serde::Serialize;
@@ -15,8 +18,10 @@ pub struct Sample {
     pub resident: u64,
     /// What of it is backed by no file: heaps, stacks, guests. The rest is code, which the kernel maps and drops as it likes.
     pub anonymous: u64,
-    /// Open descriptors.
+    /// Open descriptors, those of the database excepted.
     pub descriptors: u64,
+    /// Descriptors of the database: the store opens a connection when as many reads come together as never before.
+    pub database: u64,
     /// Threads. Those for blocking work end ten seconds after their last, so their number is never quite at rest.
     pub threads: u64,
     /// Tasks of the runtime that serves.
@@ -57,18 +62,19 @@ impl Meter {
         }
         let metrics = metrics.text();
         let failed = |error: io::Error| format!("{}: {error}", self.process.display());
-        let entries = |folder: &str| match fs::read_dir(self.process.join(folder)) {
-            Ok(entries) => Ok(entries.count() as u64),
-            Err(error) => Err(failed(error)),
-        };
+        let entries = |folder: &str| fs::read_dir(self.process.join(folder)).map_err(failed);
+        let open: Vec<PathBuf> =
+            entries("fd")?.flatten().filter_map(|entry| fs::read_link(entry.path()).ok()).collect();
+        let database = open.iter().filter(|path| is_database(path)).count();
         let memory = fs::read_to_string(self.process.join("smaps_rollup")).map_err(failed)?;
         let kib = |name| field(&memory, name).ok_or_else(|| format!("smaps_rollup has no {name}"));
         Ok(Sample {
             at,
             resident: kib("Rss:")?,
             anonymous: kib("Anonymous:")?,
-            descriptors: entries("fd")?,
-            threads: entries("task")?,
+            descriptors: (open.len() - database) as u64,
+            database: database as u64,
+            threads: entries("task")?.count() as u64,
             tasks: sum(&metrics, "jackfield_tasks_alive", r#"runtime="main""#),
             long: sum(&metrics, "jackfield_tasks_alive", r#"runtime="long""#),
             busy: sum(&metrics, "jackfield_pool_instances", r#"state="busy""#),
@@ -76,6 +82,11 @@ impl Meter {
             guests: sum(&metrics, "jackfield_guest_memory_bytes", "") / 1024,
         })
     }
+}
+
+/// Whether it is the database, its log or its index.
+fn is_database(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("jackfield.db"))
 }
 
 /// The number after a name at a line's beginning.

@@ -13,6 +13,12 @@ use super::sample::Sample;
 /// Fewer looks than this say nothing.
 const FEWEST: usize = 4;
 
+/// So much blocking work the load may ask for at once; rather more than it has workers.
+const AT_ONCE: f64 = 10.0;
+
+/// The database's descriptors: two for each of the store's five connections, and one that they share.
+const DATABASE: u64 = 11;
+
 /// How a quantity went.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -64,12 +70,16 @@ pub fn judge(rests: &[Sample], growth: f64) -> Verdict {
             faults.push(format!("{name} at rest: {}", listed(&values)));
         }
     }
-    // Their number has no rest, so only a climb that clears all of its noise is one.
+    let database = rests.iter().map(|rest| rest.database).max().unwrap_or(0);
+    if database > DATABASE {
+        faults.push(format!("{database} descriptors of the database are open; {DATABASE} are all that there are"));
+    }
+    // Those for blocking work are as many as there was such work at once, lately, and the load's workers can ask for.
     let threads: Vec<f64> = rests.iter().map(|rest| rest.threads as f64).collect();
     let quarter = quarter(threads.len());
     let most = threads[..quarter].iter().copied().fold(0.0, f64::max);
     let fewest = threads[threads.len() - quarter..].iter().copied().fold(f64::MAX, f64::min);
-    if rests.len() >= 2 * FEWEST && fewest > most {
+    if quarter > 0 && fewest > most + AT_ONCE {
         faults.push(format!("threads grew: at most {most} in the first quarter, at least {fewest} in the last"));
     }
     Verdict { resident, anonymous, faults }
@@ -163,6 +173,15 @@ mod tests {
     }
 
     #[test]
+    fn the_store_may_open_the_connections_that_it_has_and_no_more() {
+        let mut more = rests(|_| 1.0);
+        more[30..].iter_mut().for_each(|rest| rest.database = 11);
+        assert_eq!(faults(&more), [""; 0]);
+        more[40].database = 13;
+        assert!(faults(&more)[0].starts_with("13 descriptors of the database"), "{:?}", faults(&more));
+    }
+
+    #[test]
     fn a_call_that_still_runs_at_rest_fails() {
         let mut one = rests(|_| 1.0);
         one[3].busy = 1;
@@ -171,9 +190,9 @@ mod tests {
     }
 
     #[test]
-    fn threads_may_come_and_go_but_not_become_more() {
+    fn threads_may_come_and_go_but_not_become_more_and_more() {
         let mut more = rests(|_| 1.0);
-        more.iter_mut().enumerate().for_each(|(n, rest)| rest.threads += n as u64 / 4);
+        more.iter_mut().enumerate().for_each(|(n, rest)| rest.threads += n as u64 / 2);
         assert!(faults(&more)[0].starts_with("threads grew"), "{:?}", faults(&more));
     }
 
