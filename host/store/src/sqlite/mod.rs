@@ -2,7 +2,7 @@
 //!
 //! SQLite allows one writer, so there is one: a thread that takes everything asked of it since the last time, makes one
 //! transaction of it and answers after that is on the disk. What a disk's flush costs is thereby shared by all who wait
-//! for it. Reads go to connections of their own, on blocking threads, and never wait for the writer (WAL).
+//! for it. Reads go to connections of their own, on threads of their own, and never wait for the writer (WAL).
 
 mod commit;
 mod open;
@@ -44,7 +44,7 @@ impl SqliteStore {
         let path = data_dir.join(DATABASE_FILE);
         let (connection, revision) = open::writable(&path)?;
         let writer = Writer::start(connection, revision, on_thread_start)?;
-        let readers = Readers::new(path.clone());
+        let readers = Readers::start(path.clone())?;
         Ok(Self { path, writer, readers, lock: Mutex::new(Some(lock)) })
     }
 }

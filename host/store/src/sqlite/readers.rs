@@ -1,12 +1,21 @@
-//! Reads: a few connections that can do nothing else, used on blocking threads.
+//! Reads: a few threads, each with a connection that can do nothing else.
+//!
+//! The threads are the store's own. Of those that tokio makes for blocking work there are soon as many as ever wanted to run
+//! at once, which on a busy machine is more than there are reads under way; they stay as long as there are reads, and each
+//! keeps the memory of the largest thing it ever did.
 
 use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread::JoinHandle,
 };
 
 use rusqlite::{Connection, OptionalExtension as _, params};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::open;
 use crate::{Bucket, Record, StoreError, Usage, check::after_prefix};
@@ -14,16 +23,29 @@ use crate::{Bucket, Record, StoreError, Usage, check::after_prefix};
 /// Reads at once. Each is short; more connections only cost memory.
 const CONNECTIONS: usize = 4;
 
+/// A read; it is given the connection, or why there is none, and answers its caller itself.
+type Job = Box<dyn FnOnce(Result<&Connection, StoreError>) + Send>;
+
 #[derive(Debug)]
 pub(super) struct Readers {
-    path: PathBuf,
+    /// As many as there are threads: a read that has a place never waits in the queue for long.
     places: Arc<Semaphore>,
-    idle: Arc<Mutex<Vec<Connection>>>,
+    queue: Mutex<Option<SyncSender<Job>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, places: Arc::new(Semaphore::new(CONNECTIONS)), idle: Arc::default() }
+    pub(super) fn start(path: PathBuf) -> Result<Self, StoreError> {
+        let (queue, jobs) = sync_channel(CONNECTIONS);
+        let jobs = Arc::new(Mutex::new(jobs));
+        let thread = |_| {
+            let (path, jobs) = (path.clone(), jobs.clone());
+            std::thread::Builder::new().name("jackfield-reads".into()).spawn(move || serve(&path, &jobs))
+        };
+        let threads =
+            (0..CONNECTIONS).map(thread).collect::<Result<_, _>>().map_err(|e| StoreError::Io(e.to_string()))?;
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        Ok(Self { places, queue: Mutex::new(Some(queue)), threads: Mutex::new(threads) })
     }
 
     /// Runs a read on a connection of its own.
@@ -32,20 +54,17 @@ impl Readers {
         read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let place = self.places.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
-        let (idle, path) = (self.idle.clone(), self.path.clone());
-        let job = tokio::task::spawn_blocking(move || {
-            let waiting = lock(&idle).pop();
-            let connection = match waiting {
-                Some(connection) => connection,
-                None => open::readable(&path)?,
-            };
-            let answer = read(&connection);
-            lock(&idle).push(connection);
+        let queue = lock(&self.queue).clone().ok_or(StoreError::Closed)?;
+        let (answer, answered) = oneshot::channel();
+        let job = move |connection: Result<&Connection, StoreError>| {
+            let result = connection.and_then(read);
             // Held here, not by the caller: who stops waiting does not stop the read.
             drop(place);
-            answer
-        });
-        job.await.map_err(|e| StoreError::Io(e.to_string()))?
+            let _ = answer.send(result);
+        };
+        // Never waits: there is room for all that have a place.
+        queue.send(Box::new(job)).map_err(|_| StoreError::Closed)?;
+        answered.await.map_err(|_| StoreError::Io("a read did not end as it should".into()))?
     }
 
     /// Waits for the reads under way and lets go of the connections.
@@ -55,12 +74,53 @@ impl Readers {
             self.places.close();
             drop(places);
         }
-        lock(&self.idle).clear();
+        let threads = self.hang_up();
+        let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(join));
+        let _ = joined.await;
+    }
+
+    fn hang_up(&self) -> Vec<JoinHandle<()>> {
+        drop(lock(&self.queue).take());
+        std::mem::take(&mut *lock(&self.threads))
     }
 }
 
-fn lock(idle: &Mutex<Vec<Connection>>) -> std::sync::MutexGuard<'_, Vec<Connection>> {
-    idle.lock().unwrap_or_else(PoisonError::into_inner)
+impl Drop for Readers {
+    fn drop(&mut self) {
+        // Nobody can be waiting for an answer any more: what is left is at most one read for each.
+        self.hang_up().into_iter().for_each(join);
+    }
+}
+
+fn join(thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        tracing::error!("one of the store's readers did not end as it should");
+    }
+}
+
+/// Reads until nobody can ask any more. The connection is opened when the first read comes.
+fn serve(path: &Path, jobs: &Mutex<Receiver<Job>>) {
+    let mut kept: Option<Connection> = None;
+    loop {
+        let Ok(job) = lock(jobs).recv() else { return };
+        if kept.is_none() {
+            match open::readable(path) {
+                Ok(connection) => kept = Some(connection),
+                Err(error) => {
+                    job(Err(error.into()));
+                    continue;
+                }
+            }
+        }
+        let Some(connection) = &kept else { continue };
+        if catch_unwind(AssertUnwindSafe(|| job(Ok(connection)))).is_err() {
+            kept = None;
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 pub(super) fn get(connection: &Connection, bucket: Bucket, key: &str) -> Result<Option<Record>, StoreError> {
