@@ -82,7 +82,6 @@ impl<'a> Lowering<'a> {
     }
 
     fn function(&mut self, function: &wit_parser::Function) -> Result<Function, ReflectError> {
-        differ(&format!("function `{}`", function.name), function.params.iter().map(|param| &param.name))?;
         let params = function
             .params
             .iter()

@@ -154,7 +154,6 @@ fn a_name_that_stands_twice_in_one_type_is_refused_as_a_component_would_be() {
         ("variant v { a, b(u8), a(string) } f: func() -> v;", "variant `v`"),
         ("enum e { a, a } f: func() -> e;", "enum `e`"),
         ("flags g { a, a } f: func() -> g;", "flags `g`"),
-        ("f: func(a: u8, a: string);", "function `f`"),
     ] {
         let error = capability(body).unwrap_err().to_string();
         assert!(error.contains(&format!("`a` stands twice in the {place}")), "{body}: {error}");
