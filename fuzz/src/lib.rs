@@ -16,8 +16,11 @@ pub mod seeds;
 pub mod sse;
 pub mod wit;
 
+/// Panics where a property does not hold for an input.
+pub type Check = fn(&[u8]);
+
 /// What is checked, by the name that `cargo xtask fuzz` and the folders in `corpus` have for it.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Check)] = &[
     ("address", address::check),
     ("component", component::check),
     ("json-bridge", json_bridge::check),
@@ -35,6 +38,7 @@ fn text(input: &[u8]) -> Option<&str> {
 }
 
 #[cfg(test)]
+#[allow(clippy::print_stdout, reason = "says which input it was, which is shown only where one breaks something")]
 mod tests {
     use std::{fs, path::Path};
 

@@ -4,7 +4,10 @@
 //! walks a shared branch each time: sixty lines of `type a = tuple<b, b>` are a walk without end. So both the depth and
 //! the size of the walk are bounded here, and everything that later walks a shape may recurse without a check of its own.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use wit_parser::{Docs, FunctionKind, Handle, Resolve, Type, TypeDefKind, TypeId, TypeOwner};
 
@@ -190,6 +193,7 @@ impl<'a> Lowering<'a> {
                 result.err.as_ref().map(|ty| self.shared(ty, &mut extent)).transpose()?,
             ),
             TypeDefKind::Record(record) => {
+                differ(&format!("record `{}`", self.name(id).name), record.fields.iter().map(|f| &f.name))?;
                 let fields = record
                     .fields
                     .iter()
@@ -203,6 +207,7 @@ impl<'a> Lowering<'a> {
                 Shape::Record(Arc::new(Record::new(self.name(id), fields)))
             }
             TypeDefKind::Variant(variant) => {
+                differ(&format!("variant `{}`", self.name(id).name), variant.cases.iter().map(|c| &c.name))?;
                 let cases = variant
                     .cases
                     .iter()
@@ -214,11 +219,13 @@ impl<'a> Lowering<'a> {
                 Shape::Variant(Arc::new(Variant::new(self.name(id), cases)))
             }
             TypeDefKind::Enum(def) => {
+                differ(&format!("enum `{}`", self.name(id).name), def.cases.iter().map(|c| &c.name))?;
                 extent.parts = def.cases.len();
                 let members = def.cases.iter().map(|c| (c.name.clone(), docs(&c.docs))).collect();
                 Shape::Enum(Arc::new(Names { name: self.name(id), members }))
             }
             TypeDefKind::Flags(def) => {
+                differ(&format!("flags `{}`", self.name(id).name), def.flags.iter().map(|f| &f.name))?;
                 extent.parts = def.flags.len();
                 let members = def.flags.iter().map(|f| (f.name.clone(), docs(&f.docs))).collect();
                 Shape::Flags(Arc::new(Names { name: self.name(id), members }))
@@ -273,6 +280,20 @@ impl<'a> Lowering<'a> {
         };
         TypeName { interface, name: def.name.clone().unwrap_or_else(|| "unnamed".into()), docs: docs(&def.docs) }
     }
+}
+
+/// Refuses a name that stands twice in one thing. A component's own type cannot have one, but the WIT beside it is only text,
+/// and everything that compares or reads by name would find the first of the two and never the second.
+fn differ<'n>(what: &str, names: impl Iterator<Item = &'n String>) -> Result<(), ReflectError> {
+    let mut seen = HashSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return Err(ReflectError::Wit(format!(
+                "`{name}` stands twice in the {what}; give one of them another name"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn docs(docs: &Docs) -> String {

@@ -144,3 +144,17 @@ fn types_that_double_line_by_line_are_refused_before_anybody_walks_them() {
         assert!(matches!(error, ReflectError::TooLarge { .. }), "{error}");
     }
 }
+
+#[test]
+fn a_name_that_stands_twice_in_one_type_is_refused_as_a_component_would_be() {
+    // The text parses; comparing it with the component by name would find the first of the two, and take them for equal.
+    for (body, place) in [
+        ("record r { a: u8, b: u8, a: string } f: func() -> r;", "record `r`"),
+        ("variant v { a, b(u8), a(string) } f: func() -> v;", "variant `v`"),
+        ("enum e { a, a } f: func() -> e;", "enum `e`"),
+        ("flags g { a, a } f: func() -> g;", "flags `g`"),
+    ] {
+        let error = capability(body).unwrap_err().to_string();
+        assert!(error.contains(&format!("`a` stands twice in the {place}")), "{body}: {error}");
+    }
+}
