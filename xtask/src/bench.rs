@@ -6,12 +6,7 @@ use crate::{cargo, setup};
 
 /// Builds everything that is measured, and measures it.
 pub(crate) fn run(words: &[String]) -> Result<bool> {
-    setup::everything()?;
-    cargo::step("benchmarks: building");
-    let mut build = cargo::cargo();
-    // The same selection as the tests', so that nothing is built twice.
-    build.args(["build", "--release", "--workspace", "--bins"]);
-    cargo::run("the build of the benchmarks", &mut build)?;
+    setup::programs()?;
     let mut bench = std::process::Command::new(cargo::jackfield().with_file_name("jackfield-bench"));
     bench.args(words);
     cargo::run("the benchmarks", &mut bench)?;
