@@ -8,7 +8,7 @@ use std::{
 };
 
 use common::{builder, call, outside::Outside, plugin, unruly};
-use jackfield_core::{ErrorKind, ErrorSource, EventKind, Host, NewIntegration, UpdateIntegration};
+use jackfield_core::{CallRequest, ErrorKind, ErrorSource, EventKind, Host, NewIntegration, UpdateIntegration};
 use serde_json::json;
 
 /// A limit that the operator sets on `wild`.
@@ -112,8 +112,13 @@ async fn a_call_for_which_there_is_no_place_in_its_time_is_told_so_and_counted()
     let host = unruly("http://127.0.0.1:9").await;
     set(&host, "concurrency", 1).await;
     set(&host, "call-timeout-ms", 500).await;
-    let sleep = || call(&host, "wild", "unruly.sleep", json!({"ms": 60_000}));
-    let (first, second) = tokio::join!(sleep(), sleep());
+    // The second gives up while the first has its place: else it would have it, and no time to use it.
+    let sleep = |ms| {
+        let mut request = CallRequest::new("wild", "unruly", "sleep", r#"{"ms": 60000}"#);
+        request.timeout = Some(Duration::from_millis(ms));
+        host.call(request)
+    };
+    let (first, second) = tokio::join!(sleep(500), sleep(200));
     assert_eq!(first.unwrap_err().kind, ErrorKind::DeadlineExceeded);
     let error = second.unwrap_err();
     assert_eq!((error.kind, error.source_of_fault), (ErrorKind::Unavailable, ErrorSource::Host), "{error}");

@@ -19,7 +19,7 @@
 
 use std::{
     mem::MaybeUninit,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use jackfield_reflect::{
@@ -71,14 +71,19 @@ pub(crate) async fn call(
         .ok_or_else(|| Error::msg("the operation is another component's"))?;
     // SAFETY: the `Callable` was made of its operation and this function's type, as said above.
     let function: TypedFunc<Params, Answered> = unsafe { TypedFunc::new_unchecked(function) };
-    let params = Params(Mutex::new(Some(held)));
+    let params = Params { held: Mutex::new(Some(held)), operation: callable.operation.clone() };
     let called = Called { callable, limits };
     let Answered(answer) = CALLED.scope(called, function.call_async(&mut guest.store, params)).await?;
     Ok(answer)
 }
 
 /// The parameters of an operation.
-struct Params(Mutex<Option<Held>>);
+struct Params {
+    held: Mutex<Option<Held>>,
+    // Not taken from `CALLED`: while parameters are placed the guest's own allocator runs and may be put aside, and nothing
+    // of the thread's may be borrowed then.
+    operation: Arc<Operation>,
+}
 
 // SAFETY: see the module's head. The layout that `ABI` tells is that of a value in memory, which this never is.
 unsafe impl ComponentType for Params {
@@ -101,9 +106,9 @@ unsafe impl Lower for Params {
         _: InterfaceType,
         destination: &mut MaybeUninit<Self::Lower>,
     ) -> Result<()> {
-        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Held { image, room } = held.ok_or_else(|| Error::msg("the parameters were passed before"))?;
-        let flat = called(|Called { callable, .. }| place(&callable.operation, image, &mut GuestMemory { cx }))?;
+        let flat = place(&self.operation, image, &mut GuestMemory { cx })?;
         drop(room);
         destination.write(flat.numbers.map(ValRaw::u64));
         Ok(())
@@ -123,11 +128,6 @@ fn place<T: 'static>(operation: &Operation, image: Image, memory: &mut GuestMemo
     let address = memory.allocate(operation.params_layout().align, params.len())?;
     memory.write(address, &params)?;
     Ok(Flat::address(address))
-}
-
-/// What is called on this thread.
-fn called<R>(work: impl FnOnce(&Called) -> Result<R>) -> Result<R> {
-    CALLED.try_with(work).map_err(|_| Error::msg("nothing of ours is called"))?
 }
 
 /// A guest's memory while it is given parameters.
@@ -191,7 +191,8 @@ unsafe impl ComponentNamedList for Answered {}
 unsafe impl Lift for Answered {
     fn linear_lift_from_flat(cx: &mut LiftContext<'_>, _: InterfaceType, source: &Self::Lower) -> Result<Self> {
         let [number] = source;
-        called(|called| read(cx, called, *number))
+        // Nothing of the guest's runs in here.
+        CALLED.try_with(|called| read(cx, called, *number)).map_err(|_| Error::msg("an answer to no call"))?
     }
 
     fn linear_lift_from_memory(_: &mut LiftContext<'_>, _: InterfaceType, _: &[u8]) -> Result<Self> {

@@ -34,7 +34,9 @@ pub(crate) fn for_tests() -> Result<()> {
 /// Every program of this checkout, those that only measure and test among them, and the packed plugins.
 pub(crate) fn programs() -> Result<()> {
     target::ensure()?;
-    cargo::step("all programs: building (release; the first time compiles the WebAssembly runtime, which takes minutes)");
+    cargo::step(
+        "all programs: building (release; the first time compiles the WebAssembly runtime, which takes minutes)",
+    );
     let mut build = cargo::cargo();
     // With a test among what is asked for, cargo unites the features as for all tests, and nothing is built twice.
     build.args(["build", "--release", "--workspace", "--bins", "--test", "architecture"]);
