@@ -46,12 +46,12 @@ impl Pool {
         let meter = if room.is_some() { Arc::default() } else { meter };
         let long = params.len() > LONG_PARAMS;
         let (this, times) = (self.clone(), meter.clone());
-        let work = async move {
+        let work = Box::pin(async move {
             let _place = place;
             let image = callable.operation.decode_params(&params, &limits).map_err(CallError::Params)?;
             drop(params);
             this.run(callable, Held { image, room }, context, &times).await
-        };
+        });
         self.movable(until, meter, long, work).await
     }
 

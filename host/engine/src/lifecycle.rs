@@ -22,14 +22,14 @@ impl Pool {
         let until = self.until(&context);
         let (place, meter) = self.place(until, &context).await?;
         let (this, times) = (self.clone(), meter.clone());
-        let work = async move {
+        let work = Box::pin(async move {
             let _place = place;
             this.with_guest(context, &times, async |guest: &mut Guest| {
                 let (store, plugin) = guest.bindings(|store, instance| this.plugin.lifecycle.load(store, instance))?;
                 call(plugin.jackfield_plugin_lifecycle(), store).await
             })
             .await
-        };
+        });
         self.movable(until, meter, false, work).await
     }
 

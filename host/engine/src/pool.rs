@@ -20,7 +20,7 @@ use tokio::{
 use crate::{
     CallContext, CallError, Guest, GuestState, Limits, Plugin, Services, call,
     meter::Meter,
-    running::{InTurn, Running, until},
+    running::{InTurn, Running, Work, until},
     share::Share,
     slots::Slot,
 };
@@ -139,7 +139,7 @@ impl Pool {
         at: Instant,
         meter: Arc<Meter>,
         long: bool,
-        work: impl Future<Output = Result<R, CallError>> + Send + 'static,
+        work: Work<Result<R, CallError>>,
     ) -> Result<R, CallError> {
         let mut running = Running::new(work, meter, &self.share, &self.plugin.engine.background);
         if long || self.share.expects_long() {

@@ -20,7 +20,9 @@ use tokio_util::sync::PollSemaphore;
 
 use crate::{background::Background, meter::Meter, share::Share};
 
-type Work<R> = Pin<Box<dyn Future<Output = R> + Send>>;
+/// Work that can move. It is boxed where it is made: futures that hold it are moved themselves, several times a call, and
+/// are small for that.
+pub(crate) type Work<R> = Pin<Box<dyn Future<Output = R> + Send>>;
 
 /// A future that moves to the background when it turns out long. Dropped, the work is dropped wherever it is.
 pub(crate) struct Running<'a, R> {
@@ -39,13 +41,8 @@ pub(crate) enum Place<R> {
 }
 
 impl<'a, R: Send + 'static> Running<'a, R> {
-    pub(crate) fn new(
-        work: impl Future<Output = R> + Send + 'static,
-        meter: Arc<Meter>,
-        share: &'a Arc<Share>,
-        background: &'a Background,
-    ) -> Self {
-        Self { place: Place::Here(Box::pin(work)), meter, share, background }
+    pub(crate) fn new(work: Work<R>, meter: Arc<Meter>, share: &'a Arc<Share>, background: &'a Background) -> Self {
+        Self { place: Place::Here(work), meter, share, background }
     }
 
     /// Moves the work, if there is where to.
@@ -235,7 +232,7 @@ mod tests {
             let _connection = connection;
             std::future::pending::<()>().await;
         };
-        let mut running = Running::new(work, Arc::new(Meter::default()), &share, &background);
+        let mut running = Running::new(Box::pin(work), Arc::new(Meter::default()), &share, &background);
         running.go();
         drop(running);
         let ended = tokio::task::spawn_blocking(move || ended.recv_timeout(Duration::from_secs(10)));

@@ -10,7 +10,8 @@ use crate::layout::{Layout, aligned, discriminant};
 /// What an image costs besides its bytes, for each block.
 const BLOCK_BYTES: usize = size_of::<Block>() + size_of::<Link>();
 
-/// The most bytes that are reserved before they are needed.
+/// What is reserved before it is needed, in bytes: nothing for texts so short that they hold hardly more than a number.
+const LEAST_RESERVED: usize = 32;
 const MOST_RESERVED: usize = 64 << 10;
 /// The lists and texts of most calls.
 const USUAL_BLOCKS: usize = 8;
@@ -156,11 +157,10 @@ impl Builder {
     /// An image of at most so many bytes, of a text that is so long: most images have as many bytes, and few blocks.
     pub(crate) fn new(root: Layout, text: usize, most: usize) -> Self {
         let image = Image {
-            bytes: Vec::with_capacity(text.min(MOST_RESERVED)),
-            blocks: Vec::with_capacity(USUAL_BLOCKS),
+            bytes: Vec::with_capacity(if text < LEAST_RESERVED { 0 } else { text.min(MOST_RESERVED) }),
             ..Image::default()
         };
-        Self { stack: vec![0; root.size], pending: Vec::with_capacity(USUAL_BLOCKS), image, most }
+        Self { stack: vec![0; root.size], pending: Vec::new(), image, most }
     }
 
     pub(crate) fn finish(self) -> Image {
@@ -230,6 +230,10 @@ impl Builder {
     }
 
     fn block(&mut self, at: usize, items: usize, block: Block) {
+        if self.image.blocks.is_empty() {
+            self.image.blocks.reserve(USUAL_BLOCKS);
+            self.pending.reserve(USUAL_BLOCKS);
+        }
         self.pending.push(Link { at: count(at), block: count(self.image.blocks.len()) });
         self.image.blocks.push(block);
         self.put(at + 4, &count(items).to_le_bytes());

@@ -3,6 +3,7 @@
 //! a body may hold what must not be in a log.
 
 use std::{
+    fmt::Write as _,
     hash::{BuildHasher as _, RandomState},
     sync::{
         LazyLock,
@@ -73,7 +74,9 @@ fn new_id() -> HeaderValue {
     static START: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one("request"));
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    HeaderValue::from_str(&format!("{:016x}-{count:x}", *START)).unwrap_or(HeaderValue::from_static("-"))
+    let mut id = String::with_capacity(33);
+    let _ = write!(id, "{:016x}-{count:x}", *START);
+    HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("-"))
 }
 
 #[cfg(test)]
