@@ -3,18 +3,17 @@
 //! component there is no tree of values.
 
 use axum::{
-    body::Body,
     extract::{Request, State},
     response::Response,
     routing::{MethodRouter, get},
 };
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Uri, header};
+use http::{HeaderMap, Uri};
 use jackfield_core::{CallRequest, Error};
 use jackfield_reflect::{Operation, OperationKind};
 use serde_json::Value;
 
 use crate::{
+    answer::json,
     feeds,
     problem::Problem,
     request::{body, headers, path::Segments, query},
@@ -94,10 +93,4 @@ pub(crate) fn params_from_query(operation: &Operation, pairs: &[(String, String)
         let wrong = Error::invalid(error.to_string());
         if error.pointer.is_empty() { wrong.into() } else { wrong.at(error.pointer).into() }
     })
-}
-
-fn json(bytes: Bytes) -> Response {
-    let mut response = Response::new(Body::from(bytes));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }

@@ -23,6 +23,7 @@
 //!
 //! [`serve`] puts it on a loopback address, with the timeouts and bounds that a socket needs.
 
+mod answer;
 mod calls;
 mod drain;
 mod etag;

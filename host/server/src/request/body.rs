@@ -10,6 +10,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 
+use super::within::within;
 use crate::{ServerOptions, problem::Problem};
 
 /// The content types of a plugin file.
@@ -61,11 +62,11 @@ async fn read(headers: &HeaderMap, body: Body, limit: usize, timeout: Duration) 
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(Problem::too_large(limit));
     }
-    match tokio::time::timeout(timeout, Limited::new(body, limit).collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::too_large(limit)),
-        Ok(Err(_)) => Err(Problem::invalid("the body broke off before its end")),
-        Err(_) => Err(Problem::slow_body(timeout)),
+    match within(timeout, Limited::new(body, limit).collect()).await {
+        Some(Ok(collected)) => Ok(collected.to_bytes()),
+        Some(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::too_large(limit)),
+        Some(Err(_)) => Err(Problem::invalid("the body broke off before its end")),
+        None => Err(Problem::slow_body(timeout)),
     }
 }
 

@@ -5,3 +5,4 @@ pub(crate) mod body;
 pub(crate) mod headers;
 pub(crate) mod path;
 pub(crate) mod query;
+mod within;
