@@ -188,7 +188,10 @@ impl Operation {
         let mut json = Vec::with_capacity(USUAL_ANSWER);
         let mut write = |shape: Option<&Shape>, at: usize| match shape {
             Some(shape) => encode(shape, value.get(at..).unwrap_or_default(), memory, limits, &mut json),
-            None => Ok(json.extend_from_slice(b"null")),
+            None => {
+                json.extend_from_slice(b"null");
+                Ok(())
+            }
         };
         if !self.fallible {
             return write(Some(result), 0).map(|()| Answer::Ok(json));

@@ -218,7 +218,7 @@ proptest! {
         let (bytes, memory) = placed(&shape, &value.to_string()).unwrap();
         if shape.flat_len() == 1 {
             let number = bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte));
-            let back = shape.unflatten(number | 0xAAAA_0000_0000_0000 * u64::from(bytes.len() <= 4)).unwrap();
+            let back = shape.unflatten(number | (0xAAAA_0000_0000_0000 * u64::from(bytes.len() <= 4))).unwrap();
             let text = written(&shape, &(back.to_vec(), memory), &NO_LIMITS).unwrap();
             prop_assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
         }

@@ -31,12 +31,16 @@ impl<'s> Node<'s> {
         Node { shape, at, context: self.context }
     }
 
-    pub(super) fn put(&self, bytes: &[u8]) {
+    /// Writes the value. It always succeeds, and says so in the words of whoever reads.
+    pub(super) fn put<E>(&self, bytes: &[u8]) -> Result<(), E> {
         self.context.image(|image| image.put(self.at, bytes));
+        Ok(())
     }
 
-    pub(super) fn put_case(&self, case: usize, of: usize) {
+    /// Writes which of so many cases it is.
+    pub(super) fn put_case<E>(&self, case: usize, of: usize) -> Result<(), E> {
         self.context.image(|image| image.put_case(self.at, case, of));
+        Ok(())
     }
 
     pub(super) fn mismatch<T, E: serde::de::Error>(&self, found: &str) -> Result<T, E> {
@@ -76,7 +80,7 @@ impl<'s> Node<'s> {
     ) -> Result<(), A::Error> {
         let Some(tag) = map.next_key::<Cow<'_, str>>()? else { return self.mismatch("an empty object") };
         let value = choose(&tag).and_then(|(case, shape)| {
-            self.put_case(case, cases);
+            self.put_case(case, cases)?;
             self.payload(shape, &mut map)
         });
         self.context.at(&tag, value)?;
@@ -188,7 +192,7 @@ impl<'de> DeserializeSeed<'de> for Node<'_> {
             Shape::Option(inner) if !inner.is_nullable() => {
                 let inner = self.child(inner, self.at + self.shape.payload());
                 if deserializer.deserialize_any(Optional(inner))? {
-                    self.put_case(1, 2);
+                    self.put_case(1, 2)?;
                 }
                 Ok(())
             }
@@ -247,7 +251,7 @@ impl<'de> Visitor<'de> for Node<'_> {
 
     fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<(), E> {
         match self.shape {
-            Shape::Bool => Ok(self.put(&[value.into()])),
+            Shape::Bool => self.put(&[value.into()]),
             _ => self.mismatch(if value { "true" } else { "false" }),
         }
     }
@@ -264,7 +268,7 @@ impl<'de> Visitor<'de> for Node<'_> {
         match self.shape {
             #[expect(clippy::cast_possible_truncation, reason = "this finds out whether it fits")]
             Shape::F32 if !(value as f32).is_finite() => self.mismatch("a number that is too large for 32 bits"),
-            Shape::F32 | Shape::F64 => Ok(self.float(value)),
+            Shape::F32 | Shape::F64 => self.float(value),
             // JSON Schema calls 1.0 an integer, so it is one here.
             #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "within 2^53 it is exact")]
             _ if value.fract() == 0.0 && value.abs() <= SAFE_INTEGER as f64 => self.integer(value as i128, "a number"),

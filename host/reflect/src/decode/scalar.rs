@@ -10,7 +10,7 @@ impl Node<'_> {
         macro_rules! fit {
             ($ty:ty) => {
                 match <$ty>::try_from(value) {
-                    Ok(value) => Ok(self.put(&value.to_le_bytes())),
+                    Ok(value) => self.put(&value.to_le_bytes()),
                     Err(_) => self.mismatch(&format!("{value}")),
                 }
             };
@@ -25,9 +25,9 @@ impl Node<'_> {
             Shape::S32 => fit!(i32),
             Shape::S64 => fit!(i64),
             #[expect(clippy::cast_precision_loss, reason = "a float parameter takes the nearest float")]
-            Shape::F32 => Ok(self.put(&(value as f32).to_le_bytes())),
+            Shape::F32 => self.put(&(value as f32).to_le_bytes()),
             #[expect(clippy::cast_precision_loss, reason = "a float parameter takes the nearest float")]
-            Shape::F64 => Ok(self.put(&(value as f64).to_le_bytes())),
+            Shape::F64 => self.put(&(value as f64).to_le_bytes()),
             _ => self.mismatch(found),
         }
     }
@@ -42,7 +42,7 @@ impl Node<'_> {
             Shape::Char => {
                 let mut chars = text.chars();
                 match (chars.next(), chars.next()) {
-                    (Some(only), None) => Ok(self.put(&u32::from(only).to_le_bytes())),
+                    (Some(only), None) => self.put(&u32::from(only).to_le_bytes()),
                     _ => self.mismatch("a string of another length"),
                 }
             }
@@ -57,14 +57,14 @@ impl Node<'_> {
                     "-Infinity" => f64::NEG_INFINITY,
                     _ => return self.mismatch("another text"),
                 };
-                Ok(self.float(value))
+                self.float(value)
             }
             Shape::Enum(names) => {
                 let index = self.member(names, text)?;
-                Ok(self.put_case(index, names.members.len()))
+                self.put_case(index, names.members.len())
             }
             Shape::Variant(variant) => match variant.cases.iter().enumerate().find(|(_, case)| case.name == text) {
-                Some((index, case)) if case.shape.is_none() => Ok(self.put_case(index, variant.cases.len())),
+                Some((index, case)) if case.shape.is_none() => self.put_case(index, variant.cases.len()),
                 Some(_) => Err(E::custom(format!("case `{text}` needs a value: {{\"{text}\": …}}"))),
                 None => self.unknown_case(variant, text),
             },
@@ -73,7 +73,7 @@ impl Node<'_> {
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "an f32 parameter takes the nearest f32")]
-    pub(super) fn float(&self, value: f64) {
+    pub(super) fn float<E>(&self, value: f64) -> Result<(), E> {
         match self.shape {
             Shape::F32 => self.put(&(value as f32).to_le_bytes()),
             _ => self.put(&value.to_le_bytes()),

@@ -294,7 +294,7 @@ impl<'a> Writer<'a> {
     /// So many bytes at an address, if there are so many.
     fn memory(&self, address: u32, len: Option<usize>, align: usize) -> Result<&'a [u8], Box<Failure>> {
         let address = address as usize;
-        if address % align != 0 {
+        if !address.is_multiple_of(align) {
             return Err(invalid("it is at an address that is not aligned"));
         }
         let end = len.and_then(|len| address.checked_add(len));
