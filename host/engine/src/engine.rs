@@ -25,10 +25,10 @@ const TICK: Duration = Duration::from_millis(5);
 /// The least time between two rounds of dropping warm instances: a round asks every pool.
 const MAKE_ROOM_MS: u64 = 10;
 
-/// What the decoded parameters of all calls may take, in KiB: JSON grows up to thirtyfold when it becomes values, so many
-/// large requests at once must take turns.
+/// What the parameters of all calls may take, in KiB, between the text and the guest: an image is about as large as its text,
+/// but may be sixty times as large, so many large requests at once must take turns.
 const DECODED_KIB: u32 = 512 << 10;
-/// Parameters that take less than this many bytes when decoded need no room: they are as small as a call itself.
+/// Parameters that can take less than this many bytes need no room: they are as small as a call itself.
 const SMALL: usize = 256 << 10;
 
 /// Runs plugins. One a process suffices; each has its own clock thread.

@@ -1,4 +1,4 @@
-//! The shape of a value: a WIT type made ready for the bridge between JSON and component values.
+//! The shape of a value: a WIT type made ready for the bridge between JSON and a guest's memory.
 //!
 //! A [`Shape`] is what remains of a WIT type once names are resolved and aliases followed. It is a tree that shares its
 //! branches, is built once when a plugin is installed, and is walked on every call; so it holds no indirection into the
