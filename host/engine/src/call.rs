@@ -65,7 +65,8 @@ impl Pool {
         let limits =
             AnswerLimits { max_bytes: self.limits.result_bytes, max_values: self.limits.copied_bytes / VALUE_BYTES };
         let operation = callable.operation.clone();
-        let call = async move |guest: &mut Guest| direct::call(guest, callable, held, limits).await;
+        let call =
+            async move |guest: &mut Guest| direct::call(&mut guest.store, guest.instance, callable, held, limits).await;
         match self.with_guest(context, meter, call).await? {
             Ok(Answer::Ok(json)) => Ok(json),
             Ok(Answer::Error(json)) => Err(CallError::Guest(guest_error(operation.error.as_ref(), &json))),

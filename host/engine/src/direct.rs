@@ -27,17 +27,17 @@ use jackfield_reflect::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::{
-    Error, Result, ValRaw,
+    Error, Result, Store, ValRaw,
     component::{
         __internal::{
             CanonicalAbiInfo, InstanceType, InterfaceType, LiftContext, LowerContext,
             wasmtime_environ::component::StringEncoding,
         },
-        ComponentNamedList, ComponentType, Lift, Lower, TypedFunc,
+        ComponentNamedList, ComponentType, Instance, Lift, Lower, TypedFunc,
     },
 };
 
-use crate::{Callable, Guest};
+use crate::Callable;
 
 tokio::task_local! {
     /// What is called. The answer is read in a function without parameters of ours, on the thread that polls the call.
@@ -59,21 +59,21 @@ pub(crate) struct Held {
 ///
 /// # Errors
 /// The outer one is the guest's fault; the inner one says that its answer is too long.
-pub(crate) async fn call(
-    guest: &mut Guest,
+pub(crate) async fn call<T: Send + 'static>(
+    store: &mut Store<T>,
+    instance: Instance,
     callable: Callable,
     held: Held,
     limits: AnswerLimits,
 ) -> Result<Result<Answer, EncodeError>> {
-    let function = guest
-        .instance
-        .get_func(&mut guest.store, callable.index)
+    let function = instance
+        .get_func(&mut *store, callable.index)
         .ok_or_else(|| Error::msg("the operation is another component's"))?;
     // SAFETY: the `Callable` was made of its operation and this function's type, as said above.
     let function: TypedFunc<Params, Answered> = unsafe { TypedFunc::new_unchecked(function) };
     let params = Params { held: Mutex::new(Some(held)), operation: callable.operation.clone() };
     let called = Called { callable, limits };
-    let Answered(answer) = CALLED.scope(called, function.call_async(&mut guest.store, params)).await?;
+    let Answered(answer) = CALLED.scope(called, function.call_async(store, params)).await?;
     Ok(answer)
 }
 
@@ -233,4 +233,64 @@ fn read(cx: &LiftContext<'_>, Called { callable, limits }: &Called, number: ValR
 /// wasmtime asks for this only of types that it checks, or that are parts of others.
 fn unchecked() -> Error {
     Error::msg("these types are made for one function, and are no part of others")
+}
+
+#[cfg(test)]
+mod tests {
+    use jackfield_reflect::{JsonLimits, operations, read_wit};
+    use wasmtime::{
+        Config, Engine,
+        component::{Component, Linker},
+    };
+
+    use super::*;
+
+    /// Gives back the text it is given, where it was put.
+    const ECHO: &str = r#"(component
+        (core module $m
+            (memory (export "memory") 1)
+            (global $free (mut i32) (i32.const 1024))
+            (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+                (global.get $free)
+                (global.set $free
+                    (i32.and (i32.add (i32.add (global.get $free) (local.get 3)) (i32.const 7)) (i32.const -8))))
+            (func (export "echo") (param i32 i32) (result i32)
+                (i32.store (i32.const 16) (local.get 0))
+                (i32.store (i32.const 20) (local.get 1))
+                (i32.const 16)))
+        (core instance $i (instantiate $m))
+        (func $echo (param "text" string) (result string)
+            (canon lift (core func $i "echo")
+                (memory $i "memory") (realloc (func $i "realloc")) string-encoding=ENCODING))
+        (instance $echoes (export "echo" (func $echo)))
+        (export "test:echo/echo@0.1.0" (instance $echoes)))"#;
+
+    async fn echo(encoding: &str, json: &str) -> String {
+        let mut config = Config::new();
+        config.concurrency_support(false);
+        let engine = Engine::new(&config).unwrap();
+        let bytes = wat::parse_str(ECHO.replace("ENCODING", encoding)).unwrap();
+        let component = Component::new(&engine, bytes).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = Linker::new(&engine).instantiate_async(&mut store, &component).await.unwrap();
+        let wit = "package test:echo@0.1.0; interface echo { echo: func(text: string) -> string; }";
+        let operation = operations(&read_wit(wit).unwrap()[0]).unwrap().remove(0);
+        let image = operation.decode_params(json.as_bytes(), &JsonLimits::default()).unwrap();
+        let interface = component.get_export_index(None, "test:echo/echo@0.1.0").unwrap();
+        let index = component.get_export_index(Some(&interface), "echo").unwrap();
+        let callable = Callable { operation: Arc::new(operation), index };
+        let limits = AnswerLimits { max_bytes: 1000, max_values: 1000 };
+        let answer = call(&mut store, instance, callable, Held { image, room: None }, limits).await.unwrap().unwrap();
+        let Answer::Ok(json) = answer else { panic!("{answer:?}") };
+        String::from_utf8(json).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_text_reaches_a_guest_and_comes_back_in_whichever_encoding_it_keeps_texts() {
+        for encoding in ["utf8", "utf16", "latin1+utf16"] {
+            for text in [r#""""#, r#""plain""#, r#""aß€🦀\n""#] {
+                assert_eq!(echo(encoding, &format!("{{\"text\":{text}}}")).await, text, "{encoding}");
+            }
+        }
+    }
 }
