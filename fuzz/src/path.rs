@@ -22,8 +22,8 @@ pub fn check(input: &[u8]) {
         return;
     }
     assert!(pattern.starts_with('/'), "{pattern:?} grants {path}");
-    // A pattern with these is refused with the manifest.
-    if pattern.contains(['%', ';', '\\']) {
+    // A pattern with these is refused with the manifest, and so is a star that is not a whole segment.
+    if pattern.contains(['%', ';', '\\']) || pattern.split('/').any(|part| part.contains('*') && part != "*") {
         return;
     }
     // What the pattern says in plain words, up to its first star.

@@ -68,8 +68,8 @@ pub struct PluginSection {
 pub struct EndpointRule {
     /// The name by which the plugin sends to it.
     pub name: String,
-    /// What it is, for the operator who fills it in.
-    #[serde(default)]
+    /// What it is, for the operator who fills it in; may be left out, but not be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// The configuration property that holds the address: a text, or a list of texts that are tried in turn.
     pub address: String,

@@ -283,3 +283,11 @@ fn a_long_key_around_a_long_list_is_not_repeated_for_each_item() {
     let error = Manifest::from_toml(&format!("{line}{GOOD}")).unwrap_err();
     assert!(error.faults[0].message.contains("is not a key of the manifest"), "{}", error.faults.len());
 }
+
+#[test]
+fn an_endpoint_without_a_description_is_still_none_when_the_manifest_comes_out_of_its_package() {
+    let manifest = Manifest::from_toml(&GOOD.replace("description = \"The members' client addresses\"\n", "")).unwrap();
+    assert_eq!(manifest.endpoints[0].description, "");
+    let json = serde_json::to_vec(&manifest).unwrap();
+    assert_eq!(Manifest::from_json(&json).unwrap(), manifest);
+}
