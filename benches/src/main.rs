@@ -27,7 +27,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const USAGE: &str = "\
 usage: jackfield-bench [--quick] [GROUP…]
 
-Groups: calls, parts, callers, rest, start, memory, neighbour; all of them where none is named.
+Groups: calls, parts, callers, rest, start, memory, neighbour; all of them where none is named. `neighbour:WAY` is one
+way to misbehave alone.
 --quick: fewer rounds, to see that everything runs.
 The last line is JSON.";
 
@@ -58,7 +59,8 @@ fn main() -> ExitCode {
 fn run(mut words: Vec<String>) -> Result<()> {
     let quick = words.iter().any(|word| word == "--quick");
     words.retain(|word| word != "--quick");
-    let wanted = |group: &str| words.is_empty() || words.iter().any(|word| word == group);
+    let wanted = |group: &str| words.is_empty() || words.iter().any(|word| word.split(':').next() == Some(group));
+    let way = words.iter().find_map(|word| word.strip_prefix("neighbour:"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut table = Table::default();
     runtime.block_on(async {
@@ -81,7 +83,7 @@ fn run(mut words: Vec<String>) -> Result<()> {
             memory::all(&mut table, quick).await?;
         }
         if wanted("neighbour") {
-            neighbour::all(&mut table, quick).await?;
+            neighbour::all(&mut table, quick, way).await?;
         }
         anyhow::Ok(())
     })?;

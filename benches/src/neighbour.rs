@@ -20,8 +20,8 @@ use crate::{
 
 const GROUP: &str = "neighbour";
 
-/// All of it.
-pub(crate) async fn all(table: &mut Table, quick: bool) -> Result<()> {
+/// All of it, or one way alone.
+pub(crate) async fn all(table: &mut Table, quick: bool, only: Option<&str>) -> Result<()> {
     let time = Duration::from_millis(if quick { 500 } else { 4000 });
     let server = Server::start().await?;
     server.post("/v1/integrations", r#"{"name":"healthy","plugin":"echo"}"#.into()).await?;
@@ -34,7 +34,9 @@ pub(crate) async fn all(table: &mut Table, quick: bool) -> Result<()> {
     // Before each way the server is alone for a while; all of that is what the ways are held against.
     let mut alone = Latencies::default();
     let mut cases = Vec::new();
-    for (way, (operation, _)) in WAYS.iter().enumerate() {
+    // `all` is no way: it stands for the last case.
+    let chosen = |operation: &str| only.is_none_or(|only| only == operation);
+    for (way, (operation, _)) in WAYS.iter().enumerate().filter(|(_, (operation, _))| chosen(operation)) {
         alone.add(server.healthy(time / 2).await?);
         let hostile = Hostile::start(server.address, 1, Some(way), 4)?;
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -42,10 +44,12 @@ pub(crate) async fn all(table: &mut Table, quick: bool) -> Result<()> {
         cases.push((format!("beside {operation} x 4 ({})", hostile.stop().await?), beside));
     }
     alone.add(server.healthy(time / 2).await?);
-    let hostile = Hostile::start(server.address, crowd, None, 2)?;
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let beside = server.healthy(time * 2).await?;
-    cases.push((format!("beside {crowd} hostile ({})", hostile.stop().await?), beside));
+    if chosen("all") {
+        let hostile = Hostile::start(server.address, crowd, None, 2)?;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let beside = server.healthy(time * 2).await?;
+        cases.push((format!("beside {crowd} hostile ({})", hostile.stop().await?), beside));
+    }
 
     let p99 = percentile(&mut alone.calls, 99);
     cases.insert(0, ("alone".to_owned(), alone));

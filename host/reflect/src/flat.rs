@@ -128,7 +128,8 @@ impl Shape {
             Self::Record(record) => return record.fields.first()?.shape.unflatten(number),
             Self::FixedList(item, _) => return item.unflatten(number),
             Self::Enum(_) | Self::Variant(_) | Self::Result(..) | Self::Option(_) => {
-                let wide = 8 * self.payload_free_size();
+                // All there is to a variant of one number is its discriminant.
+                let wide = 8 * self.layout().size;
                 if narrow >> wide != 0 {
                     return None;
                 }
@@ -137,14 +138,5 @@ impl Shape {
             _ => number,
         };
         Some(number.to_le_bytes())
-    }
-
-    /// The size of the discriminant, which is all there is to a variant of one number.
-    fn payload_free_size(&self) -> usize {
-        match self {
-            Self::Enum(names) => crate::layout::discriminant(names.members.len()),
-            Self::Variant(variant) => crate::layout::discriminant(variant.cases.len()),
-            _ => 1,
-        }
     }
 }

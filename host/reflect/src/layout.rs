@@ -44,6 +44,13 @@ pub(crate) fn fields<'s>(shapes: impl Iterator<Item = &'s Shape>) -> (Layout, Ve
     (Layout { size: aligned(end, align), align }, offsets)
 }
 
+/// The pair of a key and a value that a map is a list of: what it takes, and where the value is.
+pub(crate) fn pair(key: &Shape, value: &Shape) -> (Layout, usize) {
+    let (key, value) = (key.layout(), value.layout());
+    let (offset, align) = (aligned(key.size, value.align), key.align.max(value.align));
+    (Layout { size: aligned(offset.saturating_add(value.size), align), align }, offset)
+}
+
 /// One of several values: what it takes with its discriminant, and where the value is.
 pub(crate) fn union<'s>(cases: usize, shapes: impl Iterator<Item = Option<&'s Shape>>) -> (Layout, usize) {
     let tag = discriminant(cases);

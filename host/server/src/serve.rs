@@ -159,6 +159,7 @@ async fn connection(stream: TcpStream, router: Router, drain: Drain) {
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_BUFFER);
     let mut connection = pin!(builder.serve_connection(io, TowerToHyperService::new(router)));
     let result = tokio::select! {
+        biased;
         result = connection.as_mut() => result,
         () = drain.started() => {
             connection.as_mut().graceful_shutdown();

@@ -1,16 +1,19 @@
 //! What every handler shares.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use jackfield_core::Host;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{ServerOptions, problem::Problem};
 
+/// Cloned several times a request, so it is one count: counts that several processors write are what clones cost.
 #[derive(Clone)]
-pub(crate) struct App {
+pub(crate) struct App(Arc<Inner>);
+
+pub(crate) struct Inner {
     pub(crate) host: Host,
-    pub(crate) options: Arc<ServerOptions>,
+    pub(crate) options: ServerOptions,
     streams: Arc<Semaphore>,
     /// Room for bodies, a place a KiB.
     room: Arc<Semaphore>,
@@ -20,7 +23,7 @@ impl App {
     pub(crate) fn new(host: Host, options: ServerOptions) -> Self {
         let streams = Arc::new(Semaphore::new(options.max_streams));
         let room = Arc::new(Semaphore::new(kib(options.all_bodies_bytes as u64) as usize));
-        Self { host, options: Arc::new(options), streams, room }
+        Self(Arc::new(Inner { host, options, streams, room }))
     }
 
     /// Room for a body of so many bytes, until it is dropped.
@@ -40,6 +43,14 @@ impl App {
                 self.options.max_streams
             ))
         })
+    }
+}
+
+impl Deref for App {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     image::Open,
-    layout::{Layout, aligned},
+    layout::{Layout, pair},
     shape::{Names, Record, Shape, Variant},
     suggest::did_you_mean,
 };
@@ -178,7 +178,7 @@ impl<'de> Visitor<'de> for Pair<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<(), A::Error> {
         let Self(Item { context, size }, key, value) = self;
         let at = context.grow(|image| image.item(size))?;
-        let both = [(key, 0), (value, aligned(key.layout().size, value.layout().align))];
+        let both = [(key, 0), (value, pair(key, value).1)];
         let node = Node { shape: key, at, context };
         node.fixed(2, |i| both.get(i).copied(), seq)
     }
@@ -289,7 +289,7 @@ impl<'de> Visitor<'de> for Node<'_> {
             Shape::List(shape) => self.list(shape.layout(), |i, item| {
                 Ok(self.context.at(i, seq.next_element_seed(Shaped(item, shape)))?.is_some())
             }),
-            Shape::Map(key, value) if !matches!(**key, Shape::String) => self.list(pair(key, value), |i, item| {
+            Shape::Map(key, value) if !matches!(**key, Shape::String) => self.list(pair(key, value).0, |i, item| {
                 Ok(self.context.at(i, seq.next_element_seed(Pair(item, key, value)))?.is_some())
             }),
             Shape::FixedList(item, n) => {
@@ -335,8 +335,7 @@ impl<'de> Visitor<'de> for Node<'_> {
             }),
             Shape::Map(key, value) if matches!(**key, Shape::String) => {
                 let mut names = std::collections::HashSet::new();
-                let layout = pair(key, value);
-                let offset = aligned(key.layout().size, value.layout().align);
+                let (layout, offset) = pair(key, value);
                 self.list(layout, |_, item| {
                     let Some(name) = map.next_key::<String>()? else { return Ok(false) };
                     let at = self.context.grow(|image| image.item(item.size))?;
@@ -352,9 +351,4 @@ impl<'de> Visitor<'de> for Node<'_> {
             _ => self.mismatch("an object"),
         }
     }
-}
-
-/// What a pair of a map takes.
-fn pair(key: &Shape, value: &Shape) -> Layout {
-    crate::layout::fields([key, value].into_iter()).0
 }

@@ -15,7 +15,7 @@ use crate::{
     decode::{BASE64, SAFE_INTEGER},
     error::Trail,
     flat::read,
-    layout::{aligned, discriminant, fields},
+    layout::{self, discriminant},
     shape::Shape,
 };
 
@@ -237,8 +237,7 @@ impl<'a> Writer<'a> {
     }
 
     fn map(&mut self, key: &Shape, value: &Shape, bytes: &[u8], place: usize) -> Written {
-        let (pair, _) = fields([key, value].into_iter());
-        let offset = aligned(key.layout().size, value.layout().align);
+        let (pair, offset) = layout::pair(key, value);
         let (pairs, count) = self.list(bytes, place, pair.size, pair.align)?;
         if !matches!(key, Shape::String) {
             return self.items(count, |writer, i| {
