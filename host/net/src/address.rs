@@ -114,6 +114,16 @@ impl Address {
         matches!(self.0, Form::Http { tls: true, .. })
     }
 
+    /// Whether what is said there never leaves this machine, by what is written: a name other than `localhost` may resolve
+    /// to anything.
+    pub fn is_loopback(&self) -> bool {
+        match &self.0 {
+            Form::Http { host: Host::Ip(ip), .. } => ip.to_canonical().is_loopback(),
+            Form::Http { host: Host::Name(name), .. } => name == "localhost",
+            Form::Unix(_) => true,
+        }
+    }
+
     /// The host; none for a unix socket.
     pub fn host(&self) -> Option<&Host> {
         match &self.0 {

@@ -20,11 +20,14 @@ pub enum Bucket {
     State = 4,
     /// What the host itself remembers.
     Meta = 5,
+    /// The vault's key, wrapped, and credentials, sealed.
+    Vault = 6,
 }
 
 impl Bucket {
     /// Every bucket.
-    pub const ALL: [Self; 5] = [Self::Plugins, Self::Components, Self::Integrations, Self::State, Self::Meta];
+    pub const ALL: [Self; 6] =
+        [Self::Plugins, Self::Components, Self::Integrations, Self::State, Self::Meta, Self::Vault];
 }
 
 impl fmt::Display for Bucket {
@@ -35,6 +38,7 @@ impl fmt::Display for Bucket {
             Self::Integrations => "integrations",
             Self::State => "state",
             Self::Meta => "meta",
+            Self::Vault => "vault",
         })
     }
 }

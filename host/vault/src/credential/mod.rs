@@ -1,0 +1,10 @@
+//! Credentials: what types there are, what a version holds, how it is stored.
+
+mod kind;
+mod material;
+mod record;
+
+pub use kind::{CredentialKind, Field};
+pub use material::Material;
+pub use record::{CredentialInfo, VersionInfo, VersionState};
+pub(crate) use record::{Record, Version, check_name};

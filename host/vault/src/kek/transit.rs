@@ -1,0 +1,182 @@
+//! The transit engine of a Vault or OpenBao as a key source: the key never leaves it; it is asked once at each unlocking.
+//! API: <https://openbao.org/api-docs/secret/transit/#encrypt-data>.
+
+use std::{
+    fmt,
+    io::Read as _,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use base64::{Engine as _, prelude::BASE64_STANDARD as BASE64};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use jackfield_net::{Address, Dialer, OutgoingRequest, Sender, SenderOptions};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::KeySource;
+use crate::{Secret, VaultError};
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest answer, and the longest token, in bytes.
+const MOST: usize = 64 << 10;
+const VAULT_TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
+
+/// Where a transit engine is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Transit {
+    /// The server, e.g. `https://bao.example:8200`.
+    pub address: String,
+    /// Where the engine is mounted, `transit` as a rule.
+    #[serde(default = "mount")]
+    pub mount: String,
+    /// The key's name there.
+    pub key: String,
+    /// A file that holds the token to ask with; it is read at each use, so that others may renew it.
+    pub token_file: PathBuf,
+    /// PEM certificates to trust instead of the system's roots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_pem: Option<String>,
+}
+
+fn mount() -> String {
+    "transit".into()
+}
+
+impl fmt::Display for Transit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the key `{}` of {}", self.key, self.address)
+    }
+}
+
+impl Transit {
+    pub(super) fn source(&self, dialer: &Dialer) -> Result<Source, VaultError> {
+        let fail = |reason: String| VaultError::Source { place: self.to_string(), reason };
+        let segment =
+            |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        if !segment(&self.key) || !self.mount.split('/').all(segment) {
+            return Err(fail("the names of the key and its mount have letters, digits, `-`, `_` and `.` only".into()));
+        }
+        let address = Address::parse(&self.address).map_err(|error| fail(error.to_string()))?;
+        if !address.is_tls() && !address.is_loopback() {
+            return Err(fail("the vault key would travel in clear; use https://".into()));
+        }
+        // The operator named this address, so it may be wherever it is.
+        let everywhere = ["0.0.0.0/0", "::/0"].iter().filter_map(|range| range.parse().ok()).collect();
+        let options =
+            SenderOptions { ca_pem: self.ca_pem.clone(), allow_addresses: everywhere, ..SenderOptions::default() };
+        let sender = dialer.sender(address, &options).map_err(|error| fail(error.to_string()))?;
+        Ok(Source { transit: self.clone(), sender })
+    }
+}
+
+/// A transit engine that can be asked.
+pub(super) struct Source {
+    transit: Transit,
+    sender: Sender,
+}
+
+#[derive(Serialize)]
+struct Encrypt<'a> {
+    plaintext: &'a str,
+    associated_data: &'a str,
+}
+
+#[derive(Serialize)]
+struct Decrypt<'a> {
+    ciphertext: &'a str,
+    associated_data: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Answer<T> {
+    data: T,
+}
+
+#[derive(Deserialize)]
+struct Encrypted {
+    ciphertext: String,
+}
+
+#[derive(Deserialize)]
+struct Decrypted {
+    plaintext: Zeroizing<String>,
+}
+
+#[derive(Deserialize)]
+struct Refused {
+    #[serde(default)]
+    errors: Vec<String>,
+}
+
+#[async_trait]
+impl KeySource for Source {
+    async fn wrap(&self, key: &Secret, bound: &[u8]) -> Result<Vec<u8>, VaultError> {
+        let plaintext = Zeroizing::new(BASE64.encode(key.expose()));
+        let body = Encrypt { plaintext: &plaintext, associated_data: &BASE64.encode(bound) };
+        let answer: Answer<Encrypted> = self.ask("encrypt", &body).await?;
+        Ok(answer.data.ciphertext.into_bytes())
+    }
+
+    async fn unwrap(&self, wrapped: &[u8], bound: &[u8]) -> Result<Secret, VaultError> {
+        let ciphertext = std::str::from_utf8(wrapped).map_err(|_| VaultError::WrongKey)?;
+        let body = Decrypt { ciphertext, associated_data: &BASE64.encode(bound) };
+        let answer: Answer<Decrypted> = self.ask("decrypt", &body).await?;
+        let plain = BASE64.decode(answer.data.plaintext.as_bytes()).map_err(|_| self.fail("its answer is no key"))?;
+        Ok(plain.into())
+    }
+}
+
+impl Source {
+    fn fail(&self, reason: impl Into<String>) -> VaultError {
+        VaultError::Source { place: self.transit.to_string(), reason: reason.into() }
+    }
+
+    async fn ask<T: for<'a> Deserialize<'a>>(&self, what: &str, body: &impl Serialize) -> Result<T, VaultError> {
+        let Transit { mount, key, token_file, .. } = &self.transit;
+        let path = format!("{}/v1/{mount}/{what}/{key}", self.sender.address().base_path());
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(VAULT_TOKEN, self.token(token_file)?);
+        let request = OutgoingRequest {
+            method: Method::POST,
+            target: path.parse().map_err(|_| self.fail("its path is not one"))?,
+            headers,
+            body: serde_json::to_vec(body).map(Bytes::from).map_err(|error| self.fail(error.to_string()))?,
+        };
+        let until = Instant::now() + PATIENCE;
+        let response = self.sender.send(request, until).await.map_err(|error| self.fail(error.to_string()))?;
+        let (head, mut body) = response.into_parts();
+        let mut text = Zeroizing::new(Vec::new());
+        let read = async {
+            while let Some(piece) = body.next().await.map_err(|error| self.fail(error.to_string()))? {
+                if text.len() + piece.len() > MOST {
+                    return Err(self.fail("its answer is too long"));
+                }
+                text.extend_from_slice(&piece);
+            }
+            Ok(())
+        };
+        tokio::time::timeout_at(until.into(), read).await.map_err(|_| self.fail("its answer took too long"))??;
+        if !head.status.is_success() {
+            let said = serde_json::from_slice::<Refused>(&text).map(|refused| refused.errors.join("; "));
+            let said: String = said.unwrap_or_default().chars().filter(|c| !c.is_control()).take(200).collect();
+            return Err(self.fail(format!("it answers {}: {said}", head.status)));
+        }
+        serde_json::from_slice(&text).map_err(|_| self.fail("its answer is not what a transit engine answers"))
+    }
+
+    fn token(&self, file: &Path) -> Result<HeaderValue, VaultError> {
+        let unreadable = |error: std::io::Error| self.fail(format!("the token file {}: {error}", file.display()));
+        let mut text = Zeroizing::new(Vec::new());
+        std::fs::File::open(file).and_then(|file| file.take(MOST as u64).read_to_end(&mut text)).map_err(unreadable)?;
+        let mut token = HeaderValue::from_bytes(text.trim_ascii())
+            .map_err(|_| self.fail(format!("the token file {} holds no token", file.display())))?;
+        token.set_sensitive(true);
+        Ok(token)
+    }
+}
