@@ -12,6 +12,7 @@ mod failure;
 mod output;
 mod params;
 mod schema;
+mod secret;
 mod suggest;
 mod ui;
 

@@ -10,14 +10,15 @@ use arc_swap::ArcSwap;
 use jackfield_engine::{Compiler, Engine, EngineConfig};
 use jackfield_gateway::Dialer;
 use jackfield_store::{DataLock, MemoryStore, SqliteStore, Store};
+use jackfield_vault::Secret;
 use tokio::{
     runtime::Handle,
     sync::{Notify, watch},
 };
 
 use crate::{
-    Error, Host, Result, events::Events, faults, health, host::Inner, integrations, plugins, registrar, shared::Shared,
-    tasks, tasks::Tasks, view::View,
+    Error, Host, Result, credentials, events::Events, faults, health, host::Inner, integrations, plugins, registrar,
+    shared::Shared, tasks, tasks::Tasks, view::View,
 };
 
 /// How often each integration's health is checked, unless told otherwise.
@@ -28,13 +29,14 @@ const TRIM_INTERVAL: Duration = Duration::from_secs(30);
 const CACHE: &str = "cache";
 
 /// Builds a [`Host`]. Without a data folder it keeps everything in memory.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct HostBuilder {
     data_dir: Option<PathBuf>,
     cache_dir: Option<PathBuf>,
     health_interval: Option<Duration>,
     announce: Option<String>,
     compiler: Option<Compiler>,
+    vault_passphrase: Option<Secret>,
 }
 
 impl HostBuilder {
@@ -86,6 +88,12 @@ impl HostBuilder {
         self
     }
 
+    /// Opens the vault with this passphrase at the start. Key files and transit engines need nothing to be said.
+    pub fn vault_passphrase(mut self, passphrase: Secret) -> Self {
+        self.vault_passphrase = Some(passphrase);
+        self
+    }
+
     /// Announces the address of a server in the data folder's lock file, for [`server_of`].
     pub fn announce(mut self, address: impl Into<String>) -> Self {
         self.announce = Some(address.into());
@@ -114,10 +122,13 @@ impl HostBuilder {
         let (registrar, jobs) = registrar::Queue::new();
         let stop = watch::Sender::new(false);
         let plugins = plugins::load_all(&engine, &*store).await?;
+        let dialer = Arc::new(Dialer::new());
+        let vault = credentials::open(store.clone(), dialer.clone(), self.vault_passphrase).await?;
         let shared = Arc::new(Shared {
             engine,
             store,
-            dialer: Arc::new(Dialer::new()),
+            dialer,
+            vault: Arc::new(vault),
             view: ArcSwap::default(),
             events: Events::new(),
             registrar,
@@ -132,6 +143,7 @@ impl HostBuilder {
         tasks.spawn(registrar::run(shared.clone(), jobs));
         tasks.spawn(health::scheduler::run(shared.clone(), self.health_interval.unwrap_or(HEALTH_INTERVAL)));
         tasks.spawn(trim(shared.clone()));
+        tasks.spawn(credentials::go_on(shared.clone()));
         Ok(Host::new(Inner { shared, tasks }))
     }
 }

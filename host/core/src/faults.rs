@@ -10,6 +10,7 @@ use jackfield_engine::{CallError, EngineError, types};
 use jackfield_reflect::{JsonError, ReflectError};
 use jackfield_registry::PackageError;
 use jackfield_store::StoreError;
+use jackfield_vault::VaultError;
 
 use crate::{Error, ErrorKind, ErrorSource, track::Track};
 
@@ -140,6 +141,27 @@ pub(crate) fn store(error: StoreError) -> Error {
         StoreError::Folder { .. } => Error::new(ErrorKind::Unavailable, ErrorSource::Host, message),
         StoreError::NewerVersion { .. } => Error::new(ErrorKind::Unsupported, ErrorSource::Host, message),
         _ => Error::internal(message),
+    }
+}
+
+/// A vault that did not do what was asked.
+pub(crate) fn vault(error: VaultError) -> Error {
+    use ErrorKind as Kind;
+    let message = error.to_string();
+    let by = |kind, source| Error::new(kind, source, message.clone());
+    match error {
+        VaultError::Store(error) => store(error),
+        VaultError::Unknown { .. } | VaultError::UnknownSource(_) => by(Kind::NotFound, ErrorSource::Caller),
+        VaultError::Exists(_) | VaultError::OtherKind { .. } => by(Kind::AlreadyExists, ErrorSource::Caller),
+        VaultError::Absent | VaultError::Sealed(_) => by(Kind::Unavailable, ErrorSource::Host),
+        VaultError::NotOpened(_) | VaultError::WrongKey => by(Kind::PermissionDenied, ErrorSource::Caller),
+        VaultError::Conflict | VaultError::LastSource | VaultError::Unreachable(_) | VaultError::Version { .. } => {
+            by(Kind::Conflict, ErrorSource::Caller)
+        }
+        VaultError::Passphrase(_) | VaultError::Source { .. } | VaultError::Name(_) | VaultError::Fields(_) => {
+            by(Kind::Invalid, ErrorSource::Caller)
+        }
+        VaultError::Damaged(_) | VaultError::Random(_) => by(Kind::Internal, ErrorSource::Host),
     }
 }
 

@@ -6,12 +6,13 @@ use bytes::Bytes;
 use futures_util::Stream;
 use jackfield_engine::Guest;
 use jackfield_reflect::Operation;
+use jackfield_vault::{NewSource, Secret, VaultStatus};
 use tokio::sync::broadcast;
 
 use crate::{
-    CallRequest, CapabilityInfo, ChangeBatch, Event, HealthReport, HostBuilder, IntegrationInfo, NewIntegration,
-    PluginInfo, Readiness, Result, UpdateIntegration, WatchRequest, calls, feeds, health, integrations, metrics,
-    plugins, shared::Shared, tasks::Tasks,
+    CallRequest, CapabilityInfo, ChangeBatch, CredentialUse, Event, HealthReport, HostBuilder, IntegrationInfo,
+    NewCredential, NewIntegration, PluginInfo, Readiness, Result, UpdateIntegration, WatchRequest, calls, credentials,
+    feeds, health, integrations, metrics, plugins, shared::Shared, tasks::Tasks,
 };
 
 /// A host of plugins. Clones are the same host; it ends with [`Host::shutdown`] or when the last clone is dropped.
@@ -165,6 +166,93 @@ impl Host {
         F: AsyncFnOnce(&mut Guest) -> wasmtime::Result<R>,
     {
         calls::typed(self.shared(), integration, call).await
+    }
+
+    /// How the vault is.
+    pub fn vault(&self) -> VaultStatus {
+        self.shared().vault.status()
+    }
+
+    /// Makes the vault, which the source then opens.
+    pub async fn init_vault(&self, source: NewSource) -> Result<VaultStatus> {
+        self.shared().open()?;
+        credentials::init(self.shared(), source).await
+    }
+
+    /// Opens the vault: with a passphrase, or with the sources that need nothing of a person.
+    pub async fn unlock_vault(&self, passphrase: Option<Secret>) -> Result<VaultStatus> {
+        self.shared().open()?;
+        credentials::with_vault(self.shared(), "was opened", async |vault| {
+            vault.unlock(passphrase).await?;
+            vault.reseal().await
+        })
+        .await
+    }
+
+    /// Closes the vault: nothing in it can be used until it is opened again.
+    pub async fn seal_vault(&self) -> Result<VaultStatus> {
+        self.shared().open()?;
+        credentials::with_vault(self.shared(), "was sealed", async |vault| vault.seal().await).await
+    }
+
+    /// Makes a new vault key and seals every credential anew. Every source must be at hand; `passphrases` are for those
+    /// that are passphrases.
+    pub async fn rekey_vault(&self, passphrases: Vec<Secret>) -> Result<VaultStatus> {
+        self.shared().open()?;
+        credentials::with_vault(self.shared(), "has a new key", async |vault| vault.rekey(passphrases).await).await
+    }
+
+    /// Has one more source open the vault.
+    pub async fn add_vault_key(&self, source: NewSource) -> Result<VaultStatus> {
+        self.shared().open()?;
+        credentials::with_vault(self.shared(), "has a new key source", async |vault| vault.add_key(source).await).await
+    }
+
+    /// Has a source no longer open the vault. The last one stays.
+    pub async fn remove_vault_key(&self, id: &str) -> Result<VaultStatus> {
+        self.shared().open()?;
+        credentials::with_vault(self.shared(), "lost a key source", async |vault| vault.remove_key(id).await).await
+    }
+
+    /// The credentials, by name, without what they hold, and where each is used.
+    pub fn credentials(&self) -> Vec<CredentialUse> {
+        credentials::list(self.shared())
+    }
+
+    /// One credential.
+    pub fn credential(&self, name: &str) -> Result<CredentialUse> {
+        credentials::show(self.shared(), name)
+    }
+
+    /// Makes a credential or a new version of one; endpoints that it is bound to use the new version from their next
+    /// request on, unless it is staged.
+    pub async fn set_credential(&self, name: &str, new: NewCredential) -> Result<CredentialUse> {
+        self.shared().open()?;
+        credentials::set(self.shared(), name, new).await
+    }
+
+    /// Has a staged or previous version of a credential used: the newest staged one, where none is named.
+    pub async fn promote_credential(&self, name: &str, version: Option<u64>) -> Result<CredentialUse> {
+        self.shared().open()?;
+        credentials::promote(self.shared(), name, version).await
+    }
+
+    /// Has the version of a credential used that was used before.
+    pub async fn roll_back_credential(&self, name: &str) -> Result<CredentialUse> {
+        self.shared().open()?;
+        credentials::roll_back(self.shared(), name).await
+    }
+
+    /// Forgets what a version of a credential holds, for good.
+    pub async fn revoke_credential(&self, name: &str, version: u64) -> Result<CredentialUse> {
+        self.shared().open()?;
+        credentials::revoke(self.shared(), name, version).await
+    }
+
+    /// Deletes a credential; fails with `conflict` while an endpoint uses it.
+    pub async fn delete_credential(&self, name: &str) -> Result<()> {
+        self.shared().open()?;
+        credentials::delete(self.shared(), name).await
     }
 
     /// What happens from now on. A listener that lags too far behind loses the oldest events and is told so.

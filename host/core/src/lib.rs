@@ -39,6 +39,7 @@ mod builder;
 mod calls;
 mod clock;
 mod config;
+mod credentials;
 mod error;
 mod events;
 mod faults;
@@ -66,11 +67,17 @@ mod waiting;
 mod wit_text;
 
 pub use builder::{HostBuilder, server_of};
+pub use credentials::{CredentialUse, NewCredential, make_key_file};
 pub use error::{Error, ErrorKind, ErrorSource, Result};
 pub use host::Host;
 /// An instance of a plugin, for [`Host::typed`].
 pub use jackfield_engine::{Compiler, Guest, serve_compilations};
 pub use jackfield_reflect::nearest;
+/// What the vault tells of itself, and what it is given.
+pub use jackfield_vault::{
+    CredentialInfo, CredentialKind, Field, KeyInfo, NewSource, Secret, Transit, VaultState, VaultStatus, VersionInfo,
+    VersionState,
+};
 pub use model::*;
 pub use plugins::inspect_plugin;
 pub use requests::{CallRequest, ChangeBatch, Readiness, WatchRequest};

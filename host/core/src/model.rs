@@ -79,6 +79,29 @@ pub struct EndpointSettings {
     /// PEM certificates to trust instead of the system's roots.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_pem: Option<String>,
+    /// The credential that its requests are authenticated with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<CredentialBinding>,
+}
+
+/// Which credential authenticates an endpoint's requests, and where in them it goes. The plugin learns nothing of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct CredentialBinding {
+    /// The credential's name.
+    pub name: String,
+    /// The header that an API key goes in, e.g. `X-Api-Key`. Other types have a place of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
+    /// What stands before the key in that header, e.g. `Token `.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// The query parameter that an API key goes in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
+    /// The credential may travel in clear, to an address that is http://.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_plain_http: bool,
 }
 
 /// What to change; what is absent stays.
@@ -252,4 +275,8 @@ pub enum EventKind {
     BreakerOpened,
     /// An operation that was not run is run again.
     BreakerClosed,
+    /// The vault was made, opened, sealed, or is opened by others than before.
+    VaultChanged,
+    /// A credential was set, promoted, rolled back, revoked or deleted.
+    CredentialChanged,
 }

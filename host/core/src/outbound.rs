@@ -175,6 +175,7 @@ fn fault(error: &GatewayError, safe: bool) -> types::Error {
     use types::{ErrorKind, ErrorSource};
     let (kind, source) = match error {
         GatewayError::NoAddress { .. } => (ErrorKind::Unsupported, ErrorSource::Plugin),
+        GatewayError::Credential { .. } => (ErrorKind::Unauthenticated, ErrorSource::Plugin),
         GatewayError::Connect { reason: ConnectError::Refused { .. }, .. } => {
             (ErrorKind::PermissionDenied, ErrorSource::Plugin)
         }
@@ -190,6 +191,7 @@ fn fault(error: &GatewayError, safe: bool) -> types::Error {
     let code = match error {
         GatewayError::Connect { reason: ConnectError::Refused { .. }, .. } => Some(faults::ADDRESS_REFUSED),
         GatewayError::Busy { .. } => Some("requests-limit"),
+        GatewayError::Credential { .. } => Some("credential"),
         GatewayError::TooLarge { .. } => Some("response-limit"),
         _ => None,
     };
@@ -199,7 +201,13 @@ fn fault(error: &GatewayError, safe: bool) -> types::Error {
 /// An endpoint that cannot be set up as configured: the error names the property that holds its address.
 pub(crate) fn misconfigured(manifest: &Manifest, error: &GatewayError) -> Error {
     let invalid = Error::invalid(error.to_string());
-    let GatewayError::Address { endpoint, .. } = error else { return invalid };
+    let endpoint = match error {
+        GatewayError::Address { endpoint, .. } => endpoint,
+        GatewayError::PlainHttp { endpoint, .. } | GatewayError::Credential { endpoint, .. } => {
+            return invalid.at(format!("/endpoints/{}/credential", names::pointer(endpoint)));
+        }
+        _ => return invalid,
+    };
     match manifest.endpoints.iter().find(|rule| &rule.name == endpoint) {
         Some(rule) => invalid.at(format!("/config/{}", names::pointer(&rule.address))),
         None => invalid,

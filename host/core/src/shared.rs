@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use jackfield_engine::Engine;
 use jackfield_gateway::Dialer;
 use jackfield_store::Store;
+use jackfield_vault::Vault;
 use tokio::{
     runtime::Handle,
     sync::{Notify, watch},
@@ -18,6 +19,7 @@ pub(crate) struct Shared {
     pub(crate) engine: Arc<Engine>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) dialer: Arc<Dialer>,
+    pub(crate) vault: Arc<Vault>,
     /// Written by the registrar only.
     pub(crate) view: ArcSwap<View>,
     pub(crate) events: Events,

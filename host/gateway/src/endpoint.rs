@@ -1,10 +1,14 @@
 //! A named outside address of an integration, and the addresses behind it that are tried in turn.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
 
-use jackfield_net::{Address, Dialer, IpNet, Sender, SenderOptions};
+use jackfield_net::{Address, ConnectError, Dialer, IpNet, Sender, SenderOptions};
+use jackfield_vault::Lease;
 
-use crate::{GatewayError, Grant};
+use crate::{Authority, GatewayError, Grant};
 
 /// An endpoint as the manifest and the operator describe it.
 #[derive(Clone, Debug, Default)]
@@ -21,43 +25,80 @@ pub struct EndpointSpec {
     pub allow_addresses: Vec<IpNet>,
     /// PEM certificates to trust instead of the system's roots.
     pub ca_pem: Option<String>,
+    /// How its requests are authenticated; not at all where there is none.
+    pub authority: Option<Authority>,
 }
 
 pub(crate) struct Endpoint {
     pub(crate) name: String,
     pub(crate) grant: Grant,
-    senders: Vec<Sender>,
+    pub(crate) authority: Option<Authority>,
+    addresses: Vec<Address>,
+    options: SenderOptions,
+    dialer: Arc<Dialer>,
+    /// With the version of the credential that their connections were made with, where that makes a difference.
+    senders: Mutex<(Option<u64>, Arc<[Sender]>)>,
     /// The address that answered last: asked first next time.
     good: AtomicUsize,
 }
 
 impl Endpoint {
-    pub(crate) fn new(spec: EndpointSpec, dialer: &Dialer) -> Result<Self, GatewayError> {
+    pub(crate) fn new(spec: EndpointSpec, dialer: &Arc<Dialer>) -> Result<Self, GatewayError> {
         let options =
             SenderOptions { allow_addresses: spec.allow_addresses, ca_pem: spec.ca_pem, ..SenderOptions::default() };
-        let senders = spec
-            .addresses
-            .iter()
-            .map(|address| {
-                let address = Address::parse(address)
-                    .map_err(|reason| GatewayError::Address { endpoint: spec.name.clone(), reason })?;
-                dialer
-                    .sender(address, &options)
-                    .map_err(|reason| GatewayError::Connect { endpoint: spec.name.clone(), reason })
-            })
-            .collect::<Result<_, _>>()?;
+        let parse = |address: &String| {
+            Address::parse(address).map_err(|reason| GatewayError::Address { endpoint: spec.name.clone(), reason })
+        };
+        let addresses: Vec<Address> = spec.addresses.iter().map(parse).collect::<Result<_, _>>()?;
+        if let Some(authority) = &spec.authority {
+            authority.judge(&spec.name, &addresses)?;
+        }
         let grant = Grant { methods: spec.methods, paths: spec.paths };
-        Ok(Self { name: spec.name, grant, senders, good: AtomicUsize::new(0) })
+        let senders = senders(&addresses, &options, dialer)
+            .map_err(|reason| GatewayError::Connect { endpoint: spec.name.clone(), reason })?;
+        Ok(Self {
+            name: spec.name,
+            grant,
+            authority: spec.authority,
+            addresses,
+            options,
+            dialer: dialer.clone(),
+            senders: Mutex::new((None, senders)),
+            good: AtomicUsize::new(0),
+        })
     }
 
-    /// The senders, beginning with the one that answered last, each with its place.
-    pub(crate) fn in_turn(&self) -> impl Iterator<Item = (usize, &Sender)> {
-        let n = self.senders.len();
+    /// The senders for a credential. Where its version is a certificate they are its own: a connection belongs to whom it
+    /// was opened for.
+    pub(crate) fn senders(&self, lease: Option<&Lease>) -> Result<Arc<[Sender]>, GatewayError> {
+        let (made_for, made) = self.senders.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let identity = match (&self.authority, lease) {
+            (Some(authority), Some(lease)) => authority.identity(&self.name, lease)?,
+            _ => None,
+        };
+        let Some(identity) = identity else { return Ok(made) };
+        let version = lease.map(|lease| lease.version);
+        if made_for == version {
+            return Ok(made);
+        }
+        let options = SenderOptions { identity: Some(identity), ..self.options.clone() };
+        let made = senders(&self.addresses, &options, &self.dialer)
+            .map_err(|reason| GatewayError::Connect { endpoint: self.name.clone(), reason })?;
+        *self.senders.lock().unwrap_or_else(PoisonError::into_inner) = (version, made.clone());
+        Ok(made)
+    }
+
+    /// In which turn so many senders are asked: the one that answered last first.
+    pub(crate) fn turns(&self, senders: usize) -> impl Iterator<Item = usize> + use<> {
         let first = self.good.load(Ordering::Relaxed);
-        (0..n).map(move |i| (first + i) % n.max(1)).filter_map(|i| Some((i, self.senders.get(i)?)))
+        (0..senders).map(move |i| (first + i) % senders)
     }
 
     pub(crate) fn remember(&self, place: usize) {
         self.good.store(place, Ordering::Relaxed);
     }
+}
+
+fn senders(addresses: &[Address], options: &SenderOptions, dialer: &Dialer) -> Result<Arc<[Sender]>, ConnectError> {
+    addresses.iter().map(|address| dialer.sender(address.clone(), options)).collect()
 }

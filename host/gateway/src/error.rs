@@ -85,6 +85,30 @@ pub enum GatewayError {
         /// Why not.
         reason: SendError,
     },
+    /// The credential would travel in clear.
+    #[error(
+        "endpoint `{endpoint}`: its credential would travel in clear to {address}; use https://, or allow it with `allow-plain-http`"
+    )]
+    PlainHttp {
+        /// The endpoint.
+        endpoint: String,
+        /// Where it would be sent.
+        address: String,
+    },
+    /// The credential cannot be applied.
+    #[error("endpoint `{endpoint}`: {reason}")]
+    Credential {
+        /// The endpoint.
+        endpoint: String,
+        /// Why not, and what to do.
+        reason: String,
+    },
+    /// The query names a parameter that the credential sets.
+    #[error("the query's parameter `{parameter}` is the host's to set; leave it out")]
+    Query {
+        /// The parameter.
+        parameter: String,
+    },
     /// Time ran out while the body was read.
     #[error("time ran out before the answer was complete")]
     BodyTimeout,
@@ -110,6 +134,7 @@ impl GatewayError {
                 | Self::Path(_)
                 | Self::Method
                 | Self::Header { .. }
+                | Self::Query { .. }
                 | Self::TooLarge { what: "request", .. }
         )
     }

@@ -12,8 +12,9 @@ use bytes::Bytes;
 use http::Method;
 use jackfield_net::{Dialer, OutgoingRequest};
 use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
 
-use crate::{EndpointSpec, GatewayError, ResponseBody, endpoint::Endpoint, headers, normalize};
+use crate::{EndpointSpec, GatewayError, ResponseBody, authority::Signed, endpoint::Endpoint, headers, normalize};
 
 /// Bounds of one integration's requests.
 #[derive(Clone, Copy, Debug)]
@@ -110,14 +111,23 @@ impl Gateway {
         let place = place.map_err(|_| GatewayError::Busy { limit: self.limits.in_flight })?;
         let until = request.timeout.map_or(deadline, |timeout| deadline.min(Instant::now() + timeout));
 
+        let lease = endpoint.authority.as_ref().map(|authority| authority.lease(&endpoint.name)).transpose()?;
+        let senders = endpoint.senders(lease.as_ref())?;
         let mut failed = GatewayError::NoAddress { endpoint: endpoint.name.clone() };
-        for (i, sender) in endpoint.in_turn() {
-            let target = format!("{}{}", sender.address().base_path(), outgoing.target);
-            let target = target.parse().map_err(|_| GatewayError::Method)?;
+        for i in endpoint.turns(senders.len()) {
+            let Some(sender) = senders.get(i) else { break };
+            // From here on the request may hold a secret: nothing of it is told to anyone but the outside system.
+            let mut signed = Signed {
+                target: Zeroizing::new(format!("{}{}", sender.address().base_path(), outgoing.target)),
+                headers: outgoing.headers.clone(),
+            };
+            if let (Some(authority), Some(lease)) = (&endpoint.authority, &lease) {
+                authority.sign(&endpoint.name, lease, &mut signed)?;
+            }
             let attempt = OutgoingRequest {
                 method: outgoing.method.clone(),
-                target,
-                headers: outgoing.headers.clone(),
+                target: signed.target.parse().map_err(|_| GatewayError::Method)?,
+                headers: signed.headers,
                 body: request.body.clone(),
             };
             self.requests.fetch_add(1, Ordering::Relaxed);
@@ -170,6 +180,9 @@ impl Gateway {
         let (path, query) = normalize(&request.path_and_query)?;
         endpoint.grant.check(&endpoint.name, method.as_str(), &path)?;
         let headers = headers::outgoing(&request.headers)?;
+        if let Some(authority) = &endpoint.authority {
+            authority.reserve(&headers, &query)?;
+        }
         if request.body.len() > self.limits.request_bytes {
             return Err(GatewayError::TooLarge { what: "request", limit: self.limits.request_bytes });
         }

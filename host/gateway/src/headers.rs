@@ -49,6 +49,12 @@ const HOSTS_FAMILIES: [&str; 9] = [
     "cf-connecting-",
 ];
 
+/// Whether a credential may go in this header: one that frames or routes the request is never the place.
+pub(crate) fn may_authenticate(name: &HeaderName) -> bool {
+    let family = || HOSTS_FAMILIES.iter().any(|beginning| name.as_str().starts_with(beginning));
+    *name == header::AUTHORIZATION || !(HOSTS_OWN.contains(name) || family())
+}
+
 /// The most headers, and bytes in them, of one request.
 const MAX_HEADERS: usize = 64;
 const MAX_BYTES: usize = 16 << 10;

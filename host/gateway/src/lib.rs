@@ -5,6 +5,7 @@
 //! not granted is refused with the exact line that would grant it. How an address is dialled and which addresses may be
 //! is `jackfield-net`'s business.
 
+mod authority;
 mod body;
 mod endpoint;
 mod error;
@@ -13,6 +14,7 @@ mod grant;
 mod headers;
 mod path;
 
+pub use authority::{Authority, Binding, Place};
 pub use body::ResponseBody;
 pub use endpoint::EndpointSpec;
 pub use error::GatewayError;

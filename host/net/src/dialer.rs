@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use ipnet::IpNet;
 
 use crate::{
-    Address, AddressPolicy, ConnectError, Host, Resolver, Sender, SystemResolver, TlsError,
+    Address, AddressPolicy, ClientIdentity, ConnectError, Host, Resolver, Sender, SystemResolver, TlsError,
     connect::Route,
     tls::{SystemRoots, Tls, parse_roots},
 };
@@ -35,6 +35,8 @@ pub struct SenderOptions {
     pub allow_addresses: Vec<IpNet>,
     /// PEM certificates to trust instead of the system's roots.
     pub ca_pem: Option<String>,
+    /// Who this side is to a server that asks for a certificate.
+    pub identity: Option<ClientIdentity>,
     /// Idle connections kept.
     pub max_idle: usize,
     /// How long an idle connection is kept. Servers commonly close theirs after a minute or more; going first avoids
@@ -44,7 +46,13 @@ pub struct SenderOptions {
 
 impl Default for SenderOptions {
     fn default() -> Self {
-        Self { allow_addresses: Vec::new(), ca_pem: None, max_idle: 16, idle_timeout: Duration::from_secs(30) }
+        Self {
+            allow_addresses: Vec::new(),
+            ca_pem: None,
+            identity: None,
+            max_idle: 16,
+            idle_timeout: Duration::from_secs(30),
+        }
     }
 }
 
@@ -95,7 +103,9 @@ impl Dialer {
                 .map_err(|refusal| ConnectError::Refused { host: ip.to_string(), refusals: vec![refusal] })?;
         }
         let tls = match address.host() {
-            Some(host) if address.is_tls() => Some(Tls::new(host, options.ca_pem.as_deref(), &self.roots)?),
+            Some(host) if address.is_tls() => {
+                Some(Tls::new(host, options.ca_pem.as_deref(), options.identity.as_ref(), &self.roots)?)
+            }
             _ => None,
         };
         let (resolver, timeouts) = (self.resolver.clone(), self.timeouts);

@@ -4,9 +4,12 @@
 
 use std::sync::{Arc, OnceLock};
 
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls::{
+    CertificateError, ClientConfig, RootCertStore,
+    sign::{CertifiedKey, SingleCertAndKey},
+};
 use rustls_pki_types::{
-    CertificateDer, ServerName,
+    CertificateDer, PrivateKeyDer, ServerName,
     pem::{PemObject, SectionKind},
 };
 
@@ -19,6 +22,12 @@ pub enum TlsError {
     #[error("the CA certificates cannot be used: {reason}")]
     BadPem {
         /// What is wrong with it.
+        reason: String,
+    },
+    /// The PEM texts are not a certificate and its key.
+    #[error("the client certificate cannot be used: {reason}")]
+    BadIdentity {
+        /// What is wrong, without what was given.
         reason: String,
     },
     /// The system has no roots.
@@ -102,6 +111,44 @@ impl SystemRoots {
     }
 }
 
+/// Who this side is to a server that asks: a certificate and its private key.
+#[derive(Clone)]
+pub struct ClientIdentity {
+    chain: Vec<CertificateDer<'static>>,
+    key: Arc<PrivateKeyDer<'static>>,
+}
+
+impl ClientIdentity {
+    /// Reads a chain of certificates, the client's own first, and the private key of the first, both PEM.
+    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, TlsError> {
+        let bad = |reason: &str| TlsError::BadIdentity { reason: reason.to_owned() };
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(chain)
+            .collect::<Result<_, _>>()
+            .map_err(|_| bad("the chain is not PEM throughout"))?;
+        if chain.is_empty() {
+            return Err(bad("there is no `-----BEGIN CERTIFICATE-----` in the chain"));
+        }
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| bad("the private key is not one in PEM"))?;
+        let identity = Self { chain, key: Arc::new(key) };
+        identity.resolve()?;
+        Ok(identity)
+    }
+
+    /// The certificate with its key, if it is its key.
+    fn resolve(&self) -> Result<CertifiedKey, TlsError> {
+        let bad = |error: rustls::Error| TlsError::BadIdentity { reason: error.to_string() };
+        let provider = rustls::crypto::ring::default_provider();
+        let certified = CertifiedKey::from_der(self.chain.clone(), self.key.clone_key(), &provider).map_err(bad)?;
+        Ok(certified)
+    }
+}
+
+impl std::fmt::Debug for ClientIdentity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientIdentity").field("certificates", &self.chain.len()).finish_non_exhaustive()
+    }
+}
+
 /// What a connection to one host needs for TLS.
 #[derive(Clone)]
 pub(crate) struct Tls {
@@ -111,7 +158,12 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    pub(crate) fn new(host: &Host, ca_pem: Option<&str>, system: &SystemRoots) -> Result<Self, TlsError> {
+    pub(crate) fn new(
+        host: &Host,
+        ca_pem: Option<&str>,
+        identity: Option<&ClientIdentity>,
+        system: &SystemRoots,
+    ) -> Result<Self, TlsError> {
         let roots = match ca_pem {
             Some(pem) => Arc::new(parse_roots(pem)?),
             None => system.get(),
@@ -122,11 +174,14 @@ impl Tls {
             Host::Name(name) => ServerName::try_from(name.clone()).map_err(|e| failed(e.to_string()))?,
         };
         let has_roots = !roots.is_empty();
-        let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|e| failed(e.to_string()))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .with_root_certificates(roots);
+        let mut config = match identity {
+            Some(identity) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity.resolve()?))),
+            None => builder.with_no_client_auth(),
+        };
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Self { config: Arc::new(config), server_name, has_roots })
     }

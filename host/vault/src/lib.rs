@@ -25,7 +25,9 @@
 //! # let folder = tempfile::tempdir()?;
 //! let store = Arc::new(jackfield_store::MemoryStore::new());
 //! let vault = Vault::load(store.clone(), Arc::new(Dialer::new())).await?;
-//! vault.init(NewSource::File(folder.path().join("kek"))).await?;
+//! let kek = folder.path().join("kek");
+//! jackfield_vault::make_key_file(&kek)?;
+//! vault.init(NewSource::File(kek)).await?;
 //! let token = Material::new([("token", "s3cr3t-t0ken")]);
 //! vault.set("prometheus", CredentialKind::Bearer, &token, VersionState::Current).await?;
 //!
@@ -54,7 +56,7 @@ pub use credential::{CredentialInfo, CredentialKind, Field, Material, VersionInf
 pub use credentials::Lease;
 pub use error::VaultError;
 pub use jackfield_net as net;
-pub use kek::{NewSource, Transit};
+pub use kek::{NewSource, Transit, make_key_file};
 pub use secret::Secret;
 pub use vault::{KeyInfo, Vault, VaultState, VaultStatus};
 

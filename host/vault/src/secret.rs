@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Deserializer, de::Visitor};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::{VaultError, pages::Pages};
@@ -73,6 +74,29 @@ impl From<String> for Secret {
 impl From<Zeroizing<Vec<u8>>> for Secret {
     fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
         Self::from(&bytes[..])
+    }
+}
+
+/// A text, which is nowhere else once it is read: as far as whoever reads it keeps no copy.
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Secret;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Secret, E> {
+                Ok(text.as_bytes().into())
+            }
+
+            fn visit_string<E>(self, text: String) -> Result<Secret, E> {
+                Ok(text.into())
+            }
+        }
+        deserializer.deserialize_str(Text)
     }
 }
 

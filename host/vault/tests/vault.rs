@@ -63,6 +63,12 @@ async fn vault(store: Arc<dyn Store>) -> Vault {
     Vault::load(store, Arc::new(Dialer::new())).await.unwrap()
 }
 
+fn key_file(folder: &tempfile::TempDir) -> NewSource {
+    let path = folder.path().join("kek");
+    jackfield_vault::make_key_file(&path).unwrap();
+    NewSource::File(path)
+}
+
 fn token(value: &str) -> Material {
     Material::new([("token", value)])
 }
@@ -121,9 +127,9 @@ async fn what_is_stored_holds_no_secret_in_any_form_and_opens_with_the_passphras
 #[tokio::test]
 async fn any_of_several_sources_opens_a_vault_and_one_that_is_removed_does_not() {
     let folder = tempfile::tempdir().unwrap();
-    let (file, store) = (folder.path().join("kek"), Arc::new(MemoryStore::new()));
+    let store = Arc::new(MemoryStore::new());
     let first = vault(store.clone()).await;
-    first.init(NewSource::File(file.clone())).await.unwrap();
+    first.init(key_file(&folder)).await.unwrap();
     set(&first, "prom", "token-one").await;
     first.add_key(NewSource::Passphrase(phrase("correct horse battery"))).await.unwrap();
 
@@ -149,7 +155,7 @@ async fn a_rekey_that_is_killed_at_any_commit_loses_nothing_and_is_finished_by_t
             let folder = tempfile::tempdir().unwrap();
             let store = Arc::new(MemoryStore::new());
             let first = vault(store.clone()).await;
-            first.init(NewSource::File(folder.path().join("kek"))).await.unwrap();
+            first.init(key_file(&folder)).await.unwrap();
             for name in NAMES {
                 set(&first, name, &format!("old-{name}")).await;
                 set(&first, name, &format!("token-{name}")).await;
@@ -193,7 +199,7 @@ async fn a_rekey_needs_every_source_and_says_which_one_it_lacks() {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(MemoryStore::new());
     let vault = vault(store.clone()).await;
-    vault.init(NewSource::File(folder.path().join("kek"))).await.unwrap();
+    vault.init(key_file(&folder)).await.unwrap();
     vault.add_key(NewSource::Passphrase(phrase("correct horse battery"))).await.unwrap();
     let error = vault.rekey(Vec::new()).await.unwrap_err();
     assert!(error.to_string().contains("a passphrase"), "{error}");
@@ -206,7 +212,7 @@ async fn a_rekey_needs_every_source_and_says_which_one_it_lacks() {
 async fn versions_are_staged_promoted_rolled_back_and_revoked() {
     let folder = tempfile::tempdir().unwrap();
     let vault = vault(Arc::new(MemoryStore::new())).await;
-    vault.init(NewSource::File(folder.path().join("kek"))).await.unwrap();
+    vault.init(key_file(&folder)).await.unwrap();
     set(&vault, "prom", "one-token").await;
     let staged = vault.set("prom", CredentialKind::Bearer, &token("two-token"), VersionState::Staged).await.unwrap();
     assert_eq!((staged, used(&vault, "prom").unwrap().as_str()), (2, "one-token"));
@@ -233,7 +239,7 @@ async fn what_was_sealed_for_one_credential_or_version_opens_as_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(MemoryStore::new());
     let first = vault(store.clone()).await;
-    first.init(NewSource::File(folder.path().join("kek"))).await.unwrap();
+    first.init(key_file(&folder)).await.unwrap();
     set(&first, "a", "token-a").await;
     set(&first, "a", "token-aa").await;
     set(&first, "b", "token-b").await;

@@ -4,13 +4,14 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use jackfield_core::server_of;
+use jackfield_core::{Secret, server_of};
 use tokio::time::{Instant, sleep};
 
 use super::{Api, embedded::Embedded, remote::Remote};
 use crate::{
     args::{Globals, ServerUrl},
     failure::Failure,
+    secret,
 };
 
 /// How long to wait for another command to be done with the data folder.
@@ -23,11 +24,17 @@ pub(crate) struct Connection {
     server: Option<ServerUrl>,
     data: Option<PathBuf>,
     cache: Option<PathBuf>,
+    vault_passphrase_file: Option<PathBuf>,
 }
 
 impl Connection {
     pub(crate) fn new(globals: &Globals) -> Self {
-        Self { server: globals.server.clone(), data: globals.data.clone(), cache: globals.cache.clone() }
+        Self {
+            server: globals.server.clone(),
+            data: globals.data.clone(),
+            cache: globals.cache.clone(),
+            vault_passphrase_file: globals.vault.vault_passphrase_file.clone(),
+        }
     }
 
     /// The data folder.
@@ -45,6 +52,11 @@ impl Connection {
         self.cache.clone().or_else(|| home_folder("XDG_CACHE_HOME", ".cache"))
     }
 
+    /// What opens the vault, where its passphrase is in a file.
+    pub(crate) fn vault_passphrase(&self) -> Result<Option<Secret>, Failure> {
+        self.vault_passphrase_file.as_ref().map(|path| secret::from_file(path, true)).transpose()
+    }
+
     /// Finds or opens the API.
     pub(crate) async fn open(&self) -> Result<Api, Failure> {
         if let Some(url) = &self.server {
@@ -56,7 +68,7 @@ impl Connection {
             if let Some(url) = announced(&data) {
                 return Ok(Api::Remote(Remote::new(url, Some(data))?));
             }
-            match Embedded::open(&data, cache.as_deref()).await {
+            match Embedded::open(&data, cache.as_deref(), self.vault_passphrase()?).await {
                 Ok(embedded) => return Ok(Api::Embedded(embedded)),
                 Err(error) if is_locked(&error) && Instant::now() < deadline => sleep(PAUSE).await,
                 Err(error) => return Err(Failure::Unreachable(error.message)),

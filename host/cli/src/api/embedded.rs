@@ -6,7 +6,7 @@ use std::{convert::Infallible, path::Path, time::Duration};
 use bytes::Bytes;
 use http::{HeaderValue, header};
 use http_body_util::{BodyExt, Full};
-use jackfield_core::Host;
+use jackfield_core::{Host, Secret};
 use jackfield_server::{Drain, ServerOptions, router};
 use tower::{BoxError, Service, ServiceExt as _, util::BoxCloneSyncService};
 
@@ -27,13 +27,20 @@ pub(crate) struct Embedded {
 }
 
 impl Embedded {
-    pub(super) async fn open(data: &Path, cache: Option<&Path>) -> jackfield_core::Result<Self> {
+    pub(super) async fn open(
+        data: &Path,
+        cache: Option<&Path>,
+        vault_passphrase: Option<Secret>,
+    ) -> jackfield_core::Result<Self> {
         let mut builder = Host::builder().data_dir(data).health_interval(NO_SCHEDULE);
         if let Some(compiler) = compiler::this_program() {
             builder = builder.compiler(compiler);
         }
         if let Some(cache) = cache {
             builder = builder.cache_dir(cache);
+        }
+        if let Some(passphrase) = vault_passphrase {
+            builder = builder.vault_passphrase(passphrase);
         }
         let host = builder.build().await?;
         let options = ServerOptions::default();

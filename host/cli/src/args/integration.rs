@@ -64,7 +64,8 @@ Examples:
   jackfield integration add prod-etcd --plugin etcd --label env=prod \\
       --set url=https://etcd-1:2379 --set url=https://etcd-2:2379 --ca-file api=ca.pem
   jackfield integration add prom --plugin prometheus --set url=http://prometheus.internal:9090 \\
-      --allow-address api=10.0.0.0/8")]
+      --allow-address api=10.0.0.0/8 --credential api=prometheus
+  jackfield integration add pd --plugin pagerduty --credential api=pagerduty,header=Authorization,prefix='Token token='")]
 pub(crate) struct AddArgs {
     /// Its name: lower-case letters, digits and `-`
     pub(crate) name: String,
@@ -107,6 +108,13 @@ pub(crate) struct EndpointArgs {
     /// Trust the certificates (PEM) of this file at an endpoint, instead of the system's
     #[arg(long = "ca-file", value_name = "ENDPOINT=PATH", help_heading = SETTINGS)]
     pub(crate) ca_files: Vec<Pair>,
+
+    /// Authenticate an endpoint's requests with a credential: ENDPOINT=NAME, and after commas what else there is to say
+    ///
+    /// An API key needs `header=NAME` or `query=NAME`; `prefix=TEXT` stands before it in a header. `plain-http` lets the
+    /// credential travel to an http:// address.
+    #[arg(long = "credential", value_name = "ENDPOINT=NAME[,…]", help_heading = SETTINGS)]
+    pub(crate) credentials: Vec<Pair>,
 }
 
 /// Which part of a list.
@@ -175,6 +183,10 @@ pub(crate) struct UpdateArgs {
     /// Certificates (PEM) to trust at an endpoint, instead of those it has
     #[arg(long = "ca-file", value_name = "ENDPOINT=PATH", group = "change", help_heading = SETTINGS)]
     pub(crate) ca_files: Vec<Pair>,
+
+    /// The credential to authenticate an endpoint's requests with, as with `add`
+    #[arg(long = "credential", value_name = "ENDPOINT=NAME[,…]", group = "change", help_heading = SETTINGS)]
+    pub(crate) credentials: Vec<Pair>,
 
     /// An endpoint to give back its defaults
     #[arg(long = "reset-endpoint", value_name = "ENDPOINT", group = "change", help_heading = SETTINGS)]

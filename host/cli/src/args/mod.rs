@@ -3,10 +3,12 @@
 
 mod call;
 mod capability;
+mod credential;
 mod integration;
 mod parse;
 mod plugin;
 mod serve;
+mod vault;
 
 use std::path::PathBuf;
 
@@ -14,10 +16,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use call::{CallArgs, WatchArgs};
 pub(crate) use capability::CapabilityVerb;
-pub(crate) use integration::{AddArgs, IntegrationVerb, ListArgs, UpdateArgs};
+pub(crate) use credential::{CredentialVerb, SetArgs, VaultGlobals};
+pub(crate) use integration::{AddArgs, EndpointArgs, IntegrationVerb, ListArgs, UpdateArgs};
 pub(crate) use parse::{Pair, ServerUrl};
 pub(crate) use plugin::{PackArgs, PluginVerb};
 pub(crate) use serve::{LogFormat, ServeArgs};
+pub(crate) use vault::{KeyVerb, PassphraseArgs, SourceArgs, VaultVerb};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -67,6 +71,9 @@ pub(crate) struct Globals {
     #[arg(long, global = true, value_name = "DIR", env = "JACKFIELD_CACHE", hide_env_values = true)]
     pub(crate) cache: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub(crate) vault: VaultGlobals,
+
     /// How to print answers; `json` is exactly what the API sent
     ///
     /// The default is `table`, on a terminal and in a pipe alike. With `json`, errors are the API's problem documents.
@@ -107,6 +114,12 @@ pub(crate) enum Command {
     /// List and show what can be called
     #[command(subcommand, visible_alias = "capabilities")]
     Capability(CapabilityVerb),
+    /// Set, list, show, promote, roll back, revoke and delete credentials
+    #[command(subcommand, visible_alias = "credentials")]
+    Credential(CredentialVerb),
+    /// Make, open and seal the vault that credentials are kept in
+    #[command(subcommand)]
+    Vault(VaultVerb),
     Call(CallArgs),
     Watch(WatchArgs),
     Events(EventsArgs),

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{Context, integration_views as views, json_argument, reads_stdin};
 use crate::{
     api::{Api, Query, Request, segment},
-    args::{AddArgs, IntegrationVerb, ListArgs, Pair, UpdateArgs},
+    args::{AddArgs, EndpointArgs, IntegrationVerb, ListArgs, Pair, UpdateArgs},
     failure::Failure,
     output::{Tree, printable},
     params::{Assignment, Subject, build, merge},
@@ -56,7 +56,8 @@ fn list(args: &ListArgs) -> Request {
 
 async fn add(context: &Context, args: AddArgs) -> Result<(), Failure> {
     let settings = Settings::read(args.config.as_deref(), &args.set)?;
-    let endpoints = endpoints(&args.endpoints.allow_addresses, &args.endpoints.ca_files)?;
+    let EndpointArgs { allow_addresses, ca_files, credentials } = &args.endpoints;
+    let endpoints = endpoints(allow_addresses, ca_files, credentials)?;
     let labels: BTreeMap<_, _> = args.labels.into_iter().map(|Pair { name, value }| (name, value)).collect();
     let limits = limits(&args.limits)?;
     let (name, plugin) = (&args.name, &args.plugin);
@@ -76,7 +77,7 @@ async fn add(context: &Context, args: AddArgs) -> Result<(), Failure> {
 
 async fn update(context: &Context, args: UpdateArgs) -> Result<(), Failure> {
     let settings = Settings::read(args.config.as_deref(), &args.set)?;
-    let endpoints = endpoints(&args.allow_addresses, &args.ca_files)?;
+    let endpoints = endpoints(&args.allow_addresses, &args.ca_files, &args.credentials)?;
     let limits = limits(&args.limits)?;
     let path = path(&args.name);
     let answer = context
@@ -176,7 +177,11 @@ fn limits(given: &[Pair]) -> Result<Map<String, Value>, Failure> {
 }
 
 /// The settings of each endpoint that is named.
-fn endpoints(allow_addresses: &[Pair], ca_files: &[Pair]) -> Result<BTreeMap<String, Map<String, Value>>, Failure> {
+fn endpoints(
+    allow_addresses: &[Pair],
+    ca_files: &[Pair],
+    credentials: &[Pair],
+) -> Result<BTreeMap<String, Map<String, Value>>, Failure> {
     let mut endpoints: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     for Pair { name, value } in allow_addresses {
         let ranges = endpoints.entry(name.clone()).or_default().entry("allow-addresses").or_insert_with(|| json!([]));
@@ -193,7 +198,30 @@ fn endpoints(allow_addresses: &[Pair], ca_files: &[Pair]) -> Result<BTreeMap<Str
             )));
         }
     }
+    for Pair { name, value } in credentials {
+        if endpoints.entry(name.clone()).or_default().insert("credential".into(), binding(value)?).is_some() {
+            return Err(Failure::Usage(format!("--credential is given twice for `{name}`")));
+        }
+    }
     Ok(endpoints)
+}
+
+/// A credential's name, and behind commas where in the request it goes.
+fn binding(text: &str) -> Result<Value, Failure> {
+    let mut parts = text.split(',');
+    let mut binding = json!({"name": parts.next()});
+    for part in parts {
+        match part.split_once('=') {
+            None if part == "plain-http" => binding["allow-plain-http"] = true.into(),
+            Some((name @ ("header" | "prefix" | "query"), value)) => binding[name] = value.into(),
+            _ => {
+                let message =
+                    format!("--credential: `{part}` is none of header=NAME, prefix=TEXT, query=NAME, plain-http");
+                return Err(Failure::Usage(message));
+            }
+        }
+    }
+    Ok(binding)
 }
 
 /// What is given for endpoints, laid over what they have.
@@ -215,7 +243,7 @@ mod tests {
         let current = json!({"api": {"ca-pem": "P", "allow-addresses": ["10.0.0.0/8"]}});
         let pair = |text: &str| text.parse::<Pair>().unwrap();
         let given =
-            endpoints(&[pair("api=10.1.0.0/16"), pair("api=10.2.0.0/16"), pair("web=127.0.0.1/32")], &[]).unwrap();
+            endpoints(&[pair("api=10.1.0.0/16"), pair("api=10.2.0.0/16"), pair("web=127.0.0.1/32")], &[], &[]).unwrap();
         assert_eq!(
             Value::Object(over(&current, given)),
             json!({
@@ -228,6 +256,6 @@ mod tests {
     #[test]
     fn a_certificate_file_that_is_not_there_is_the_command_lines_fault() {
         let pair = "api=/nowhere/ca.pem".parse::<Pair>().unwrap();
-        assert!(matches!(endpoints(&[], &[pair]), Err(Failure::Usage(_))));
+        assert!(matches!(endpoints(&[], &[pair], &[]), Err(Failure::Usage(_))));
     }
 }

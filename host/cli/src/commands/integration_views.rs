@@ -44,6 +44,14 @@ pub(super) fn show(integration: &Tree, style: Style) -> String {
         if settings.get("ca-pem").is_some() {
             fact(&format!("endpoint {name}"), "trusts its own certificates");
         }
+        if let Some(credential) = settings.get("credential") {
+            let place = match (credential.text("header"), credential.text("query")) {
+                ("", "") => String::new(),
+                ("", query) => format!(" in the query's `{query}`"),
+                (header, _) => format!(" in the header `{header}`"),
+            };
+            fact(&format!("endpoint {name}"), &format!("uses the credential {}{place}", credential.text("name")));
+        }
     }
     for (name, value) in integration.get("limits").map(Tree::members).unwrap_or_default() {
         fact(&format!("limit {name}"), &value.to_string());

@@ -3,6 +3,7 @@
 
 mod call;
 mod capability;
+mod credential;
 mod integration;
 mod integration_views;
 mod operation;
@@ -11,6 +12,7 @@ mod plugin;
 mod plugin_views;
 mod scripts;
 mod serve;
+mod vault;
 mod watch;
 
 use crate::{
@@ -78,6 +80,8 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         Command::Plugin(verb) => plugin::run(context, verb).await,
         Command::Integration(verb) => integration::run(context, verb).await,
         Command::Capability(verb) => capability::run(context, verb).await,
+        Command::Credential(verb) => credential::run(context, verb).await,
+        Command::Vault(verb) => vault::run(context, verb).await,
         Command::Call(args) => call::run(context, args).await,
         Command::Watch(args) => watch::run(context, args).await,
         Command::Events(args) => watch::events(context, &args).await,

@@ -3,7 +3,7 @@
 
 use std::{io::IsTerminal as _, path::Path, process};
 
-use jackfield_core::Host;
+use jackfield_core::{Host, Secret};
 use jackfield_server::{ServerOptions, bind};
 use tracing_subscriber::EnvFilter;
 
@@ -22,7 +22,8 @@ pub(super) async fn run(context: &Context, args: ServeArgs) -> Result<(), Failur
     let (data, cache) = (context.connection.data()?, context.connection.cache());
     let bound = bind(args.listen).await.map_err(|error| Failure::Failed(error.to_string()))?;
     let url = format!("http://{}", bound.address());
-    let host = host(&data, cache.as_deref(), &url, &args).await?;
+    let passphrase = context.connection.vault_passphrase()?;
+    let host = host(&data, cache.as_deref(), &url, passphrase, &args).await?;
 
     context.ui.say(&format!("jackfield is listening on {url}"));
     bound.serve(host.clone(), ServerOptions::default(), told_to_stop()).await;
@@ -30,13 +31,22 @@ pub(super) async fn run(context: &Context, args: ServeArgs) -> Result<(), Failur
     Ok(())
 }
 
-async fn host(data: &Path, cache: Option<&Path>, url: &str, args: &ServeArgs) -> Result<Host, Failure> {
+async fn host(
+    data: &Path,
+    cache: Option<&Path>,
+    url: &str,
+    passphrase: Option<Secret>,
+    args: &ServeArgs,
+) -> Result<Host, Failure> {
     let mut builder = Host::builder().data_dir(data).announce(url.to_owned());
     if let Some(compiler) = compiler::this_program() {
         builder = builder.compiler(compiler);
     }
     if let Some(cache) = cache {
         builder = builder.cache_dir(cache);
+    }
+    if let Some(passphrase) = passphrase {
+        builder = builder.vault_passphrase(passphrase);
     }
     if let Some(interval) = args.health_interval {
         builder = builder.health_interval(interval);

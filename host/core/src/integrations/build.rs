@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::{Integration, IntegrationRecord, Live, Runtime, runtime::serve};
 use crate::{
-    EndpointSettings, Error, ErrorKind, ErrorSource, Result, config, faults,
+    EndpointSettings, Error, ErrorKind, ErrorSource, Result, config, credentials, faults,
     guest_log::GuestLog,
     limits, names,
     outbound::{self, GuestOutbound},
@@ -34,7 +34,7 @@ pub(super) fn runtime(
     let granted = limits::grant(&manifest.limits, &record.limits)?;
     let limits = limits::of_calls(&granted);
     // From what the operator wrote and nothing else: an address is a grant, and the schema's defaults are the plugin's.
-    let endpoints = endpoints(manifest, &record.config, &record.endpoints)?;
+    let endpoints = endpoints(shared, manifest, &record.config, &record.endpoints)?;
     let mut gateway_limits = GatewayLimits { response_bytes: limits.response_bytes, ..GatewayLimits::default() };
     // Each call that runs can have one request under way.
     gateway_limits.in_flight = gateway_limits.in_flight.max(limits.concurrency);
@@ -71,6 +71,7 @@ pub(super) fn runtime(
 
 /// The endpoints that the manifest asks for, where the configuration says they are, within what the operator sets.
 fn endpoints(
+    shared: &Shared,
     manifest: &Manifest,
     config: &Map<String, Value>,
     settings: &BTreeMap<String, EndpointSettings>,
@@ -100,6 +101,10 @@ fn endpoints(
             paths: rule.paths.clone(),
             allow_addresses: ranges(&rule.name, &settings)?,
             ca_pem: settings.ca_pem,
+            authority: settings
+                .credential
+                .map(|bound| credentials::authority(shared, &rule.name, bound))
+                .transpose()?,
         });
     }
     Ok(specs)

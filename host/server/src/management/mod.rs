@@ -1,4 +1,4 @@
-//! The host's own API: plugins, integrations and capabilities. Each handler is one call of the embedding API; what is
+//! The host's own API: plugins, integrations, capabilities, credentials and the vault. Each handler is one call of the embedding API; what is
 //! decided here is the status, the paging and the header.
 
 use axum::Router;
@@ -6,8 +6,10 @@ use axum::Router;
 use crate::state::App;
 
 mod capabilities;
+mod credentials;
 mod integrations;
 mod plugins;
+mod vault;
 
 pub(crate) fn routes() -> Router<App> {
     Router::new()
@@ -18,4 +20,16 @@ pub(crate) fn routes() -> Router<App> {
         .route("/v1/integrations/{name}/check", integrations::check())
         .route("/v1/capabilities", capabilities::collection())
         .route("/v1/capabilities/{capability}", capabilities::item())
+        .route("/v1/credentials", credentials::collection())
+        .route("/v1/credentials/{name}", credentials::item())
+        .route("/v1/credentials/{name}/promote", credentials::verb_promote())
+        .route("/v1/credentials/{name}/rollback", credentials::verb_rollback())
+        .route("/v1/credentials/{name}/revoke", credentials::verb_revoke())
+        .route("/v1/vault", vault::item())
+        .route("/v1/vault/init", vault::verb_init())
+        .route("/v1/vault/unlock", vault::verb_unlock())
+        .route("/v1/vault/seal", vault::verb_seal())
+        .route("/v1/vault/rekey", vault::verb_rekey())
+        .route("/v1/vault/keys", vault::keys())
+        .route("/v1/vault/keys/{id}", vault::key())
 }

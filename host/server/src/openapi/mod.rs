@@ -39,6 +39,8 @@ fn document(host: &Host) -> Result<Value, Problem> {
         json!({"name": "plugins", "description": "The plugins that are installed."}),
         json!({"name": "integrations", "description": "Plugins configured for an outside system each."}),
         json!({"name": "capabilities", "description": "What plugins can do, from their WIT."}),
+        json!({"name": "credentials", "description": "What authenticates requests to outside systems."}),
+        json!({"name": "vault", "description": "Where credentials are kept, sealed."}),
         json!({"name": "host", "description": "The host itself."}),
     ];
     let mut operations = host.operations();

@@ -11,15 +11,17 @@ use zeroize::Zeroizing;
 
 use crate::{Secret, VaultError, seal::KEY};
 
-/// The key in a file, which is made where it is missing; and the file's full path, since the host may be started elsewhere
-/// the next time.
-pub(super) fn read_or_make(path: &Path) -> Result<(PathBuf, Secret), VaultError> {
-    let full = std::path::absolute(path).map_err(|error| unusable(path, &error.to_string()))?;
-    if fs::symlink_metadata(&full).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-        make(&full)?;
+/// Makes a key file, for [`NewSource::File`](super::NewSource::File). One that is there already is left as it is.
+pub fn make_key_file(path: &Path) -> Result<(), VaultError> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make(path),
+        _ => read(path).map(drop),
     }
-    let key = read(&full)?;
-    Ok((full, key))
+}
+
+/// The file's full path: the host may be started elsewhere the next time.
+pub(super) fn absolute(path: &Path) -> Result<PathBuf, VaultError> {
+    std::path::absolute(path).map_err(|error| unusable(path, &error.to_string()))
 }
 
 /// The key in a file.
@@ -61,7 +63,7 @@ fn make(path: &Path) -> Result<(), VaultError> {
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
     // The name must survive a crash as the vault that depends on it does.
     #[cfg(unix)]
-    if let Some(folder) = path.parent() {
+    if let Some(folder) = absolute(path)?.parent() {
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
     }
     Ok(())
@@ -101,17 +103,18 @@ mod tests {
     fn a_key_file_is_made_for_its_owner_only_and_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kek");
-        let (full, made) = read_or_make(&path).unwrap();
-        assert_eq!(fs::metadata(&full).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(read(&full).unwrap().expose(), made.expose());
-        assert_eq!(read_or_make(&path).unwrap().1.expose(), made.expose(), "it is made once");
+        make_key_file(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let made = read(&path).unwrap();
+        make_key_file(&path).unwrap();
+        assert_eq!(read(&path).unwrap().expose(), made.expose(), "it is made once");
     }
 
     #[test]
     fn a_file_that_others_may_read_or_that_holds_no_key_is_refused_with_the_remedy() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kek");
-        let (path, _) = read_or_make(&path).unwrap();
+        make_key_file(&path).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         assert!(read(&path).unwrap_err().to_string().contains("chmod 600"));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();

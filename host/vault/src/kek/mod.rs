@@ -13,6 +13,7 @@ use jackfield_net::Dialer;
 use serde::{Deserialize, Serialize};
 
 use crate::{Secret, VaultError, seal};
+pub use file::make_key_file;
 pub(crate) use passphrase::Derivation;
 pub use transit::Transit;
 
@@ -26,12 +27,14 @@ pub(crate) trait KeySource: Send + Sync {
     async fn unwrap(&self, wrapped: &[u8], bound: &[u8]) -> Result<Secret, VaultError>;
 }
 
-/// A source that is to keep the vault key from now on.
-#[derive(Debug)]
+/// A source that is to keep the vault key from now on. In JSON `{"passphrase": "…"}`, `{"file": "/path"}` or
+/// `{"transit": {…}}`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum NewSource {
     /// Something that people know: at least twelve characters, better six random words.
     Passphrase(Secret),
-    /// A file with 32 random bytes in hexadecimal, for its owner only. It is made where it is missing.
+    /// A file with 32 random bytes in hexadecimal, for its owner only; [`make_key_file`] makes one.
     File(PathBuf),
     /// The transit engine of a Vault or OpenBao.
     Transit(Transit),
@@ -91,7 +94,8 @@ impl NewSource {
                 (Remembered::Passphrase(derivation), Box::new(Local(key)))
             }
             Self::File(path) => {
-                let (path, key) = file::read_or_make(&path)?;
+                let path = file::absolute(&path)?;
+                let key = file::read(&path)?;
                 (Remembered::File { path }, Box::new(Local(key)))
             }
             Self::Transit(transit) => {

@@ -1,0 +1,126 @@
+//! `jackfield credential …`
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, builder::PossibleValuesParser};
+use jackfield_core::CredentialKind;
+
+use super::{Pair, integration::PageArgs};
+
+/// What can be done with credentials.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CredentialVerb {
+    Set(SetArgs),
+    /// List the credentials and where they are used
+    #[command(
+        visible_alias = "ls",
+        after_long_help = "\
+Examples:
+  jackfield credential list"
+    )]
+    List(PageArgs),
+    /// Show a credential's versions and where it is used, never what it holds
+    #[command(after_long_help = "\
+Examples:
+  jackfield credential show prometheus")]
+    Show {
+        /// The credential
+        name: String,
+    },
+    /// Have a staged or earlier version used
+    #[command(after_long_help = "\
+Examples:
+  jackfield credential promote prometheus
+  jackfield credential promote prometheus --version 3")]
+    Promote {
+        /// The credential
+        name: String,
+
+        /// The version; without one, the newest that is staged
+        #[arg(long, value_name = "N")]
+        version: Option<u64>,
+    },
+    /// Go back to the version that was used before
+    #[command(after_long_help = "\
+Examples:
+  jackfield credential rollback prometheus")]
+    Rollback {
+        /// The credential
+        name: String,
+    },
+    /// Forget what a version holds, for good
+    #[command(after_long_help = "\
+Examples:
+  jackfield credential revoke prometheus --version 1")]
+    Revoke {
+        /// The credential
+        name: String,
+
+        /// The version
+        #[arg(long, value_name = "N")]
+        version: u64,
+    },
+    /// Delete a credential that no endpoint uses
+    #[command(
+        visible_alias = "rm",
+        after_long_help = "\
+Examples:
+  jackfield credential delete prometheus"
+    )]
+    Delete {
+        /// The credential
+        name: String,
+    },
+}
+
+/// Set a credential: make it, or a new version of it
+///
+/// Secret fields are asked for, or read from a file or standard input; never from the command line, where other programs
+/// could see them. Endpoints that use the credential use the new version from their next request on.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  jackfield credential set prometheus --type bearer
+  jackfield credential set grafana --type basic username=admin --file password=/run/secrets/grafana
+  pass show pagerduty | jackfield credential set pagerduty --type api-key --stdin
+  jackfield credential set kube --type client-certificate --file certificate=tls.crt --file private-key=tls.key
+  jackfield integration update prom --credential api=prometheus
+
+Types and their fields:
+  basic               username, password (secret)
+  bearer              token (secret)
+  api-key             key (secret)
+  client-certificate  certificate, private-key (secret), both PEM")]
+pub(crate) struct SetArgs {
+    /// Its name: lower-case letters, digits and `-`
+    pub(crate) name: String,
+
+    /// Its type
+    #[arg(long = "type", value_name = "TYPE", value_parser = PossibleValuesParser::new(CredentialKind::ALL.map(CredentialKind::as_str)))]
+    pub(crate) kind: String,
+
+    /// A field that is not secret
+    #[arg(value_name = "FIELD=VALUE")]
+    pub(crate) fields: Vec<Pair>,
+
+    /// Take a field from a file
+    #[arg(long = "file", value_name = "FIELD=PATH")]
+    pub(crate) files: Vec<Pair>,
+
+    /// Take the one field that is missing from standard input
+    #[arg(long)]
+    pub(crate) stdin: bool,
+
+    /// Let the new version wait to be promoted
+    #[arg(long)]
+    pub(crate) staged: bool,
+}
+
+/// Where a passphrase is, for every command that opens the data folder itself.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub(crate) struct VaultGlobals {
+    /// Open the vault with the passphrase in this file when the data folder is opened
+    #[arg(long, global = true, value_name = "PATH", env = "JACKFIELD_VAULT_PASSPHRASE_FILE", hide_env_values = true)]
+    pub(crate) vault_passphrase_file: Option<PathBuf>,
+}

@@ -1,0 +1,150 @@
+//! `jackfield credential`: set, list, show, promote, roll back, revoke, delete.
+
+use std::{collections::BTreeMap, path::Path};
+
+use http::Method;
+use jackfield_core::{CredentialKind, Secret};
+use serde_json::json;
+
+use super::Context;
+use crate::{
+    api::{Query, Request, segment},
+    args::{CredentialVerb, Pair, SetArgs},
+    failure::Failure,
+    output::{Cell, Colour, Style, Table, Tree, printable, rfc3339_of},
+    secret,
+};
+
+pub(super) async fn run(context: &Context, verb: CredentialVerb) -> Result<(), Failure> {
+    let style = context.ui.style;
+    let post = |name: &str, verb: &str| Request::new(Method::POST, format!("{}/{verb}", path(name)));
+    let request = match verb {
+        CredentialVerb::Set(args) => set(&args)?,
+        CredentialVerb::List(page) => {
+            let mut query = Query::default();
+            query.add_some("limit", page.limit);
+            query.add_some("cursor", page.cursor);
+            let request = Request::get(format!("/v1/credentials{}", query.as_str()));
+            return context.show_page(request, |items| list(items, style)).await;
+        }
+        CredentialVerb::Show { name } => Request::get(path(&name)),
+        CredentialVerb::Promote { name, version } => post(&name, "promote").json(&json!({"version": version}))?,
+        CredentialVerb::Rollback { name } => post(&name, "rollback"),
+        CredentialVerb::Revoke { name, version } => post(&name, "revoke").json(&json!({"version": version}))?,
+        CredentialVerb::Delete { name } => {
+            let request = Request::new(Method::DELETE, path(&name));
+            return context.show(request, |_| format!("deleted credential {}\n", printable(&name))).await;
+        }
+    };
+    context.show(request, |credential| show(credential, style)).await
+}
+
+fn path(name: &str) -> String {
+    format!("/v1/credentials/{}", segment(name))
+}
+
+fn set(args: &SetArgs) -> Result<Request, Failure> {
+    let kind = CredentialKind::parse(&args.kind)
+        .ok_or_else(|| Failure::Usage(format!("there is no credential type `{}`", args.kind)))?;
+    let fields = fields(kind, args)?;
+    let mut texts = BTreeMap::new();
+    for (name, value) in &fields {
+        let text = value.expose_str().ok_or_else(|| Failure::Usage(format!("the field `{name}` is not UTF-8")))?;
+        texts.insert(name, text);
+    }
+    let body = json!({"type": kind, "fields": texts, "staged": args.staged});
+    Request::new(Method::PUT, path(&args.name)).json(&body)
+}
+
+/// Every field of the type: given, from a file, from standard input, or asked for.
+fn fields(kind: CredentialKind, args: &SetArgs) -> Result<BTreeMap<&'static str, Secret>, Failure> {
+    let mut fields = BTreeMap::new();
+    let known = |name: &str| {
+        kind.fields().iter().find(|field| field.name == name).ok_or_else(|| {
+            let names: Vec<_> = kind.fields().iter().map(|field| format!("`{}`", field.name)).collect();
+            Failure::Usage(format!("a {kind} credential has no field `{name}`; it has {}", names.join(" and ")))
+        })
+    };
+    for Pair { name, value } in &args.fields {
+        let field = known(name)?;
+        if field.secret {
+            return Err(Failure::Usage(format!(
+                "the field `{name}` is secret, and other programs can read a command line; leave it out to be asked for \
+                 it, or use --file {name}=PATH or --stdin"
+            )));
+        }
+        fields.insert(field.name, Secret::from(value.clone()));
+    }
+    for Pair { name, value } in &args.files {
+        let field = known(name)?;
+        fields.insert(field.name, secret::from_file(Path::new(value), !field.lines)?);
+    }
+    let missing: Vec<_> = kind.fields().iter().filter(|field| !fields.contains_key(field.name)).collect();
+    match (&missing[..], args.stdin) {
+        ([field], true) => {
+            fields.insert(field.name, secret::from_stdin(!field.lines)?);
+        }
+        (several, true) => {
+            let names: Vec<_> = several.iter().map(|field| format!("`{}`", field.name)).collect();
+            let missing = if names.is_empty() { "none".to_owned() } else { names.join(" and ") };
+            return Err(Failure::Usage(format!("--stdin is for the one field that is missing; missing: {missing}")));
+        }
+        (several, false) => {
+            for field in several {
+                if field.lines || !field.secret {
+                    let how =
+                        if field.lines { format!("--file {}=PATH", field.name) } else { format!("{}=…", field.name) };
+                    return Err(Failure::Usage(format!(
+                        "the field `{}` ({}) is missing: {how}",
+                        field.name, field.label
+                    )));
+                }
+                fields.insert(field.name, secret::ask(&format!("{} of {}", field.label, args.name))?);
+            }
+        }
+    }
+    Ok(fields)
+}
+
+fn list(items: &[Tree], style: Style) -> String {
+    let mut table = Table::new(["name", "type", "version", "used by", "made"]);
+    for item in items {
+        let current = item.list("versions").iter().find(|version| version.text("state") == "current");
+        table.row([
+            Cell::from(item.text("name")),
+            Cell::from(item.text("type")),
+            Cell::from(current.and_then(|version| version.get("version")).map(ToString::to_string).unwrap_or_default()),
+            Cell::from(item.texts("used-by")),
+            Cell::from(rfc3339_of(item, "created-at")),
+        ]);
+    }
+    if table.is_empty() {
+        return "(no credentials; set one with `jackfield credential set NAME --type TYPE`)\n".into();
+    }
+    table.render(style)
+}
+
+fn show(credential: &Tree, style: Style) -> String {
+    let mut facts = Table::plain();
+    let mut fact = |name: &str, value: &str| facts.row([Cell::from(name), Cell::from(value)]);
+    fact("name", credential.text("name"));
+    fact("type", credential.text("type"));
+    fact("used by", &credential.texts("used-by"));
+    fact("made", &rfc3339_of(credential, "created-at"));
+    let mut out = facts.render(Style { width: None, ..style });
+    out.push('\n');
+    let mut versions = Table::new(["version", "state", "since", "made", "uses"]);
+    for version in credential.list("versions") {
+        let number = |name: &str| version.get(name).map(ToString::to_string).unwrap_or_default();
+        let colour = (version.text("state") == "current").then_some(Colour::Good);
+        versions.row([
+            Cell::from(number("version")),
+            Cell::from(version.text("state")).coloured(colour),
+            Cell::from(rfc3339_of(version, "since")),
+            Cell::from(rfc3339_of(version, "created-at")),
+            Cell::from(number("uses")),
+        ]);
+    }
+    out.push_str(&versions.render(style));
+    out
+}

@@ -1,0 +1,205 @@
+//! The vault of a host: opened at the start, changed by operators, bound to endpoints. What a credential holds passes
+//! through here on its way in and never on a way out.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use jackfield_gateway::{Authority, Binding, Dialer, Place};
+use jackfield_store::Store;
+use jackfield_vault::{
+    CredentialInfo, CredentialKind, Material, NewSource, Secret, Vault, VaultState, VaultStatus, VersionState,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    CredentialBinding, Error, ErrorKind, ErrorSource, EventKind, Result, faults, names, shared::Shared, view::View,
+};
+
+/// A credential that is to be made, or a new version of one.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct NewCredential {
+    /// What it consists of.
+    #[serde(rename = "type")]
+    pub kind: CredentialKind,
+    /// Its fields, those of its type.
+    pub fields: BTreeMap<String, Secret>,
+    /// The new version waits to be promoted. The first of a credential never does.
+    #[serde(default)]
+    pub staged: bool,
+}
+
+/// A credential and where it is used.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CredentialUse {
+    /// The credential.
+    #[serde(flatten)]
+    pub credential: CredentialInfo,
+    /// The endpoints it is bound to, as `integration/endpoint`.
+    pub used_by: Vec<String>,
+}
+
+/// Makes a key file for [`NewSource::File`]. One that is there already is left as it is.
+pub fn make_key_file(path: &Path) -> Result<()> {
+    jackfield_vault::make_key_file(path).map_err(faults::vault)
+}
+
+/// Loads the vault and opens it with whatever is at hand. One that stays sealed stops nothing but the use of credentials.
+pub(crate) async fn open(store: Arc<dyn Store>, dialer: Arc<Dialer>, passphrase: Option<Secret>) -> Result<Vault> {
+    let vault = Vault::load(store, dialer).await.map_err(faults::vault)?;
+    if vault.status().state == VaultState::Absent {
+        return Ok(vault);
+    }
+    let opened = match passphrase {
+        Some(passphrase) => match vault.unlock(Some(passphrase)).await {
+            Ok(()) => Ok(()),
+            // It may be for another source; those that need nothing said are tried all the same.
+            Err(error) => vault.unlock(None).await.map_err(|_| error),
+        },
+        None => vault.unlock(None).await,
+    };
+    let status = vault.status();
+    let sealed_with = status.keys.iter().map(|key| key.place.as_str()).collect::<Vec<_>>().join(" or ");
+    match opened {
+        Ok(()) => tracing::info!(
+            credentials = status.credentials,
+            locked_memory = status.locked_memory,
+            "the vault is open; it is sealed with {sealed_with}"
+        ),
+        Err(error) => {
+            tracing::warn!(credentials = status.credentials, "the vault is sealed with {sealed_with}: {error}")
+        }
+    }
+    Ok(vault)
+}
+
+/// Goes on with what an earlier process began: sealing credentials anew under a new vault key.
+pub(crate) async fn go_on(shared: Arc<Shared>) {
+    if !shared.vault.status().resealing {
+        return;
+    }
+    let mut stop = shared.stop.subscribe();
+    tokio::select! {
+        () = crate::tasks::stopped(&mut stop) => {}
+        done = shared.vault.reseal() => match done {
+            Ok(()) => tracing::info!("every credential is sealed under the new vault key"),
+            Err(error) => tracing::warn!(%error, "not every credential is sealed under the new vault key yet"),
+        },
+    }
+}
+
+/// Binds a credential to an endpoint.
+pub(crate) fn authority(shared: &Shared, endpoint: &str, bound: CredentialBinding) -> Result<Authority> {
+    let at =
+        |error: Error, member: &str| error.at(format!("/endpoints/{}/credential{member}", names::pointer(endpoint)));
+    let info = shared.vault.credential(&bound.name).map_err(|error| at(Error::invalid(error.to_string()), "/name"))?;
+    let place = match (bound.header, bound.query) {
+        (Some(_), Some(_)) => {
+            let message = "an API key goes either in a header or in the query; name one of them";
+            return Err(at(Error::invalid(message), ""));
+        }
+        (Some(name), None) => Some(Place::Header { name, prefix: bound.prefix.clone() }),
+        (None, Some(name)) => Some(Place::Query(name)),
+        (None, None) => None,
+    };
+    if bound.prefix.is_some() && !matches!(place, Some(Place::Header { .. })) {
+        return Err(at(Error::invalid("a prefix stands in a header; name the header too"), "/prefix"));
+    }
+    let fits = match (info.kind, &place) {
+        (CredentialKind::ApiKey, None) => {
+            Err("it is an API key: say in which header or query parameter it goes, e.g. `\"header\": \"X-Api-Key\"`"
+                .to_owned())
+        }
+        (CredentialKind::ApiKey, Some(_)) | (_, None) => Ok(()),
+        (kind, Some(_)) => {
+            Err(format!("it is of type {kind}, which has a place of its own; name no header and no query"))
+        }
+    };
+    fits.map_err(|reason| at(Error::invalid(format!("credential `{}`: {reason}", bound.name)), ""))?;
+    let binding = Binding { credential: bound.name, place, allow_plain_http: bound.allow_plain_http };
+    Ok(Authority::new(shared.vault.clone(), binding))
+}
+
+/// Every credential, by name.
+pub(crate) fn list(shared: &Shared) -> Vec<CredentialUse> {
+    let view = shared.view.load();
+    shared.vault.credentials().into_iter().map(|credential| with_users(&view, credential)).collect()
+}
+
+/// One credential.
+pub(crate) fn show(shared: &Shared, name: &str) -> Result<CredentialUse> {
+    let credential = shared.vault.credential(name).map_err(faults::vault)?;
+    Ok(with_users(&shared.view.load(), credential))
+}
+
+/// Makes a credential or a new version of one.
+pub(crate) async fn set(shared: &Shared, name: &str, new: NewCredential) -> Result<CredentialUse> {
+    let material = Material::new(new.fields.iter().map(|(name, value)| (name.as_str(), value.expose())));
+    drop(new.fields);
+    let state = if new.staged { VersionState::Staged } else { VersionState::Current };
+    let version = shared.vault.set(name, new.kind, &material, state).await.map_err(faults::vault)?;
+    changed(shared, name, &format!("has a new version {version}"))
+}
+
+/// Makes another version the current one: the named or newest staged one.
+pub(crate) async fn promote(shared: &Shared, name: &str, version: Option<u64>) -> Result<CredentialUse> {
+    let version = shared.vault.promote(name, version).await.map_err(faults::vault)?;
+    changed(shared, name, &format!("is used in version {version} from now on"))
+}
+
+/// Goes back to the version that was used before.
+pub(crate) async fn roll_back(shared: &Shared, name: &str) -> Result<CredentialUse> {
+    let version = shared.vault.rollback(name).await.map_err(faults::vault)?;
+    changed(shared, name, &format!("is used in version {version} again"))
+}
+
+/// Forgets what a version holds.
+pub(crate) async fn revoke(shared: &Shared, name: &str, version: u64) -> Result<CredentialUse> {
+    shared.vault.revoke(name, version).await.map_err(faults::vault)?;
+    changed(shared, name, &format!("has its version {version} revoked"))
+}
+
+/// Deletes a credential that nobody uses.
+pub(crate) async fn delete(shared: &Shared, name: &str) -> Result<()> {
+    let used_by = show(shared, name)?.used_by;
+    if !used_by.is_empty() {
+        let message = format!("the credential `{name}` is used by {}; bind another there first", used_by.join(", "));
+        return Err(Error::new(ErrorKind::Conflict, ErrorSource::Caller, message));
+    }
+    shared.vault.delete(name).await.map_err(faults::vault)?;
+    shared.events.emit(EventKind::CredentialChanged, None, None, format!("the credential `{name}` was deleted"));
+    Ok(())
+}
+
+/// Does something with the vault and tells of it.
+pub(crate) async fn with_vault(
+    shared: &Shared,
+    done: &str,
+    work: impl AsyncFnOnce(&Vault) -> std::result::Result<(), jackfield_vault::VaultError>,
+) -> Result<VaultStatus> {
+    work(&shared.vault).await.map_err(faults::vault)?;
+    shared.events.emit(EventKind::VaultChanged, None, None, format!("the vault {done}"));
+    Ok(shared.vault.status())
+}
+
+/// Makes the vault.
+pub(crate) async fn init(shared: &Shared, source: NewSource) -> Result<VaultStatus> {
+    with_vault(shared, "was made", async |vault| vault.init(source).await).await
+}
+
+fn changed(shared: &Shared, name: &str, what: &str) -> Result<CredentialUse> {
+    shared.events.emit(EventKind::CredentialChanged, None, None, format!("the credential `{name}` {what}"));
+    show(shared, name)
+}
+
+fn with_users(view: &View, credential: CredentialInfo) -> CredentialUse {
+    let mut used_by = Vec::new();
+    for integration in view.integrations.values() {
+        for (endpoint, settings) in &integration.record.endpoints {
+            if settings.credential.as_ref().is_some_and(|bound| bound.name == credential.name) {
+                used_by.push(format!("{}/{endpoint}", integration.name));
+            }
+        }
+    }
+    CredentialUse { credential, used_by }
+}

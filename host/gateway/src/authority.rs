@@ -1,0 +1,225 @@
+//! How an endpoint's requests are authenticated: which credential, and where in the request it goes. The operator binds
+//! it; the guest can neither see nor choose it, nor set what it sets. It is applied to the finished request, after every
+//! check and right before sending, and belongs to the addresses of its endpoint alone: a redirect is a response, and in
+//! clear it is sent only where the operator allowed that.
+
+use std::{fmt, sync::Arc};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD as BASE64};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use jackfield_net::{Address, ClientIdentity};
+use jackfield_vault::{CredentialKind, Lease, Vault};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use zeroize::{Zeroize as _, Zeroizing};
+
+use crate::{GatewayError, headers};
+
+/// What the operator says of an endpoint's credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The credential's name.
+    pub credential: String,
+    /// Where an API key goes. The other types have a place of their own.
+    pub place: Option<Place>,
+    /// It may travel in clear.
+    pub allow_plain_http: bool,
+}
+
+/// Where an API key goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a header, behind a word such as `Token ` where one is given.
+    Header {
+        /// The header.
+        name: String,
+        /// What stands before the key.
+        prefix: Option<String>,
+    },
+    /// In a parameter of the query.
+    Query(String),
+}
+
+/// A credential that is bound to an endpoint.
+#[derive(Clone)]
+pub struct Authority {
+    vault: Arc<Vault>,
+    binding: Binding,
+}
+
+/// A request's parts that a credential may change.
+pub(crate) struct Signed {
+    pub(crate) target: Zeroizing<String>,
+    pub(crate) headers: HeaderMap,
+}
+
+impl Authority {
+    /// Binds a credential of a vault. Whether it is there is seen at each request.
+    pub fn new(vault: Arc<Vault>, binding: Binding) -> Self {
+        Self { vault, binding }
+    }
+
+    /// Whether the binding can be for these addresses.
+    pub(crate) fn judge(&self, endpoint: &str, addresses: &[Address]) -> Result<(), GatewayError> {
+        let clear = |address: &&Address| !address.is_tls() && address.socket().is_none();
+        if let (false, Some(address)) = (self.binding.allow_plain_http, addresses.iter().find(clear)) {
+            return Err(GatewayError::PlainHttp { endpoint: endpoint.to_owned(), address: address.to_string() });
+        }
+        let refuse = |reason: String| Err(GatewayError::Credential { endpoint: endpoint.to_owned(), reason });
+        match &self.binding.place {
+            Some(Place::Header { name, prefix }) => {
+                let shown: String = name.chars().filter(char::is_ascii_graphic).take(64).collect();
+                match HeaderName::from_bytes(name.as_bytes()) {
+                    Ok(name) if headers::may_authenticate(&name) => {}
+                    Ok(_) => return refuse(format!("no credential goes in the header `{shown}`")),
+                    Err(_) => return refuse(format!("`{shown}` is no header name")),
+                }
+                if prefix.as_ref().is_some_and(|prefix| prefix.bytes().any(|b| !matches!(b, b' '..=b'~'))) {
+                    return refuse("what stands before the key must be printable ASCII".into());
+                }
+            }
+            Some(Place::Query(name)) if name.is_empty() || !name.bytes().all(is_plain) => {
+                return refuse(
+                    "a query parameter for a credential has letters, digits, `-`, `_`, `.` and `~` only".into(),
+                );
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Sees that the guest has not set what the credential will.
+    pub(crate) fn reserve(&self, headers: &HeaderMap, query: &str) -> Result<(), GatewayError> {
+        match &self.binding.place {
+            Some(Place::Header { name, .. }) if headers.contains_key(name.as_str()) => Err(GatewayError::Header {
+                header: name.to_ascii_lowercase(),
+                reason: "this header is the host's to set; leave it out",
+            }),
+            Some(Place::Query(name)) if names(query).any(|found| found.eq_ignore_ascii_case(name)) => {
+                Err(GatewayError::Query { parameter: name.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The credential's version that is used now.
+    pub(crate) fn lease(&self, endpoint: &str) -> Result<Lease, GatewayError> {
+        self.vault
+            .lease(&self.binding.credential)
+            .map_err(|error| GatewayError::Credential { endpoint: endpoint.to_owned(), reason: error.to_string() })
+    }
+
+    /// Who this side is in TLS, where the credential says that.
+    pub(crate) fn identity(&self, endpoint: &str, lease: &Lease) -> Result<Option<ClientIdentity>, GatewayError> {
+        if lease.kind != CredentialKind::ClientCertificate {
+            return Ok(None);
+        }
+        let fail = |reason: String| GatewayError::Credential { endpoint: endpoint.to_owned(), reason };
+        let field = |name: &str| lease.material.get(name).ok_or_else(|| fail(incomplete(lease)));
+        let identity = ClientIdentity::from_pem(field("certificate")?, field("private-key")?);
+        identity.map(Some).map_err(|error| fail(format!("credential `{}`: {error}", lease.name)))
+    }
+
+    /// Puts the credential in the request.
+    pub(crate) fn sign(&self, endpoint: &str, lease: &Lease, request: &mut Signed) -> Result<(), GatewayError> {
+        let fail = |reason: String| GatewayError::Credential { endpoint: endpoint.to_owned(), reason };
+        let field = |name: &str| lease.material.text(name).ok_or_else(|| fail(incomplete(lease)));
+        // The value itself is never told, whatever is wrong with it.
+        let unfit = || fail(format!("credential `{}`: it holds a character that headers cannot carry", lease.name));
+        let mut set = |name: HeaderName, value: &str| {
+            let mut value = HeaderValue::from_str(value).map_err(|_| unfit())?;
+            value.set_sensitive(true);
+            request.headers.insert(name, value);
+            Ok(())
+        };
+        match (lease.kind, &self.binding.place) {
+            (CredentialKind::Basic, None) => {
+                let pair = Zeroizing::new(format!("{}:{}", field("username")?, field("password")?));
+                set(header::AUTHORIZATION, &Zeroizing::new(format!("Basic {}", BASE64.encode(pair.as_bytes()))))
+            }
+            (CredentialKind::Bearer, None) => {
+                set(header::AUTHORIZATION, &Zeroizing::new(format!("Bearer {}", field("token")?)))
+            }
+            // It is shown in the handshake.
+            (CredentialKind::ClientCertificate, None) => Ok(()),
+            (CredentialKind::ApiKey, Some(Place::Header { name, prefix })) => {
+                let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unfit())?;
+                let prefix = prefix.as_deref().unwrap_or_default();
+                set(name, &Zeroizing::new(format!("{prefix}{}", field("key")?)))
+            }
+            (CredentialKind::ApiKey, Some(Place::Query(name))) => {
+                append(&mut request.target, name, field("key")?);
+                Ok(())
+            }
+            (CredentialKind::ApiKey, None) => Err(fail(format!(
+                "credential `{}` is an API key, and the binding does not say in which header or query parameter it goes",
+                lease.name
+            ))),
+            (kind, Some(_)) => Err(fail(format!(
+                "credential `{}` is of type {kind}, which has a place of its own; leave header and query out of the binding",
+                lease.name
+            ))),
+        }
+    }
+}
+
+fn incomplete(lease: &Lease) -> String {
+    format!("credential `{}` lacks a field of its type; set it again", lease.name)
+}
+
+/// Characters that mean nothing in a query (RFC 3986, unreserved).
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte)
+}
+
+/// What a query's value leaves as it is.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Appends a parameter to a target's query.
+fn append(target: &mut String, name: &str, value: &str) {
+    // All at once: growing would leave copies of the value behind.
+    let mut grown = String::with_capacity(target.len() + name.len() + 3 * value.len() + 2);
+    let separator = if target.contains('?') { "&" } else { "?" };
+    grown.extend([target.as_str(), separator, name, "="]);
+    grown.extend(utf8_percent_encode(value, PLAIN));
+    target.zeroize();
+    *target = grown;
+}
+
+/// The names of a query's parameters, decoded as servers decode them: `;` separates for some of them too.
+fn names(query: &str) -> impl Iterator<Item = String> {
+    query.trim_start_matches('?').split(['&', ';']).map(|pair| {
+        let name = pair.split('=').next().unwrap_or_default().replace('+', " ");
+        percent_decode_str(&name).decode_utf8_lossy().into_owned()
+    })
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authority").field("binding", &self.binding).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_appended_so_that_nothing_in_it_has_a_meaning() {
+        let appended = |target: &str, value: &str| {
+            let mut target = target.to_owned();
+            append(&mut target, "key", value);
+            target
+        };
+        assert_eq!(appended("/a", "x y&z=ä"), "/a?key=x%20y%26z%3D%C3%A4");
+        assert_eq!(appended("/a?b=1", "k-_.~"), "/a?b=1&key=k-_.~");
+    }
+
+    #[test]
+    fn a_parameters_name_is_found_however_it_is_spelled() {
+        for query in ["?key=1", "?a=1&key", "?k%65y=1", "?KEY=2", "?a=1;key=2", "?%6b%65%79=", "?key%3d"] {
+            let found = names(query).any(|name| name.to_ascii_lowercase().starts_with("key"));
+            assert!(found, "{query}");
+        }
+        assert!(!names("?keys=1&a=key").any(|name| name == "key"));
+    }
+}
