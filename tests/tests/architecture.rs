@@ -15,9 +15,17 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("jackfield-server", &["jackfield-core", "jackfield-reflect"]),
     (
         "jackfield-core",
-        &["jackfield-engine", "jackfield-gateway", "jackfield-store", "jackfield-registry", "jackfield-reflect"],
+        &[
+            "jackfield-engine",
+            "jackfield-gateway",
+            "jackfield-vault",
+            "jackfield-store",
+            "jackfield-registry",
+            "jackfield-reflect",
+        ],
     ),
-    ("jackfield-gateway", &["jackfield-net"]),
+    ("jackfield-gateway", &["jackfield-net", "jackfield-vault"]),
+    ("jackfield-vault", &["jackfield-net", "jackfield-store"]),
     ("jackfield-engine", &["jackfield-reflect"]),
     ("jackfield-registry", &["jackfield-reflect"]),
     ("jackfield-reflect", &[]),
@@ -69,6 +77,9 @@ const OWNED: &[(&str, &[&str])] = &[
     // One chokepoint between plugins and the network. The program has a client of its own, for its server.
     ("hyper-rustls", &["jackfield-net", "jackfield-cli"]),
     ("tokio-rustls", &["jackfield-net"]),
+    // Secrets are sealed in one place.
+    ("chacha20poly1305", &["jackfield-vault"]),
+    ("argon2", &["jackfield-vault"]),
     // One owner of the database. Everyone else sees the Store trait.
     ("rusqlite", &["jackfield-store"]),
     // Nothing below the server knows a web framework, nothing below the program a terminal.
@@ -125,6 +136,34 @@ fn libraries_with_an_owner_are_used_by_it_alone() {
             if owned.get(import.as_str()).is_some_and(|owners| !owners.contains(&name.as_str())) {
                 wrong.push(format!("{name} uses {import}, which belongs to {:?}", owned[import.as_str()]));
             }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What opens a connection, or names the machine's proxies.
+const WAYS_OUT: [&str; 8] =
+    ["TcpStream", "TcpSocket", "UdpSocket", "UnixStream", "lookup_host", "ToSocketAddrs", "HTTP_PROXY", "HTTPS_PROXY"];
+
+/// The rooms a plugin's request passes, and all others that could open a connection on a plugin's behalf. The server's
+/// connections come from outside, the program's client asks a server of its own.
+const BELOW_THE_SERVER: [&str; 7] = ["core", "engine", "gateway", "reflect", "store", "vault", "../registry"];
+
+#[test]
+fn there_is_one_way_out() {
+    let mut wrong = Vec::new();
+    for room in BELOW_THE_SERVER {
+        for path in rust_files(&workspace().join("host").join(room).join("src")) {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let found = WAYS_OUT.iter().filter(|way| text.contains(**way));
+            wrong.extend(found.map(|way| format!("{} names {way}, which belongs to jackfield-net", path.display())));
+        }
+    }
+    // The sender itself takes no notice of a proxy that somebody put into the environment.
+    for path in rust_files(&workspace().join("host/net/src")) {
+        let text = std::fs::read_to_string(&path).unwrap().to_ascii_lowercase();
+        if text.contains("env::var") || text.contains("_proxy") {
+            wrong.push(format!("{} reads the environment", path.display()));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
