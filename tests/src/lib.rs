@@ -4,6 +4,7 @@
 //! Nothing of the host is linked in; what these tests see is what a user sees. They fail by panicking, as tests do.
 
 pub mod answer;
+pub mod echoing;
 pub mod fake;
 pub mod fixture;
 pub mod outside;

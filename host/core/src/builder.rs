@@ -8,7 +8,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use jackfield_engine::{Compiler, Engine, EngineConfig};
-use jackfield_gateway::Dialer;
+use jackfield_gateway::{Dialer, Known};
 use jackfield_store::{DataLock, MemoryStore, SqliteStore, Store};
 use jackfield_vault::Secret;
 use tokio::{
@@ -123,12 +123,13 @@ impl HostBuilder {
         let stop = watch::Sender::new(false);
         let plugins = plugins::load_all(&engine, &*store).await?;
         let dialer = Arc::new(Dialer::new());
-        let vault = credentials::open(store.clone(), dialer.clone(), self.vault_passphrase).await?;
+        let vault = Arc::new(credentials::open(store.clone(), dialer.clone(), self.vault_passphrase).await?);
         let shared = Arc::new(Shared {
             engine,
             store,
             dialer,
-            vault: Arc::new(vault),
+            known: Arc::new(Known::of(vault.clone())),
+            vault,
             view: ArcSwap::default(),
             events: Events::new(),
             registrar,

@@ -67,7 +67,14 @@ async fn attempt(
         Some(Turned::Closed) => live.tell(EventKind::BreakerClosed, &format!("`{action}` answered and is run again")),
         None => {}
     }
-    answer.map_err(|error| faults::call(error, writes, tracked.so_far()))
+    match answer {
+        Ok(answer) => Ok(live.leaks.bytes(action, "an answer", answer)),
+        Err(error) => {
+            let mut error = faults::call(error, writes, tracked.so_far());
+            error.message = live.leaks.text(action, "an error", &error.message).into_owned();
+            Err(error)
+        }
+    }
 }
 
 /// An embedder's own call, with functions that `bindgen!` made for it.

@@ -9,6 +9,7 @@ use crate::{
     bounds::{Bound, Bounds},
     budget::Budget,
     integrations::Live,
+    leaks::Watch,
     track::Tracks,
 };
 
@@ -27,18 +28,23 @@ pub(crate) struct GuestLog {
     integration: Arc<str>,
     tracks: Arc<Tracks>,
     bounds: Option<Arc<Bounds>>,
+    leaks: Option<Arc<Watch>>,
     lines: Budget,
 }
 
 impl GuestLog {
     /// The log of an integration.
     pub(crate) fn of(live: &Live, integration: Arc<str>) -> Self {
-        Self { bounds: Some(live.bounds.clone()), ..Self::unheard(integration, live.tracks.clone()) }
+        Self {
+            bounds: Some(live.bounds.clone()),
+            leaks: Some(live.leaks.clone()),
+            ..Self::unheard(integration, live.tracks.clone())
+        }
     }
 
     /// The log of guests of which nothing is counted.
     pub(crate) fn unheard(integration: Arc<str>, tracks: Arc<Tracks>) -> Self {
-        Self { integration, tracks, bounds: None, lines: Budget::new(LINES_A_SECOND, BURST_SECONDS) }
+        Self { integration, tracks, bounds: None, leaks: None, lines: Budget::new(LINES_A_SECOND, BURST_SECONDS) }
     }
 
     fn dropped(&self, call: &CallContext, why: &str) {
@@ -68,7 +74,11 @@ impl LogSink for GuestLog {
         if self.lines.take().is_err() {
             return self.dropped(call, "the integration logs more lines a second than are kept");
         }
-        let line = clean(message);
+        let message = match &self.leaks {
+            Some(leaks) => leaks.text(operation, "what the plugin logs", message),
+            None => message.into(),
+        };
+        let line = clean(&message);
         match level {
             LogLevel::Trace => tracing::trace!(target: "jackfield::guest", integration, operation, call = id, "{line}"),
             LogLevel::Debug => tracing::debug!(target: "jackfield::guest", integration, operation, call = id, "{line}"),

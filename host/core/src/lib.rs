@@ -49,6 +49,7 @@ mod health;
 mod host;
 mod idempotency;
 mod integrations;
+mod leaks;
 mod limits;
 mod members;
 mod metrics;

@@ -277,6 +277,8 @@ pub enum EventKind {
     BreakerClosed,
     /// The vault was made, opened, sealed, or is opened by others than before.
     VaultChanged,
+    /// A secret was on its way to a plugin or a log, and was redacted.
+    SecretRedacted,
     /// A credential was set, promoted, rolled back, revoked or deleted.
     CredentialChanged,
 }

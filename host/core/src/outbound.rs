@@ -23,6 +23,7 @@ use crate::{
     budget::Budget,
     faults,
     integrations::Live,
+    leaks::Watch,
     limits, names,
     track::Tracks,
 };
@@ -43,6 +44,7 @@ pub(crate) struct GuestOutbound {
 struct Meter {
     tracks: Arc<Tracks>,
     bounds: Arc<Bounds>,
+    leaks: Arc<Watch>,
     /// Requests, by time.
     requests: Budget,
     /// Bytes that one call may send and receive.
@@ -53,8 +55,9 @@ impl GuestOutbound {
     /// A way out for an integration with these limits.
     pub(crate) fn new(gateway: Arc<Gateway>, granted: &Limits, limits: &engine::Limits, live: &Live) -> Self {
         let requests = Budget::new(granted.requests_per_second.unwrap_or(1).into(), BURST_SECONDS);
-        let (tracks, bounds) = (live.tracks.clone(), live.bounds.clone());
-        Self { gateway, meter: Arc::new(Meter { tracks, bounds, requests, traffic: limits::traffic(limits) }) }
+        let (tracks, bounds, leaks) = (live.tracks.clone(), live.bounds.clone(), live.leaks.clone());
+        let traffic = limits::traffic(limits);
+        Self { gateway, meter: Arc::new(Meter { tracks, bounds, leaks, requests, traffic }) }
     }
 }
 
@@ -135,6 +138,7 @@ impl Outbound for GuestOutbound {
             meter.failed(call, &error);
             fault(&error, safe)
         })?;
+        meter.leaks.found(&call.operation, "the headers of a response", response.redacted);
         let body = GuestBody { body: response.body, call: call.clone(), safe, meter: meter.clone() };
         Ok(OutboundResponse { status: response.status, headers: response.headers, body: Box::new(body) })
     }
@@ -152,7 +156,9 @@ impl OutboundBody for GuestBody {
     async fn read(&mut self, max: usize) -> Result<Option<Bytes>, types::Error> {
         let Self { body, call, safe, meter } = self;
         meter.tracks.update(call.id, |track| track.waits = true);
+        let before = body.redacted();
         let piece = body.read(max).await;
+        meter.leaks.found(&call.operation, "a response", body.redacted() - before);
         meter.tracks.update(call.id, |track| track.waits = false);
         // The head has arrived, so it was carried out or refused already; which of the two, the body may have told.
         let piece = piece.map_err(|error| {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jackfield_engine::Engine;
-use jackfield_gateway::Dialer;
+use jackfield_gateway::{Dialer, Known};
 use jackfield_store::Store;
 use jackfield_vault::Vault;
 use tokio::{
@@ -20,6 +20,8 @@ pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) dialer: Arc<Dialer>,
     pub(crate) vault: Arc<Vault>,
+    /// What of it must be found where it does not belong.
+    pub(crate) known: Arc<Known>,
     /// Written by the registrar only.
     pub(crate) view: ArcSwap<View>,
     pub(crate) events: Events,

@@ -12,6 +12,7 @@ use jackfield_store::{Bucket, Expect, Mutation, Quota, Store, StoreError};
 
 use crate::{
     bounds::{Bound, Bounds},
+    leaks::Watch,
     track::Tracks,
 };
 
@@ -27,6 +28,7 @@ pub(crate) struct GuestState {
     pub(crate) max_bytes: u64,
     pub(crate) tracks: Arc<Tracks>,
     pub(crate) bounds: Arc<Bounds>,
+    pub(crate) leaks: Arc<Watch>,
     /// One request to the store at a time: the store is everybody's, and its queue is served in order, so an integration
     /// stands in it once, however many of its calls want something.
     pub(crate) turn: tokio::sync::Mutex<()>,
@@ -112,9 +114,12 @@ impl StateStore for GuestState {
         let mut all = vec![Mutation::require(Bucket::Meta, marker(&self.incarnation), Expect::Present)];
         for mutation in mutations {
             all.push(match mutation {
-                StateMutation::Set(set) => Mutation::set(Bucket::State, self.key(&set.key)?, set.value)
-                    .expect(expect(set.expect))
-                    .quota(self.quota()),
+                StateMutation::Set(set) => {
+                    let value = self.leaks.bytes("state", "what the plugin keeps", set.value);
+                    Mutation::set(Bucket::State, self.key(&set.key)?, value)
+                        .expect(expect(set.expect))
+                        .quota(self.quota())
+                }
                 StateMutation::Delete(delete) => {
                     Mutation::delete(Bucket::State, self.key(&delete.key)?).expect(expect(delete.expect))
                 }
@@ -146,8 +151,10 @@ mod tests {
         store.commit(vec![Mutation::set(Bucket::Meta, marker(incarnation), "")]).await.unwrap();
         let (store, incarnation) = (store.clone(), incarnation.to_owned());
         let teller = Teller { integration: "test".into(), plugin: "test".into(), events: Events::new() };
+        let leaks = Arc::new(Watch::new(Arc::default(), teller.clone()));
         let bounds = Arc::new(Bounds::new(teller));
-        GuestState { store, incarnation, max_bytes: 100, tracks: Arc::default(), bounds, turn: Default::default() }
+        let (tracks, turn) = (Arc::default(), tokio::sync::Mutex::default());
+        GuestState { store, incarnation, max_bytes: 100, tracks, bounds, leaks, turn }
     }
 
     fn set(key: &str, value: &str, expect: StateExpect) -> Vec<StateMutation> {

@@ -133,8 +133,8 @@ impl Authority {
         };
         match (lease.kind, &self.binding.place) {
             (CredentialKind::Basic, None) => {
-                let pair = Zeroizing::new(format!("{}:{}", field("username")?, field("password")?));
-                set(header::AUTHORIZATION, &Zeroizing::new(format!("Basic {}", BASE64.encode(pair.as_bytes()))))
+                let pair = basic(field("username")?, field("password")?);
+                set(header::AUTHORIZATION, &Zeroizing::new(format!("Basic {}", *pair)))
             }
             (CredentialKind::Bearer, None) => {
                 set(header::AUTHORIZATION, &Zeroizing::new(format!("Bearer {}", field("token")?)))
@@ -160,6 +160,32 @@ impl Authority {
             ))),
         }
     }
+}
+
+/// The secrets of a credential, and what they become on the way: whoever gives a request back gives those back, perhaps
+/// encoded once more.
+pub(crate) fn secrets(lease: &Lease) -> Vec<Zeroizing<String>> {
+    let fields = lease.kind.fields().iter().filter(|field| field.secret);
+    let mut secrets: Vec<_> = fields
+        .filter_map(|field| lease.material.text(field.name))
+        .map(|text| Zeroizing::new(text.to_owned()))
+        .collect();
+    let field = |name: &str| lease.material.text(name);
+    match lease.kind {
+        CredentialKind::Basic => secrets.extend(field("username").zip(field("password")).map(|(u, p)| basic(u, p))),
+        CredentialKind::ApiKey => {
+            let escaped = field("key").map(|key| Zeroizing::new(utf8_percent_encode(key, PLAIN).to_string()));
+            secrets.extend(escaped);
+        }
+        CredentialKind::Bearer | CredentialKind::ClientCertificate => {}
+    }
+    secrets
+}
+
+/// A user name and a password as RFC 7617 writes them.
+fn basic(username: &str, password: &str) -> Zeroizing<String> {
+    let pair = Zeroizing::new(format!("{username}:{password}"));
+    Zeroizing::new(BASE64.encode(pair.as_bytes()))
 }
 
 fn incomplete(lease: &Lease) -> String {

@@ -12,12 +12,15 @@ use bytes::Bytes;
 use jackfield_net::Body;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout_at};
 
-use crate::GatewayError;
+use crate::{DecodeError, GatewayError, leaks::Filter};
 
 /// A response's body while it arrives.
 pub struct ResponseBody {
     pub(crate) endpoint: String,
     pub(crate) body: Body,
+    /// What stands between the body and the guest.
+    pub(crate) filter: Filter,
+    pub(crate) ended: bool,
     pub(crate) rest: Bytes,
     pub(crate) left: usize,
     pub(crate) limit: usize,
@@ -30,20 +33,47 @@ pub struct ResponseBody {
 impl ResponseBody {
     /// The next piece, at most `max` bytes and never empty; none at the end. Dropping the future loses no byte.
     pub async fn read(&mut self, max: usize) -> Result<Option<Bytes>, GatewayError> {
-        if self.rest.is_empty() {
-            let piece = timeout_at(self.deadline.into(), self.body.next()).await;
-            let piece = piece.map_err(|_| GatewayError::BodyTimeout)?;
-            let Some(piece) = piece.map_err(|reason| GatewayError::from_send(&self.endpoint, reason))? else {
-                return Ok(None);
+        while self.rest.is_empty() {
+            let decoded = self.filter.next().map_err(|reason| self.garbled(reason))?;
+            self.rest = match decoded {
+                Some(bit) => bit,
+                None if self.ended => return Ok(None),
+                None => match self.next().await? {
+                    Some(piece) => {
+                        self.filter.push(piece);
+                        continue;
+                    }
+                    None => {
+                        self.ended = true;
+                        self.filter.finish().map_err(|reason| self.garbled(reason))?
+                    }
+                },
             };
-            self.received.fetch_add(piece.len() as u64, Ordering::Relaxed);
+            // What the guest is given counts: a small body may become a large one.
             self.left = self
                 .left
-                .checked_sub(piece.len())
+                .checked_sub(self.rest.len())
                 .ok_or(GatewayError::TooLarge { what: "response", limit: self.limit })?;
-            self.rest = piece;
         }
         Ok(Some(self.rest.split_to(max.max(1).min(self.rest.len()))))
+    }
+
+    /// How many secrets were found in it so far, and redacted.
+    pub fn redacted(&self) -> u64 {
+        self.filter.found()
+    }
+
+    /// What comes next, as it was sent.
+    async fn next(&mut self) -> Result<Option<Bytes>, GatewayError> {
+        let piece = timeout_at(self.deadline.into(), self.body.next()).await;
+        let piece = piece.map_err(|_| GatewayError::BodyTimeout)?;
+        let piece = piece.map_err(|reason| GatewayError::from_send(&self.endpoint, reason))?;
+        self.received.fetch_add(piece.as_ref().map_or(0, Bytes::len) as u64, Ordering::Relaxed);
+        Ok(piece)
+    }
+
+    fn garbled(&self, reason: DecodeError) -> GatewayError {
+        GatewayError::Decode { endpoint: self.endpoint.clone(), reason }
     }
 }
 

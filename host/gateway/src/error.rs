@@ -2,6 +2,8 @@
 
 use jackfield_net::{AddressError, ConnectError, SendError};
 
+use crate::DecodeError;
+
 /// Why a request was refused or brought no answer, or an endpoint could not be set up.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum GatewayError {
@@ -109,6 +111,14 @@ pub enum GatewayError {
         /// The parameter.
         parameter: String,
     },
+    /// The answer is encoded in a way that it should not be.
+    #[error("endpoint `{endpoint}`: {reason}")]
+    Decode {
+        /// The endpoint.
+        endpoint: String,
+        /// In what way.
+        reason: DecodeError,
+    },
     /// Time ran out while the body was read.
     #[error("time ran out before the answer was complete")]
     BodyTimeout,
@@ -119,7 +129,7 @@ impl GatewayError {
     pub fn sent(&self) -> bool {
         match self {
             Self::Send { reason, .. } => reason.sent(),
-            Self::BodyTimeout => true,
+            Self::BodyTimeout | Self::Decode { .. } => true,
             Self::TooLarge { what, .. } => *what == "response",
             _ => false,
         }

@@ -14,7 +14,10 @@ use jackfield_net::{Dialer, OutgoingRequest};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
-use crate::{EndpointSpec, GatewayError, ResponseBody, authority::Signed, endpoint::Endpoint, headers, normalize};
+use crate::{
+    EndpointSpec, GatewayError, Known, ResponseBody, authority::Signed, endpoint::Endpoint, headers, leaks::Filter,
+    normalize,
+};
 
 /// Bounds of one integration's requests.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +60,8 @@ pub struct Response {
     pub status: u16,
     /// Headers, names in lower case.
     pub headers: Vec<(String, String)>,
+    /// How many secrets were found in the headers, and redacted.
+    pub redacted: u64,
     /// The body.
     pub body: ResponseBody,
 }
@@ -78,6 +83,7 @@ pub struct GatewayStats {
 pub struct Gateway {
     endpoints: Vec<Endpoint>,
     limits: GatewayLimits,
+    known: Option<Arc<Known>>,
     places: Arc<Semaphore>,
     requests: AtomicU64,
     refused: AtomicU64,
@@ -92,12 +98,19 @@ impl Gateway {
         Ok(Self {
             endpoints,
             limits,
+            known: None,
             places: Arc::new(Semaphore::new(limits.in_flight.clamp(1, Semaphore::MAX_PERMITS))),
             requests: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             sent_bytes: AtomicU64::new(0),
             received_bytes: Arc::default(),
         })
+    }
+
+    /// The same, which looks for these secrets in everything that comes back.
+    pub fn looking_for(mut self, known: Arc<Known>) -> Self {
+        self.known = Some(known);
+        self
     }
 
     /// Sends a request before `deadline` and returns when the response's head has arrived. Where an endpoint has several
@@ -112,6 +125,8 @@ impl Gateway {
         let until = request.timeout.map_or(deadline, |timeout| deadline.min(Instant::now() + timeout));
 
         let lease = endpoint.authority.as_ref().map(|authority| authority.lease(&endpoint.name)).transpose()?;
+        // After the lease, so that what is leased is among what is looked for.
+        let needles = self.known.as_ref().map_or_else(Arc::default, |known| known.needles());
         let senders = endpoint.senders(lease.as_ref())?;
         let mut failed = GatewayError::NoAddress { endpoint: endpoint.name.clone() };
         for i in endpoint.turns(senders.len()) {
@@ -140,12 +155,18 @@ impl Gateway {
                     if body.announced_len().is_some_and(|len| len > limit as u64) {
                         return Err(GatewayError::TooLarge { what: "response", limit });
                     }
+                    let garbled = |reason| GatewayError::Decode { endpoint: endpoint.name.clone(), reason };
+                    let filter = Filter::new(&head.headers, needles.clone()).map_err(garbled)?;
+                    let (headers, redacted) = headers::incoming(&head.headers, &needles, filter.decodes());
                     return Ok(Response {
                         status: head.status.as_u16(),
-                        headers: headers::incoming(&head.headers),
+                        headers,
+                        redacted,
                         body: ResponseBody {
                             endpoint: endpoint.name.clone(),
                             body,
+                            filter,
+                            ended: false,
                             rest: Bytes::new(),
                             left: limit,
                             limit,

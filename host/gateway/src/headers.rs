@@ -6,7 +6,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::GatewayError;
+use crate::{GatewayError, Needles};
 
 /// Names a plugin may not set, besides those that begin with one of [`HOSTS_FAMILIES`].
 const HOSTS_OWN: [HeaderName; 22] = [
@@ -87,8 +87,9 @@ pub(crate) fn outgoing(given: &[(String, String)]) -> Result<HeaderMap, GatewayE
     Ok(headers)
 }
 
-/// The headers of a response that a plugin may see.
-pub(crate) fn incoming(headers: &HeaderMap) -> Vec<(String, String)> {
+/// The headers of a response that a plugin may see, and how many secrets were redacted in them. `decoded`: its body is given
+/// as another than the one that was sent.
+pub(crate) fn incoming(headers: &HeaderMap, needles: &Needles, decoded: bool) -> (Vec<(String, String)>, u64) {
     const HIDDEN: [HeaderName; 7] = [
         header::SET_COOKIE,
         header::CONNECTION,
@@ -98,11 +99,21 @@ pub(crate) fn incoming(headers: &HeaderMap) -> Vec<(String, String)> {
         header::PROXY_AUTHENTICATE,
         HeaderName::from_static("keep-alive"),
     ];
-    headers
+    const OF_THE_BODY: [HeaderName; 2] = [header::CONTENT_ENCODING, header::CONTENT_LENGTH];
+    let mut redacted = 0;
+    let mut clean = |text: &str| match needles.redact_str(text) {
+        Some(clean) => {
+            redacted += 1;
+            clean
+        }
+        None => text.to_owned(),
+    };
+    let given = headers
         .iter()
-        .filter(|(name, _)| !HIDDEN.contains(name))
-        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-        .collect()
+        .filter(|(name, _)| !HIDDEN.contains(name) && !(decoded && OF_THE_BODY.contains(name)))
+        .map(|(name, value)| (clean(name.as_str()), clean(&String::from_utf8_lossy(value.as_bytes()))))
+        .collect();
+    (given, redacted)
 }
 
 #[cfg(test)]
@@ -167,6 +178,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("set-cookie", HeaderValue::from_static("session=1"));
         headers.insert("etag", HeaderValue::from_static("x"));
-        assert_eq!(incoming(&headers), [("etag".to_owned(), "x".to_owned())]);
+        headers.insert("content-encoding", HeaderValue::from_static("gzip"));
+        let given = incoming(&headers, &Needles::default(), true);
+        assert_eq!(given, (vec![("etag".to_owned(), "x".to_owned())], 0));
     }
 }

@@ -12,6 +12,7 @@ mod error;
 mod gateway;
 mod grant;
 mod headers;
+mod leaks;
 mod path;
 
 pub use authority::{Authority, Binding, Place};
@@ -21,4 +22,5 @@ pub use error::GatewayError;
 pub use gateway::{Gateway, GatewayLimits, GatewayStats, Request, Response};
 pub use grant::Grant;
 pub use jackfield_net::{self as net, Dialer, IpNet};
+pub use leaks::{DecodeError, Known, Needles, REDACTED, SHORTEST, Scan};
 pub use path::{InvalidPath, normalize};

@@ -39,7 +39,8 @@ pub(super) fn runtime(
     // Each call that runs can have one request under way.
     gateway_limits.in_flight = gateway_limits.in_flight.max(limits.concurrency);
     let gateway = Gateway::new(endpoints, gateway_limits, shared.dialer.clone())
-        .map_err(|error| outbound::misconfigured(manifest, &error))?;
+        .map_err(|error| outbound::misconfigured(manifest, &error))?
+        .looking_for(shared.known.clone());
     let gateway = Arc::new(gateway);
     let guest_config: Arc<str> = config::for_guest(manifest, &config).into();
     let services = Services {
@@ -52,6 +53,7 @@ pub(super) fn runtime(
             max_bytes: limits.state_bytes,
             tracks: live.tracks.clone(),
             bounds: live.bounds.clone(),
+            leaks: live.leaks.clone(),
             turn: tokio::sync::Mutex::default(),
         }),
         log: Arc::new(GuestLog::of(live, name.clone())),
@@ -137,7 +139,7 @@ pub(crate) async fn load_all(
             }
         };
         let shared_name: Arc<str> = name.as_str().into();
-        let live = Live::new(shared_name.clone(), &record.plugin, &shared.events);
+        let live = Live::new(shared_name.clone(), &record.plugin, shared);
         let runtime = installed(plugins, &record)
             .and_then(|plugin| self::runtime(shared, &shared_name, &record, plugin, &live))
             .map(Arc::new);

@@ -10,9 +10,11 @@ use jackfield_engine::{CallError, Limit};
 use crate::{
     EventKind,
     bounds::{Bound, Bounds, Throttle},
-    events::{Events, Teller},
+    events::Teller,
     health::Health,
+    leaks::Watch,
     metrics::Calls,
+    shared::Shared,
     track::Tracks,
 };
 
@@ -27,11 +29,12 @@ pub(crate) struct Live {
     /// Crashes, those by an exceeded limit among them.
     pub(crate) traps: AtomicU64,
     crash_told: Throttle,
+    pub(crate) leaks: Arc<Watch>,
 }
 
 impl Live {
-    pub(super) fn new(name: Arc<str>, plugin: &str, events: &Events) -> Arc<Self> {
-        let teller = Teller { integration: name, plugin: plugin.into(), events: events.clone() };
+    pub(super) fn new(name: Arc<str>, plugin: &str, shared: &Shared) -> Arc<Self> {
+        let teller = Teller { integration: name, plugin: plugin.into(), events: shared.events.clone() };
         Arc::new(Self {
             health: Health::unknown(),
             calls: Calls::default(),
@@ -39,6 +42,7 @@ impl Live {
             bounds: Arc::new(Bounds::new(teller.clone())),
             traps: AtomicU64::new(0),
             crash_told: Throttle::default(),
+            leaks: Arc::new(Watch::new(shared.known.clone(), teller.clone())),
             teller,
         })
     }

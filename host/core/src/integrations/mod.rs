@@ -85,7 +85,7 @@ pub(crate) async fn add(shared: &Shared, new: NewIntegration) -> Result<Integrat
         updated_at: now,
     };
     let name: Arc<str> = new.name.into();
-    let live = Live::new(name.clone(), &record.plugin, &shared.events);
+    let live = Live::new(name.clone(), &record.plugin, shared);
     let runtime = Arc::new(build::runtime(shared, &name, &record, &plugin, &live)?);
     judge(&name, &runtime, &plugin).await?;
     let value = encode(&record)?;

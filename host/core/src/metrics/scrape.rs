@@ -150,6 +150,10 @@ fn guests(encoder: &mut DescriptorEncoder<'_>, view: &View) -> fmt::Result {
             counter(m, &[("integration", &*integration.name)], traps)
         })
     })?;
+    let help = "Secrets on their way to a plugin or a log, which were redacted";
+    family(encoder, "secrets_redacted", help, MetricType::Counter, &mut |m| {
+        each(view, |integration| counter(m, &[("integration", &*integration.name)], integration.live.leaks.count()))
+    })?;
     family(encoder, "limit_hits", "Limits that guests ran into, by limit", MetricType::Counter, &mut |m| {
         each(view, |integration| {
             for (limit, hits) in integration.live.bounds.counts() {

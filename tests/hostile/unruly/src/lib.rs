@@ -1,5 +1,6 @@
 //! A guest that misbehaves on request, for the tests of the engine.
 
+mod hunt;
 mod poison;
 
 use std::{
@@ -180,6 +181,31 @@ impl Unruly for Guest {
             let _ = mib;
             Ok(0)
         }
+    }
+
+    fn look(path: String) -> Result<Vec<u8>> {
+        let response = http::get("api", &path).send()?;
+        let mut all = format!("{}\n", response.status());
+        for (name, value) in response.headers() {
+            all.push_str(&format!("{name}: {value}\n"));
+        }
+        all.push('\n');
+        let mut all = all.into_bytes();
+        all.extend(response.bytes()?);
+        Ok(all)
+    }
+
+    fn set_header(name: String, value: String) -> Result<u16> {
+        Ok(http::get("api", "/plain").header(&name, value).send()?.status())
+    }
+
+    fn hunt(backwards: Vec<u8>) -> Result<u64> {
+        Ok(hunt::count(&backwards))
+    }
+
+    fn say(text: String) -> Result<()> {
+        log::info!("{text}");
+        Ok(())
     }
 
     fn compute(ms: u64) -> Result<()> {
