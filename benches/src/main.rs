@@ -9,6 +9,7 @@ mod extism;
 mod grpc;
 mod hostile;
 mod http;
+mod leaks;
 mod memory;
 mod neighbour;
 mod race;
@@ -27,7 +28,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const USAGE: &str = "\
 usage: jackfield-bench [--quick] [GROUP…]
 
-Groups: calls, parts, callers, rest, start, memory, neighbour; all of them where none is named. `neighbour:WAY` is one
+Groups: calls, parts, callers, rest, start, memory, leaks, neighbour; all of them where none is named. `neighbour:WAY` is one
 way to misbehave alone.
 --quick: fewer rounds, to see that everything runs.
 The last line is JSON.";
@@ -81,6 +82,9 @@ fn run(mut words: Vec<String>) -> Result<()> {
         }
         if wanted("memory") {
             memory::all(&mut table, quick).await?;
+        }
+        if wanted("leaks") {
+            leaks::all(&mut table, quick).await?;
         }
         if wanted("neighbour") {
             neighbour::all(&mut table, quick, way).await?;

@@ -51,6 +51,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "jackfield-server",
             "jackfield-core",
             "jackfield-engine",
+            "jackfield-gateway",
             "jackfield-reflect",
             "jackfield-peers",
             "jackfield-crafted",

@@ -46,18 +46,18 @@ impl Watch {
 
     /// A text without secrets.
     pub(crate) fn text<'t>(&self, operation: &str, place: &str, text: &'t str) -> Cow<'t, str> {
-        match self.known.needles().redact_str(text) {
+        match self.known.redact(text.as_bytes()) {
             None => Cow::Borrowed(text),
             Some(clean) => {
                 self.found(operation, place, 1);
-                Cow::Owned(clean)
+                Cow::Owned(String::from_utf8_lossy(&clean).into_owned())
             }
         }
     }
 
     /// Bytes without secrets.
     pub(crate) fn bytes(&self, operation: &str, place: &str, bytes: Vec<u8>) -> Vec<u8> {
-        match self.known.needles().redact(&bytes) {
+        match self.known.redact(&bytes) {
             None => bytes,
             Some(clean) => {
                 self.found(operation, place, 1);

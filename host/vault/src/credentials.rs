@@ -152,7 +152,7 @@ impl Vault {
         let mut state = self.write();
         state.credentials.remove(name);
         state.opened.retain(|(id, _), _| *id != stored.record.id);
-        state.epoch += 1;
+        self.moved_on();
         drop(state);
         self.uses.lock().unwrap_or_else(PoisonError::into_inner).forget(&stored.record.id);
         Ok(())
@@ -182,7 +182,7 @@ impl Vault {
     pub fn secrets(&self) -> Result<(u64, Vec<Lease>), VaultError> {
         let (epoch, all) = {
             let state = self.read();
-            (state.epoch, state.credentials.clone())
+            (self.epoch(), state.credentials.clone())
         };
         let mut leases = Vec::new();
         for (name, stored) in &all {
@@ -194,11 +194,6 @@ impl Vault {
             }
         }
         Ok((epoch, leases))
-    }
-
-    /// A number that changes when the secrets that there are may have changed.
-    pub fn epoch(&self) -> u64 {
-        self.read().epoch
     }
 
     fn open(&self, record: &Record, version: &Version) -> Result<Arc<Material>, VaultError> {
@@ -225,7 +220,7 @@ impl Vault {
         let held = |number: u64| record.version(number).is_some_and(|version| version.sealed.is_some());
         state.opened.retain(|(id, number), _| *id != record.id || held(*number));
         state.credentials.insert(name.to_owned(), Arc::new(Stored { record, revision }));
-        state.epoch += 1;
+        self.moved_on();
         Ok(())
     }
 }

@@ -4,7 +4,10 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use jackfield_net::Dialer;
@@ -33,6 +36,8 @@ pub struct Vault {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) dialer: Arc<Dialer>,
     state: RwLock<State>,
+    /// Grows whenever what secrets there are may have changed; asked far more often than it changes.
+    epoch: AtomicU64,
     /// Held by who changes what is stored.
     pub(crate) turn: tokio::sync::Mutex<()>,
     pub(crate) uses: Mutex<Uses>,
@@ -46,8 +51,6 @@ pub(crate) struct State {
     pub(crate) credentials: BTreeMap<String, Arc<Stored>>,
     /// What was opened since the vault was: by the record's id and the version's number.
     pub(crate) opened: HashMap<(String, u64), Arc<Material>>,
-    /// Grows whenever what secrets there are may have changed.
-    pub(crate) epoch: u64,
 }
 
 /// A credential as it is stored.
@@ -123,6 +126,7 @@ impl Vault {
             store,
             dialer,
             state: RwLock::new(state),
+            epoch: AtomicU64::new(0),
             turn: tokio::sync::Mutex::default(),
             uses: Mutex::default(),
         })
@@ -184,7 +188,7 @@ impl Vault {
                     if state.keys.is_none() && state.keyring.as_ref().is_some_and(|(now, _)| Arc::ptr_eq(now, &keyring))
                     {
                         state.keys = Some(keys);
-                        state.epoch += 1;
+                        self.moved_on();
                     }
                     return Ok(());
                 }
@@ -218,7 +222,7 @@ impl Vault {
         let mut state = self.write();
         state.keys = None;
         state.opened.clear();
-        state.epoch += 1;
+        self.moved_on();
         Ok(())
     }
 
@@ -299,6 +303,16 @@ impl Vault {
         let state = self.read();
         let (keyring, _) = state.keyring.as_ref().ok_or(VaultError::Absent)?;
         state.keys.clone().ok_or_else(|| VaultError::Sealed(keyring.places()))
+    }
+
+    /// A number that changes when the secrets that there are may have changed.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Says so. Called while the state is written, so that whoever reads the state next has read the number before or after.
+    pub(crate) fn moved_on(&self) {
+        self.epoch.fetch_add(1, Ordering::Release);
     }
 
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, State> {

@@ -1,7 +1,8 @@
 //! What there is to look for: everything secret in the vault, as it is now.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use jackfield_vault::Vault;
 
 use super::Needles;
@@ -12,31 +13,48 @@ use crate::authority;
 #[derive(Default)]
 pub struct Known {
     vault: Option<Arc<Vault>>,
-    ready: RwLock<(u64, Arc<Needles>)>,
+    /// With the vault's epoch that they were looked up in.
+    ready: ArcSwap<(u64, Arc<Needles>)>,
 }
 
 impl Known {
     /// Those of a vault.
     pub fn of(vault: Arc<Vault>) -> Self {
-        Self { vault: Some(vault), ready: RwLock::new((u64::MAX, Arc::default())) }
+        Self { vault: Some(vault), ready: ArcSwap::from_pointee((u64::MAX, Arc::default())) }
     }
 
     /// All of them, as of now. Those of a vault that is sealed cannot be told, and no request is made with them either.
     pub fn needles(&self) -> Arc<Needles> {
-        let Some(vault) = &self.vault else { return Arc::default() };
-        let epoch = vault.epoch();
-        let (made, needles) = self.ready.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if made == epoch {
-            return needles;
+        self.with(Arc::clone)
+    }
+
+    /// The text with every secret in it redacted; none where there is none.
+    pub fn redact(&self, text: &[u8]) -> Option<Vec<u8>> {
+        self.with(|needles| needles.redact(text))
+    }
+
+    /// Every answer passes here: no count is written that other processors write too.
+    fn with<R>(&self, use_them: impl FnOnce(&Arc<Needles>) -> R) -> R {
+        let ready = self.ready.load();
+        match &self.vault {
+            Some(vault) if vault.epoch() != ready.0 => {
+                drop(ready);
+                use_them(&self.look_up(vault))
+            }
+            _ => use_them(&ready.1),
         }
-        let Ok((epoch, leases)) = vault.secrets() else {
-            let none: Arc<Needles> = Arc::default();
-            *self.ready.write().unwrap_or_else(PoisonError::into_inner) = (epoch, none.clone());
-            return none;
+    }
+
+    fn look_up(&self, vault: &Vault) -> Arc<Needles> {
+        let epoch = vault.epoch();
+        let (epoch, needles) = match vault.secrets() {
+            Ok((epoch, leases)) => {
+                let secrets: Vec<_> = leases.iter().flat_map(authority::secrets).collect();
+                (epoch, Arc::new(Needles::new(secrets.iter().map(|secret| secret.as_bytes()))))
+            }
+            Err(_) => (epoch, Arc::default()),
         };
-        let secrets: Vec<_> = leases.iter().flat_map(authority::secrets).collect();
-        let needles = Arc::new(Needles::new(secrets.iter().map(|secret| secret.as_bytes())));
-        *self.ready.write().unwrap_or_else(PoisonError::into_inner) = (epoch, needles.clone());
+        self.ready.store(Arc::new((epoch, needles.clone())));
         needles
     }
 }

@@ -192,6 +192,18 @@ mod tests {
     }
 
     #[test]
+    fn an_escaped_secret_is_found_however_far_another_escape_is_from_it() {
+        let needles = needles(&["s3cr3t-t0ken"]);
+        for gap in 0..100 {
+            for escaped in ["s3cr3t-t0ke\\u006e", "\\u0073\\u0033cr3t-t0ken", "s3cr3t\\u002dt0ken", "s3cr3t-t0ke%6E"] {
+                let text = format!("\\n%20{}{escaped}{}\\n%20", "x".repeat(gap), "y".repeat(gap));
+                let clean = needles.redact_str(&text).unwrap_or_default();
+                assert!(clean.contains("x[redacted]y") || gap == 0 && clean.contains(REDACTED), "{gap}: {clean}");
+            }
+        }
+    }
+
+    #[test]
     fn what_cannot_be_the_beginning_of_a_secret_is_not_held_back() {
         let (mut scan, mut out) = (Scan::new(needles(&["s3cr3t-t0ken"])), Vec::new());
         scan.push(b"{\"event\":1}\n", &mut out);
