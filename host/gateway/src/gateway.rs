@@ -202,7 +202,7 @@ impl Gateway {
         endpoint.grant.check(&endpoint.name, method.as_str(), &path)?;
         let headers = headers::outgoing(&request.headers)?;
         if let Some(authority) = &endpoint.authority {
-            authority.reserve(&headers, &query)?;
+            authority.reserve(&headers, query)?;
         }
         if request.body.len() > self.limits.request_bytes {
             return Err(GatewayError::TooLarge { what: "request", limit: self.limits.request_bytes });

@@ -110,7 +110,7 @@ pub(crate) fn incoming(headers: &HeaderMap, needles: &Needles, decoded: bool) ->
     };
     let given = headers
         .iter()
-        .filter(|(name, _)| !HIDDEN.contains(name) && !(decoded && OF_THE_BODY.contains(name)))
+        .filter(|(name, _)| !(HIDDEN.contains(name) || decoded && OF_THE_BODY.contains(name)))
         .map(|(name, value)| (clean(name.as_str()), clean(&String::from_utf8_lossy(value.as_bytes()))))
         .collect();
     (given, redacted)

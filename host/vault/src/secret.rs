@@ -22,7 +22,7 @@ impl Secret {
 
     /// So many random bytes.
     pub fn random(len: usize) -> Result<Self, VaultError> {
-        Self::with(len, |bytes| getrandom::fill(bytes)).map_err(|error| VaultError::Random(error.to_string()))
+        Self::with(len, getrandom::fill).map_err(|error| VaultError::Random(error.to_string()))
     }
 
     /// The bytes. Whoever copies them overwrites the copy.
