@@ -153,8 +153,9 @@ pub(crate) fn vault(error: VaultError) -> Error {
         VaultError::Store(error) => store(error),
         VaultError::Unknown { .. } | VaultError::UnknownSource(_) => by(Kind::NotFound, ErrorSource::Caller),
         VaultError::Exists(_) | VaultError::OtherKind { .. } => by(Kind::AlreadyExists, ErrorSource::Caller),
-        VaultError::Absent | VaultError::Sealed(_) => by(Kind::Unavailable, ErrorSource::Host),
         VaultError::NotOpened(_) | VaultError::WrongKey => by(Kind::PermissionDenied, ErrorSource::Caller),
+        // It is for the caller to make it, or to open it.
+        VaultError::Absent | VaultError::Sealed(_) => by(Kind::Conflict, ErrorSource::Caller),
         VaultError::Conflict | VaultError::LastSource | VaultError::Unreachable(_) | VaultError::Version { .. } => {
             by(Kind::Conflict, ErrorSource::Caller)
         }
