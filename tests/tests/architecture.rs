@@ -18,6 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "jackfield-engine",
             "jackfield-gateway",
+            "jackfield-audit",
             "jackfield-vault",
             "jackfield-store",
             "jackfield-registry",
@@ -28,6 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("jackfield-vault", &["jackfield-net", "jackfield-store"]),
     ("jackfield-engine", &["jackfield-reflect"]),
     ("jackfield-registry", &["jackfield-reflect"]),
+    ("jackfield-audit", &[]),
     ("jackfield-reflect", &[]),
     ("jackfield-net", &[]),
     ("jackfield-store", &[]),
@@ -148,7 +150,7 @@ const WAYS_OUT: [&str; 8] =
 
 /// The rooms a plugin's request passes, and all others that could open a connection on a plugin's behalf. The server's
 /// connections come from outside, the program's client asks a server of its own.
-const BELOW_THE_SERVER: [&str; 7] = ["core", "engine", "gateway", "reflect", "store", "vault", "../registry"];
+const BELOW_THE_SERVER: [&str; 8] = ["audit", "core", "engine", "gateway", "reflect", "store", "vault", "../registry"];
 
 #[test]
 fn there_is_one_way_out() {

@@ -1,0 +1,159 @@
+//! Whatever is done to a trail is found, with its place.
+
+use jackfield_audit::{Chain, Expectations, Fault, Head, Key, Kind, Outcome, Record, What, verify};
+use proptest::prelude::*;
+
+const NOW: i64 = 1_700_000_000_000;
+
+fn record(n: u64) -> Record {
+    Record {
+        at: NOW + n as i64,
+        subject: "local".into(),
+        target: Some("play".into()),
+        call: Some(n),
+        parameters: Some(serde_json::json!({"key": format!("k-{n}"), "value": "checkpoint\",\"kind\":\"checkpoint"})),
+        outcome: Some(Outcome::Ok),
+        ..Record::new(Kind::Call, "key-value.put")
+    }
+}
+
+/// A trail of so many lines, each hundredth of which is a checkpoint; as lines, with their ends.
+fn trail(count: u64, key: &Key) -> Vec<String> {
+    let mut chain = Chain::begin("test", key);
+    let mut lines = vec![chain.header().to_line()];
+    for n in 1..=count {
+        let line = if n % 100 == 0 { chain.checkpoint(NOW, key) } else { chain.append(&record(n)) };
+        assert_eq!(line.seq, n);
+        lines.push(line.text);
+    }
+    lines.push(chain.close(NOW, key));
+    lines
+}
+
+fn judge(lines: &[String]) -> Result<u64, Fault> {
+    verify(lines.concat().as_bytes(), &Expectations::default()).map(|verified| verified.records)
+}
+
+fn key() -> Key {
+    Key::from_seed(&[7; 32]).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn a_change_of_any_byte_of_any_record_is_found_at_that_record(at in 1..300_usize, byte: prop::sample::Index, to in 32..127_u8) {
+        let mut lines = trail(300, &key());
+        let mut bytes = lines[at].clone().into_bytes();
+        let place = byte.index(bytes.len() - 1);
+        prop_assume!(bytes[place] != to);
+        bytes[place] = to;
+        lines[at] = String::from_utf8(bytes).unwrap();
+        let fault = judge(&lines).unwrap_err();
+        prop_assert_eq!(fault.seq, Some(at as u64), "{}", fault);
+    }
+
+    #[test]
+    fn a_record_that_is_removed_swapped_duplicated_or_inserted_is_found_where_it_is(at in 1..299_usize, other in 1..299_usize) {
+        let whole = trail(300, &key());
+        let mut removed = whole.clone();
+        removed.remove(at);
+        let fault = judge(&removed).unwrap_err();
+        prop_assert_eq!((fault.seq, fault.what), (Some(at as u64), What::Missing(at as u64)));
+
+        let mut twice = whole.clone();
+        twice.insert(at + 1, whole[at].clone());
+        let fault = judge(&twice).unwrap_err();
+        prop_assert_eq!((fault.seq, fault.line), (Some(at as u64), at as u64 + 2));
+
+        prop_assume!(at != other);
+        let mut swapped = whole.clone();
+        swapped.swap(at, other);
+        let fault = judge(&swapped).unwrap_err();
+        prop_assert_eq!(fault.line, at.min(other) as u64 + 1, "{}", fault);
+
+        let mut inserted = whole.clone();
+        inserted.insert(at, whole[other].clone());
+        let fault = judge(&inserted).unwrap_err();
+        // One that is put before its own place leaves its own a duplicate; either is the wrong one of the two.
+        prop_assert!(fault.line >= at as u64 && fault.line <= at as u64 + 2, "{}", fault);
+    }
+
+    #[test]
+    fn a_trail_that_is_cut_anywhere_is_found_to_be(cut: prop::sample::Index) {
+        let whole = trail(50, &key()).concat();
+        let cut = cut.index(whole.len());
+        prop_assert!(verify(&whole.as_bytes()[..cut], &Expectations::default()).is_err());
+    }
+
+    #[test]
+    fn nothing_that_is_read_makes_it_panic(bytes: Vec<u8>, text in "\\PC{0,400}") {
+        let _ = verify(&bytes[..], &Expectations::default());
+        let header = trail(0, &key())[0].clone();
+        let _ = verify(format!("{header}{text}\n").as_bytes(), &Expectations::default());
+    }
+}
+
+#[test]
+fn every_kind_of_tampering_with_ten_thousand_records_is_found_at_its_place() {
+    let whole = trail(10_000, &key());
+    assert_eq!(judge(&whole), Ok(10_000));
+    for at in (1..10_000).step_by(499).chain([1, 2, 99, 100, 101, 9_999]) {
+        let mut changed = whole.clone();
+        changed[at] = changed[at].replacen("\"subject\":\"", "\"subject\":\"x", 1);
+        assert_eq!(judge(&changed).unwrap_err().seq, Some(at as u64), "changed {at}");
+        let mut removed = whole.clone();
+        removed.remove(at);
+        assert_eq!(judge(&removed).unwrap_err().seq, Some(at as u64), "removed {at}");
+        let mut swapped = whole.clone();
+        swapped.swap(at, at + 1);
+        assert_eq!(judge(&swapped).unwrap_err().line, at as u64 + 1, "swapped {at}");
+        let cut = judge(&whole[..at]).unwrap_err();
+        assert_eq!((cut.seq, cut.what), (Some(at as u64), What::CutOff), "cut off before {at}");
+    }
+}
+
+#[test]
+fn an_end_that_is_forged_or_made_with_another_key_is_found() {
+    let whole = trail(30, &key());
+    let other = Key::from_seed(&[8; 32]).unwrap();
+    // The last ten records cut off, and an end put on that nobody signed, or somebody else.
+    let mut chain = Chain::begin("test", &key());
+    let mut cut = whole[..21].to_vec();
+    (1..=20).for_each(|n| drop(chain.append(&record(n))));
+    cut.push(chain.close(NOW, &other));
+    assert_eq!(judge(&cut).unwrap_err().what, What::Signature);
+    // A trail that is made anew altogether is whole; only who knows the key, or an earlier head, can tell.
+    let anew = trail(30, &other).concat();
+    assert!(verify(anew.as_bytes(), &Expectations::default()).is_ok());
+    let known = Expectations { key: Some(key().public()), head: None };
+    assert!(matches!(verify(anew.as_bytes(), &known).unwrap_err().what, What::OtherKey(_)));
+}
+
+#[test]
+fn a_trail_that_was_rolled_back_is_told_by_a_head_of_later() {
+    let mut chain = Chain::begin("test", &key());
+    let mut lines = vec![chain.header().to_line()];
+    (1..=20).for_each(|n| lines.push(chain.append(&record(n)).text));
+    let old = [&lines[..], &[chain.close(NOW, &key())]].concat().concat();
+    lines.push(chain.append(&record(21)).text);
+    let seen = chain.head().clone();
+    lines.push(chain.append(&record(22)).text);
+    lines.push(chain.close(NOW, &key()));
+    let expected = Expectations { key: None, head: Some(seen.clone()) };
+    assert!(verify(lines.concat().as_bytes(), &expected).is_ok());
+    assert_eq!(verify(old.as_bytes(), &expected).unwrap_err().what, What::NotOurs(21));
+    let wrong = Expectations { head: Some(Head { hash: "0".repeat(64), ..seen }), key: None };
+    assert_eq!(verify(lines.concat().as_bytes(), &wrong).unwrap_err().what, What::NotOurs(21));
+}
+
+#[test]
+fn a_part_of_a_trail_is_whole_by_itself() {
+    let mut chain = Chain::begin("test", &key());
+    (1..=10).for_each(|n| drop(chain.append(&record(n))));
+    let mut part = chain.header_after(chain.head()).to_line();
+    (11..=20).for_each(|n| part.push_str(&chain.append(&record(n)).text));
+    part.push_str(&chain.close(NOW, &key()));
+    let verified = verify(part.as_bytes(), &Expectations::default()).unwrap();
+    assert_eq!((verified.first, verified.records, verified.head.seq), (11, 10, 20));
+}
