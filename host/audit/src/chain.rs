@@ -156,6 +156,11 @@ pub(crate) fn origin(name: &str, key: &str) -> String {
     hash(format!("jackfield/audit/1\n{name}\n{key}").as_bytes())
 }
 
+/// The hash of a line, which is given without its end.
+pub fn hash_of(line: &str) -> String {
+    hash(line.as_bytes())
+}
+
 /// The hash of a line, without its end.
 pub(crate) fn hash(line: &[u8]) -> String {
     hex(&Sha256::digest(line))

@@ -35,7 +35,7 @@ mod mask;
 mod record;
 mod verify;
 
-pub use chain::{Chain, Head, Header, Line};
+pub use chain::{Chain, Head, Header, Line, hash_of};
 pub use key::{Key, KeyError};
 pub use mask::Mask;
 pub use record::{CredentialUse, Kind, Outcome, Record, Request};

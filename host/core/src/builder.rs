@@ -17,8 +17,8 @@ use tokio::{
 };
 
 use crate::{
-    Error, Host, Result, credentials, events::Events, faults, health, host::Inner, integrations, plugins, registrar,
-    shared::Shared, tasks, tasks::Tasks, view::View,
+    Error, Host, Result, audit, credentials, events::Events, faults, health, host::Inner, integrations, plugins,
+    registrar, shared::Shared, tasks, tasks::Tasks, view::View,
 };
 
 /// How often each integration's health is checked, unless told otherwise.
@@ -37,6 +37,7 @@ pub struct HostBuilder {
     announce: Option<String>,
     compiler: Option<Compiler>,
     vault_passphrase: Option<Secret>,
+    without_audit: bool,
 }
 
 impl HostBuilder {
@@ -94,6 +95,12 @@ impl HostBuilder {
         self
     }
 
+    /// Keeps no audit trail: for embedders that keep one of their own.
+    pub fn without_audit(mut self) -> Self {
+        self.without_audit = true;
+        self
+    }
+
     /// Announces the address of a server in the data folder's lock file, for [`server_of`].
     pub fn announce(mut self, address: impl Into<String>) -> Self {
         self.announce = Some(address.into());
@@ -104,7 +111,7 @@ impl HostBuilder {
     /// integration that cannot be loaded is there with the reason and stops nothing else.
     pub async fn build(self) -> Result<Host> {
         let cache_dir = self.cache_dir.or_else(|| self.data_dir.as_ref().map(|dir| dir.join(CACHE)));
-        let (data_dir, announce, compiler) = (self.data_dir, self.announce, self.compiler);
+        let (data_dir, announce, compiler) = (self.data_dir.clone(), self.announce, self.compiler);
         let open = move || -> Result<(Arc<dyn Store>, Arc<Engine>)> {
             let store: Arc<dyn Store> = match data_dir {
                 Some(dir) => {
@@ -124,7 +131,16 @@ impl HostBuilder {
         let plugins = plugins::load_all(&engine, &*store).await?;
         let dialer = Arc::new(Dialer::new());
         let vault = Arc::new(credentials::open(store.clone(), dialer.clone(), self.vault_passphrase).await?);
+        let (audit, begun) = match self.without_audit {
+            true => (None, None),
+            false => {
+                let (audit, begun) = audit::start(&store, self.data_dir.as_deref()).await?;
+                (Some(audit), Some(begun))
+            }
+        };
         let shared = Arc::new(Shared {
+            audit_key: begun.as_ref().map(audit::Begun::key).transpose()?,
+            audit,
             engine,
             store,
             dialer,
@@ -143,6 +159,12 @@ impl HostBuilder {
         let tasks = Tasks::new(stop);
         tasks.spawn(registrar::run(shared.clone(), jobs));
         tasks.spawn(health::scheduler::run(shared.clone(), self.health_interval.unwrap_or(HEALTH_INTERVAL)));
+        if let Some(begun) = begun {
+            tasks.spawn(audit::run(shared.clone(), begun, self.data_dir.is_some()));
+        }
+        if let Some(audit) = &shared.audit {
+            audit.started().await?;
+        }
         tasks.spawn(trim(shared.clone()));
         tasks.spawn(credentials::go_on(shared.clone()));
         Ok(Host::new(Inner { shared, tasks }))

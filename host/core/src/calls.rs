@@ -8,11 +8,13 @@ use jackfield_reflect::OperationKind;
 
 use crate::{
     CallRequest, Error, EventKind, Result,
+    audit::{Of, Recorded},
     breaker::Turned,
     faults, idempotency,
     integrations::{Integration, Runtime, Served},
     metrics::TYPED,
     shared::Shared,
+    track::Tracked,
     waiting,
 };
 
@@ -26,11 +28,12 @@ pub(crate) async fn call(shared: &Shared, request: CallRequest) -> Result<Bytes>
     let params = if params.is_empty() { Bytes::from_static(b"{}") } else { params };
     let params = idempotency::with_key(served.operation(), &params, idempotency_key.as_deref())?;
     let params = waiting::within(served.operation(), params, allowed(&runtime.limits, timeout));
-    run(&integration, runtime, served, params, timeout).await.map(Bytes::from)
+    run(shared, &integration, runtime, served, params, timeout).await.map(Bytes::from)
 }
 
 /// Calls an operation that was found already.
 pub(crate) async fn run(
+    shared: &Shared,
     integration: &Integration,
     runtime: &Runtime,
     served: &Served,
@@ -38,8 +41,37 @@ pub(crate) async fn run(
     timeout: Option<Duration>,
 ) -> Result<Vec<u8>> {
     let measured = served.metrics.begin();
-    let result = attempt(integration, runtime, served, params, timeout).await;
+    let result = recorded(shared, integration, runtime, served, params, timeout).await;
     measured.ended(&result);
+    result
+}
+
+/// Carries a call out and records it: a write is not carried out unless it is recorded that it will be.
+async fn recorded(
+    shared: &Shared,
+    integration: &Integration,
+    runtime: &Runtime,
+    served: &Served,
+    params: Bytes,
+    timeout: Option<Duration>,
+) -> Result<Vec<u8>> {
+    let context = CallContext::new(served.action.clone(), allowed(&runtime.limits, timeout));
+    let operation = served.operation();
+    let tracked = integration.live.tracks.begin(context.id, operation.kind == OperationKind::Write);
+    let Some(audit) = &shared.audit else {
+        return attempt(integration, runtime, served, params, context, &tracked).await;
+    };
+    let of = Of {
+        integration: &integration.name,
+        plugin_digest: integration.record.plugin_digest.to_string(),
+        revision: integration.revision,
+        action: &served.action,
+        call: context.id,
+    };
+    let recorded =
+        Recorded::begin(audit, of, operation, &params, &integration.live.leaks, tracked.asked.clone()).await?;
+    let result = attempt(integration, runtime, served, params, context, &tracked).await;
+    recorded.end(&result).await;
     result
 }
 
@@ -48,15 +80,13 @@ async fn attempt(
     runtime: &Runtime,
     served: &Served,
     params: Bytes,
-    timeout: Option<Duration>,
+    context: CallContext,
+    tracked: &Tracked,
 ) -> Result<Vec<u8>> {
     let Served { callable, action, breaker, .. } = served;
     let operation = callable.operation();
     let pass = breaker.enter().map_err(|left| faults::breaker(action, left))?;
-    let context = CallContext::new(action.clone(), allowed(&runtime.limits, timeout));
-    let writes = operation.kind == OperationKind::Write;
     let live = &integration.live;
-    let tracked = live.tracks.begin(context.id, writes);
     let answer = runtime.pool(operation).call(callable.clone(), params, context).await;
     let crashed = answer.as_ref().is_err_and(|error| live.failed(action, error));
     match pass.ended(crashed) {
@@ -70,7 +100,7 @@ async fn attempt(
     match answer {
         Ok(answer) => Ok(live.leaks.bytes(action, "an answer", answer)),
         Err(error) => {
-            let mut error = faults::call(error, writes, tracked.so_far());
+            let mut error = faults::call(error, operation.kind == OperationKind::Write, tracked.so_far());
             error.message = live.leaks.text(action, "an error", &error.message).into_owned();
             Err(error)
         }

@@ -138,25 +138,25 @@ pub(crate) async fn set(shared: &Shared, name: &str, new: NewCredential) -> Resu
     drop(new.fields);
     let state = if new.staged { VersionState::Staged } else { VersionState::Current };
     let version = shared.vault.set(name, new.kind, &material, state).await.map_err(faults::vault)?;
-    changed(shared, name, &format!("has a new version {version}"))
+    changed(shared, name, &format!("has a new version {version}")).await
 }
 
 /// Makes another version the current one: the named or newest staged one.
 pub(crate) async fn promote(shared: &Shared, name: &str, version: Option<u64>) -> Result<CredentialUse> {
     let version = shared.vault.promote(name, version).await.map_err(faults::vault)?;
-    changed(shared, name, &format!("is used in version {version} from now on"))
+    changed(shared, name, &format!("is used in version {version} from now on")).await
 }
 
 /// Goes back to the version that was used before.
 pub(crate) async fn roll_back(shared: &Shared, name: &str) -> Result<CredentialUse> {
     let version = shared.vault.rollback(name).await.map_err(faults::vault)?;
-    changed(shared, name, &format!("is used in version {version} again"))
+    changed(shared, name, &format!("is used in version {version} again")).await
 }
 
 /// Forgets what a version holds.
 pub(crate) async fn revoke(shared: &Shared, name: &str, version: u64) -> Result<CredentialUse> {
     shared.vault.revoke(name, version).await.map_err(faults::vault)?;
-    changed(shared, name, &format!("has its version {version} revoked"))
+    changed(shared, name, &format!("has its version {version} revoked")).await
 }
 
 /// Deletes a credential that nobody uses.
@@ -167,7 +167,8 @@ pub(crate) async fn delete(shared: &Shared, name: &str) -> Result<()> {
         return Err(Error::new(ErrorKind::Conflict, ErrorSource::Caller, message));
     }
     shared.vault.delete(name).await.map_err(faults::vault)?;
-    shared.events.emit(EventKind::CredentialChanged, None, None, format!("the credential `{name}` was deleted"));
+    let message = format!("the credential `{name}` was deleted");
+    shared.done(EventKind::CredentialChanged, Some(name), None, None, message).await;
     Ok(())
 }
 
@@ -178,7 +179,7 @@ pub(crate) async fn with_vault(
     work: impl AsyncFnOnce(&Vault) -> std::result::Result<(), jackfield_vault::VaultError>,
 ) -> Result<VaultStatus> {
     work(&shared.vault).await.map_err(faults::vault)?;
-    shared.events.emit(EventKind::VaultChanged, None, None, format!("the vault {done}"));
+    shared.done(EventKind::VaultChanged, None, None, None, format!("the vault {done}")).await;
     Ok(shared.vault.status())
 }
 
@@ -187,8 +188,9 @@ pub(crate) async fn init(shared: &Shared, source: NewSource) -> Result<VaultStat
     with_vault(shared, "was made", async |vault| vault.init(source).await).await
 }
 
-fn changed(shared: &Shared, name: &str, what: &str) -> Result<CredentialUse> {
-    shared.events.emit(EventKind::CredentialChanged, None, None, format!("the credential `{name}` {what}"));
+async fn changed(shared: &Shared, name: &str, what: &str) -> Result<CredentialUse> {
+    let message = format!("the credential `{name}` {what}");
+    shared.done(EventKind::CredentialChanged, Some(name), None, None, message).await;
     show(shared, name)
 }
 

@@ -150,7 +150,7 @@ impl Feed {
         };
         let params = self.params(wait)?;
         let started = Instant::now();
-        let answer = calls::run(&integration, runtime, served, params, None).await?;
+        let answer = calls::run(&self.shared, &integration, runtime, served, params, None).await?;
         let batch = serde_json::from_slice(&answer).map_err(|e| calls::malformed("a batch of changes", &e))?;
         Ok((batch, started.elapsed() < wait / 2))
     }

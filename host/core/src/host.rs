@@ -7,12 +7,12 @@ use futures_util::Stream;
 use jackfield_engine::Guest;
 use jackfield_reflect::Operation;
 use jackfield_vault::{NewSource, Secret, VaultStatus};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, mpsc};
 
 use crate::{
-    CallRequest, CapabilityInfo, ChangeBatch, CredentialUse, Event, HealthReport, HostBuilder, IntegrationInfo,
-    NewCredential, NewIntegration, PluginInfo, Readiness, Result, UpdateIntegration, WatchRequest, calls, credentials,
-    feeds, health, integrations, metrics, plugins, shared::Shared, tasks::Tasks,
+    AuditPage, CallRequest, CapabilityInfo, ChangeBatch, CredentialUse, Error, Event, HealthReport, HostBuilder,
+    IntegrationInfo, NewCredential, NewIntegration, PluginInfo, Readiness, Result, UpdateIntegration, WatchRequest,
+    audit, calls, credentials, feeds, health, integrations, metrics, plugins, shared::Shared, tasks::Tasks,
 };
 
 /// A host of plugins. Clones are the same host; it ends with [`Host::shutdown`] or when the last clone is dropped.
@@ -253,6 +253,29 @@ impl Host {
     pub async fn delete_credential(&self, name: &str) -> Result<()> {
         self.shared().open()?;
         credentials::delete(self.shared(), name).await
+    }
+
+    /// Records of the audit trail, newest first: those before a number, that hold every one of some texts.
+    pub async fn audit(&self, before: Option<u64>, limit: usize, containing: &[String]) -> Result<AuditPage> {
+        let wanted = |line: &str| containing.iter().all(|text| line.contains(text.as_str()));
+        audit::page(&self.shared().store, before, limit, wanted).await
+    }
+
+    /// The whole audit trail, signed at its end, in pieces; [`verify_audit`](crate::verify_audit) reads it.
+    pub fn export_audit(&self) -> Result<impl Stream<Item = Result<String>> + Send + 'static + use<>> {
+        let shared = self.shared().clone();
+        if shared.audit_key.is_none() {
+            return Err(Error::not_found("this host keeps no audit trail"));
+        }
+        let (pieces, mut taken) = mpsc::channel(2);
+        tokio::spawn(async move {
+            let Some(key) = &shared.audit_key else { return };
+            if let Err(error) = audit::export(&*shared.store, key, &pieces).await {
+                // Nobody may read any more.
+                let _ = pieces.send(Err(error)).await;
+            }
+        });
+        Ok(futures_util::stream::poll_fn(move |cx| taken.poll_recv(cx)))
     }
 
     /// What happens from now on. A listener that lags too far behind loses the oldest events and is told so.

@@ -32,6 +32,7 @@
 //! For typed calls, [`wasmtime`] is re-exported here, and `jackfield capability show NAME --wit` or the folder `wit` of
 //! the repository has the WIT that `bindgen!` wants.
 
+mod audit;
 mod bounds;
 mod breaker;
 mod budget;
@@ -67,10 +68,13 @@ mod view;
 mod waiting;
 mod wit_text;
 
+pub use audit::AuditPage;
 pub use builder::{HostBuilder, server_of};
 pub use credentials::{CredentialUse, NewCredential, make_key_file};
 pub use error::{Error, ErrorKind, ErrorSource, Result};
 pub use host::Host;
+/// Verifying an exported audit trail, which needs no host.
+pub use jackfield_audit::{Expectations, Fault, Head, Verified, verify as verify_audit};
 /// An instance of a plugin, for [`Host::typed`].
 pub use jackfield_engine::{Compiler, Guest, serve_compilations};
 pub use jackfield_reflect::nearest;

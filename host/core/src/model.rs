@@ -251,6 +251,27 @@ pub struct Event {
     pub message: String,
 }
 
+impl EventKind {
+    /// Its name in every surface, e.g. `integration-added`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PluginInstalled => "plugin-installed",
+            Self::PluginRemoved => "plugin-removed",
+            Self::IntegrationAdded => "integration-added",
+            Self::IntegrationUpdated => "integration-updated",
+            Self::IntegrationRemoved => "integration-removed",
+            Self::HealthChanged => "health-changed",
+            Self::GuestFault => "guest-fault",
+            Self::LimitExceeded => "limit-exceeded",
+            Self::BreakerOpened => "breaker-opened",
+            Self::BreakerClosed => "breaker-closed",
+            Self::VaultChanged => "vault-changed",
+            Self::SecretRedacted => "secret-redacted",
+            Self::CredentialChanged => "credential-changed",
+        }
+    }
+}
+
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

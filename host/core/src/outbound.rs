@@ -5,15 +5,19 @@
 //! nothing by their method. On the way it is remembered for the call who was waited for and whether something was sent,
 //! since a guest that is stopped cannot say.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jackfield_audit::CredentialUse;
 use jackfield_engine::{self as engine, CallContext, Outbound, OutboundBody, OutboundRequest, OutboundResponse, types};
 use jackfield_registry::{Limits, Manifest};
 
 use jackfield_gateway::{
-    Gateway, GatewayError, Request, ResponseBody,
+    Gateway, GatewayError, Request, ResponseBody, Sent,
     net::{ConnectError, SendError},
 };
 
@@ -25,7 +29,7 @@ use crate::{
     integrations::Live,
     leaks::Watch,
     limits, names,
-    track::Tracks,
+    track::{Asked, Tracks},
 };
 
 /// How many seconds' worth of requests may be sent at once.
@@ -113,7 +117,7 @@ impl Outbound for GuestOutbound {
         let meter = &self.meter;
         meter.request(call)?;
         meter.traffic(call, request.body.len())?;
-        let left = call.deadline.saturating_duration_since(std::time::Instant::now());
+        let left = call.deadline.saturating_duration_since(Instant::now());
         let deadline = call.deadline.checked_sub(RESERVE.min(left / 10)).unwrap_or(call.deadline);
         let mut wrote = false;
         let mut safe = is_safe(&request.method);
@@ -124,8 +128,29 @@ impl Outbound for GuestOutbound {
             track.wrote |= !safe;
         });
         let OutboundRequest { endpoint, method, path_and_query, headers, body, timeout } = request;
+        let asked = meter.tracks.asked(call.id);
+        let mut told = jackfield_audit::Request {
+            endpoint: endpoint.chars().take(64).collect(),
+            method: method.chars().take(32).collect(),
+            sent: body.len() as u64,
+            ..Default::default()
+        };
         let request = Request { endpoint, method, path_and_query, headers, body, timeout };
+        let began = Instant::now();
         let answer = self.gateway.send(request, deadline).await;
+        match &answer {
+            Ok(response) => {
+                let Sent { host, pattern, credential } = response.sent.clone();
+                (told.host, told.path, told.status) = (Some(host), Some(pattern), Some(response.status));
+                told.ms = Some((began.elapsed().as_secs_f64() * 1e6).round() / 1e3);
+                told.credential = credential.map(|(name, version)| CredentialUse { name: name.to_string(), version });
+            }
+            Err(error) => {
+                let reason: String = error.to_string().chars().take(200).collect();
+                told.refused = Some(meter.leaks.text(&call.operation, "a refusal", &reason).into_owned());
+            }
+        }
+        let place = asked.as_ref().and_then(|asked| asked.add(told));
         meter.tracks.update(call.id, |track| {
             track.waits = false;
             if let Err(error) = &answer
@@ -139,7 +164,8 @@ impl Outbound for GuestOutbound {
             fault(&error, safe)
         })?;
         meter.leaks.found(&call.operation, "the headers of a response", response.redacted);
-        let body = GuestBody { body: response.body, call: call.clone(), safe, meter: meter.clone() };
+        let asked = asked.zip(place);
+        let body = GuestBody { body: response.body, call: call.clone(), safe, meter: meter.clone(), asked };
         Ok(OutboundResponse { status: response.status, headers: response.headers, body: Box::new(body) })
     }
 }
@@ -149,12 +175,14 @@ struct GuestBody {
     call: CallContext,
     safe: bool,
     meter: Arc<Meter>,
+    /// Where what it asked is listed.
+    asked: Option<(Arc<Asked>, usize)>,
 }
 
 #[async_trait]
 impl OutboundBody for GuestBody {
     async fn read(&mut self, max: usize) -> Result<Option<Bytes>, types::Error> {
-        let Self { body, call, safe, meter } = self;
+        let Self { body, call, safe, meter, asked } = self;
         meter.tracks.update(call.id, |track| track.waits = true);
         let before = body.redacted();
         let piece = body.read(max).await;
@@ -165,7 +193,11 @@ impl OutboundBody for GuestBody {
             meter.failed(call, &error);
             fault(&error, *safe)
         })?;
-        meter.traffic(call, piece.as_ref().map_or(0, Bytes::len))?;
+        let len = piece.as_ref().map_or(0, Bytes::len);
+        if let Some((asked, place)) = asked {
+            asked.received(*place, len);
+        }
+        meter.traffic(call, len)?;
         Ok(piece)
     }
 }

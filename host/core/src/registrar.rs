@@ -88,7 +88,8 @@ async fn carry_out(shared: &Shared, decide: Decide) -> Result<bool> {
     shared.view.store(Arc::new(next));
     shared.changed.notify_one();
     let (kind, integration, plugin, message) = change.event;
-    shared.events.emit(kind, integration.as_deref(), plugin.as_deref(), message);
+    let target = integration.as_deref().or(plugin.as_deref());
+    shared.done(kind, target, integration.as_deref(), plugin.as_deref(), message).await;
     Ok(true)
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use jackfield_audit::Key;
 use jackfield_engine::Engine;
 use jackfield_gateway::{Dialer, Known};
 use jackfield_store::Store;
@@ -12,7 +13,7 @@ use tokio::{
     sync::{Notify, watch},
 };
 
-use crate::{Result, events::Events, faults, view::View};
+use crate::{EventKind, Result, audit::Audit, events::Events, faults, view::View};
 
 /// The host's parts.
 pub(crate) struct Shared {
@@ -22,6 +23,10 @@ pub(crate) struct Shared {
     pub(crate) vault: Arc<Vault>,
     /// What of it must be found where it does not belong.
     pub(crate) known: Arc<Known>,
+    /// None where an embedder keeps a trail of his own.
+    pub(crate) audit: Option<Audit>,
+    /// Signs what is exported of it.
+    pub(crate) audit_key: Option<Key>,
     /// Written by the registrar only.
     pub(crate) view: ArcSwap<View>,
     pub(crate) events: Events,
@@ -35,6 +40,23 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Tells of what an operator has done, and records it.
+    pub(crate) async fn done(
+        &self,
+        kind: EventKind,
+        target: Option<&str>,
+        integration: Option<&str>,
+        plugin: Option<&str>,
+        message: String,
+    ) {
+        if let Some(audit) = &self.audit
+            && let Err(error) = audit.administration(kind.as_str(), target, &message).await
+        {
+            tracing::error!(%error, "`{message}` is not recorded, though it has happened");
+        }
+        self.events.emit(kind, integration, plugin, message);
+    }
+
     /// Fails once the host ends.
     pub(crate) fn open(&self) -> Result<()> {
         if *self.stop.borrow() { Err(faults::shutting_down()) } else { Ok(()) }

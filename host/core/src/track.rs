@@ -3,11 +3,14 @@
 
 use std::{
     collections::HashMap,
+    mem,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
+
+use jackfield_audit::Request;
 
 /// What is known of one call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,11 +28,51 @@ pub(crate) struct Track {
     pub(crate) waits: bool,
 }
 
+/// The most requests of one call that are listed.
+const MOST_REQUESTS: usize = 64;
+
+/// What a call asked of outside systems.
+#[derive(Debug, Default)]
+pub(crate) struct Asked(Mutex<(Vec<Request>, u64)>);
+
+impl Asked {
+    /// Adds a request; where it stands, if it is listed.
+    pub(crate) fn add(&self, request: Request) -> Option<usize> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.0.len() == MOST_REQUESTS {
+            all.1 += 1;
+            return None;
+        }
+        all.0.push(request);
+        Some(all.0.len() - 1)
+    }
+
+    /// Counts bytes of the answer to a request.
+    pub(crate) fn received(&self, request: usize, bytes: usize) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(request) = all.0.get_mut(request) {
+            request.received += bytes as u64;
+        }
+    }
+
+    /// All of them, and how many more there were.
+    pub(crate) fn take(&self) -> (Vec<Request>, u64) {
+        mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A call that runs now.
+#[derive(Debug, Default)]
+struct Now {
+    track: Track,
+    asked: Arc<Asked>,
+}
+
 /// The calls of one integration that run now.
 #[derive(Debug, Default)]
 pub(crate) struct Tracks {
     /// By the call's number, in parts, so that calls on several threads rarely want the same lock.
-    running: [Mutex<HashMap<u64, Track>>; 16],
+    running: [Mutex<HashMap<u64, Now>>; 16],
     /// Commits to the integration's state. Those are not told by call, so a change of this number stands for "maybe".
     state_commits: AtomicU64,
 }
@@ -37,13 +80,20 @@ pub(crate) struct Tracks {
 impl Tracks {
     /// Begins to remember a call that `writes` or only reads, until the guard is dropped.
     pub(crate) fn begin(self: &Arc<Self>, call: u64, writes: bool) -> Tracked {
-        self.with(call, |running| running.insert(call, Track { writes, ..Track::default() }));
-        Tracked { tracks: self.clone(), call, state_commits: self.state_commits.load(Ordering::Acquire) }
+        let now = Now { track: Track { writes, ..Track::default() }, asked: Arc::default() };
+        let asked = now.asked.clone();
+        self.with(call, |running| running.insert(call, now));
+        Tracked { tracks: self.clone(), call, asked, state_commits: self.state_commits.load(Ordering::Acquire) }
     }
 
     /// Changes what is known of a call, if it runs.
     pub(crate) fn update<R>(&self, call: u64, change: impl FnOnce(&mut Track) -> R) -> Option<R> {
-        self.with(call, |running| running.get_mut(&call).map(change))
+        self.with(call, |running| running.get_mut(&call).map(|now| change(&mut now.track)))
+    }
+
+    /// What a call asks of outside systems, if it runs.
+    pub(crate) fn asked(&self, call: u64) -> Option<Arc<Asked>> {
+        self.with(call, |running| running.get(&call).map(|now| now.asked.clone()))
     }
 
     /// Something is about to be written to the integration's state.
@@ -51,7 +101,7 @@ impl Tracks {
         self.state_commits.fetch_add(1, Ordering::Release);
     }
 
-    fn with<R>(&self, call: u64, run: impl FnOnce(&mut HashMap<u64, Track>) -> R) -> R {
+    fn with<R>(&self, call: u64, run: impl FnOnce(&mut HashMap<u64, Now>) -> R) -> R {
         let [first, ..] = &self.running;
         let part = usize::try_from(call % self.running.len() as u64).ok().and_then(|part| self.running.get(part));
         run(&mut part.unwrap_or(first).lock().unwrap_or_else(PoisonError::into_inner))
@@ -62,13 +112,16 @@ impl Tracks {
 pub(crate) struct Tracked {
     tracks: Arc<Tracks>,
     call: u64,
+    /// What it asks of outside systems.
+    pub(crate) asked: Arc<Asked>,
     state_commits: u64,
 }
 
 impl Tracked {
     /// What is known of it by now.
     pub(crate) fn so_far(&self) -> Track {
-        let track = self.tracks.with(self.call, |running| running.get(&self.call).copied()).unwrap_or_default();
+        let track =
+            self.tracks.with(self.call, |running| running.get(&self.call).map(|now| now.track)).unwrap_or_default();
         let state = self.tracks.state_commits.load(Ordering::Acquire) != self.state_commits;
         Track { wrote: track.wrote || state, ..track }
     }

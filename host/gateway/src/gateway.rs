@@ -60,10 +60,23 @@ pub struct Response {
     pub status: u16,
     /// Headers, names in lower case.
     pub headers: Vec<(String, String)>,
+    /// How it was asked for.
+    pub sent: Sent,
     /// How many secrets were found in the headers, and redacted.
     pub redacted: u64,
     /// The body.
     pub body: ResponseBody,
+}
+
+/// How a request was sent that was answered.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// To whom, as `host:port`.
+    pub host: String,
+    /// The pattern that granted its path.
+    pub pattern: String,
+    /// The credential it was authenticated with, and its version.
+    pub credential: Option<(Arc<str>, u64)>,
 }
 
 /// What a gateway has done.
@@ -162,6 +175,11 @@ impl Gateway {
                         status: head.status.as_u16(),
                         headers,
                         redacted,
+                        sent: Sent {
+                            host: sender.address().authority().to_owned(),
+                            pattern: outgoing.pattern,
+                            credential: lease.map(|lease| (lease.name, lease.version)),
+                        },
                         body: ResponseBody {
                             endpoint: endpoint.name.clone(),
                             body,
@@ -199,7 +217,7 @@ impl Gateway {
             return Err(GatewayError::Method);
         }
         let (path, query) = normalize(&request.path_and_query)?;
-        endpoint.grant.check(&endpoint.name, method.as_str(), &path)?;
+        let pattern = endpoint.grant.check(&endpoint.name, method.as_str(), &path)?.to_owned();
         let headers = headers::outgoing(&request.headers)?;
         if let Some(authority) = &endpoint.authority {
             authority.reserve(&headers, query)?;
@@ -207,7 +225,7 @@ impl Gateway {
         if request.body.len() > self.limits.request_bytes {
             return Err(GatewayError::TooLarge { what: "request", limit: self.limits.request_bytes });
         }
-        Ok((endpoint, Checked { method, target: format!("{path}{query}"), headers }))
+        Ok((endpoint, Checked { method, target: format!("{path}{query}"), headers, pattern }))
     }
 
     /// What it has done so far.
@@ -233,4 +251,5 @@ struct Checked {
     method: Method,
     target: String,
     headers: http::HeaderMap,
+    pattern: String,
 }

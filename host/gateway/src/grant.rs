@@ -13,8 +13,8 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// Whether a request is allowed; if not, what would allow it.
-    pub fn check(&self, endpoint: &str, method: &str, path: &str) -> Result<(), GatewayError> {
+    /// Whether a request is allowed, and by which pattern; if not, what would allow it.
+    pub fn check(&self, endpoint: &str, method: &str, path: &str) -> Result<&str, GatewayError> {
         let refuse = |rule: &'static str, wanted: &str, has: &[String]| {
             Err(GatewayError::NotGranted {
                 endpoint: endpoint.to_owned(),
@@ -27,10 +27,10 @@ impl Grant {
         if !self.methods.iter().any(|m| m == method) {
             return refuse("methods", method, &self.methods);
         }
-        if !self.paths.iter().any(|pattern| matches(pattern, path)) {
-            return refuse("paths", path, &self.paths);
+        match self.paths.iter().find(|pattern| matches(pattern, path)) {
+            Some(pattern) => Ok(pattern),
+            None => refuse("paths", path, &self.paths),
         }
-        Ok(())
     }
 }
 

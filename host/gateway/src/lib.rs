@@ -19,7 +19,7 @@ pub use authority::{Authority, Binding, Place};
 pub use body::ResponseBody;
 pub use endpoint::EndpointSpec;
 pub use error::GatewayError;
-pub use gateway::{Gateway, GatewayLimits, GatewayStats, Request, Response};
+pub use gateway::{Gateway, GatewayLimits, GatewayStats, Request, Response, Sent};
 pub use grant::Grant;
 pub use jackfield_net::{self as net, Dialer, IpNet};
 pub use leaks::{DecodeError, Known, Needles, REDACTED, SHORTEST, Scan};

@@ -128,8 +128,7 @@ impl Shape {
             Self::Record(record) => return record.fields.first()?.shape.unflatten(number),
             Self::FixedList(item, _) => return item.unflatten(number),
             Self::Enum(_) | Self::Variant(_) | Self::Result(..) | Self::Option(_) => {
-                // All there is to a variant of one number is its discriminant.
-                let wide = 8 * self.layout().size;
+                let wide = 8 * self.discriminant();
                 if narrow >> wide != 0 {
                     return None;
                 }
@@ -138,5 +137,15 @@ impl Shape {
             _ => number,
         };
         Some(number.to_le_bytes())
+    }
+
+    /// The size of the discriminant. A variant of one number is no wider in memory but for the alignment of payloads of no
+    /// size.
+    fn discriminant(&self) -> usize {
+        match self {
+            Self::Enum(names) => crate::layout::discriminant(names.members.len()),
+            Self::Variant(variant) => crate::layout::discriminant(variant.cases.len()),
+            _ => 1,
+        }
     }
 }

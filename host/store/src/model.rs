@@ -22,12 +22,14 @@ pub enum Bucket {
     Meta = 5,
     /// The vault's key, wrapped, and credentials, sealed.
     Vault = 6,
+    /// The audit trail, in blocks of lines.
+    Audit = 7,
 }
 
 impl Bucket {
     /// Every bucket.
-    pub const ALL: [Self; 6] =
-        [Self::Plugins, Self::Components, Self::Integrations, Self::State, Self::Meta, Self::Vault];
+    pub const ALL: [Self; 7] =
+        [Self::Plugins, Self::Components, Self::Integrations, Self::State, Self::Meta, Self::Vault, Self::Audit];
 }
 
 impl fmt::Display for Bucket {
@@ -39,6 +41,7 @@ impl fmt::Display for Bucket {
             Self::State => "state",
             Self::Meta => "meta",
             Self::Vault => "vault",
+            Self::Audit => "audit",
         })
     }
 }

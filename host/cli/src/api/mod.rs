@@ -117,6 +117,17 @@ impl Api {
         Ok(response.into_body())
     }
 
+    /// Asks for something long and gives it back unread.
+    pub(crate) async fn download(&self, request: Request) -> Result<Body, Failure> {
+        let response = self.send(request).await?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response.into_body());
+        }
+        let body = response.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        Err(self.refusal(status, body))
+    }
+
     async fn send(&self, request: Request) -> Result<http::Response<Body>, Failure> {
         match self {
             Self::Remote(remote) => remote.send(request).await,

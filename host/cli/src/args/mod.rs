@@ -1,6 +1,7 @@
 //! The command line: `jackfield <noun> <verb>`. What can be typed is declared here and nowhere else; help, man pages and
 //! completions come from it. Every command's long help ends with examples.
 
+mod audit;
 mod call;
 mod capability;
 mod credential;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use audit::AuditVerb;
 pub(crate) use call::{CallArgs, WatchArgs};
 pub(crate) use capability::CapabilityVerb;
 pub(crate) use credential::{CredentialVerb, SetArgs, VaultGlobals};
@@ -120,6 +122,9 @@ pub(crate) enum Command {
     /// Make, open and seal the vault that credentials are kept in
     #[command(subcommand)]
     Vault(VaultVerb),
+    /// Show, export and verify what was done
+    #[command(subcommand)]
+    Audit(AuditVerb),
     Call(CallArgs),
     Watch(WatchArgs),
     Events(EventsArgs),

@@ -1,6 +1,7 @@
 //! What each command does: what it asks of the API, and how the answer is shown. A command line is judged as far as it can
 //! be before any API is looked for.
 
+mod audit;
 mod call;
 mod capability;
 mod credential;
@@ -82,6 +83,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         Command::Capability(verb) => capability::run(context, verb).await,
         Command::Credential(verb) => credential::run(context, verb).await,
         Command::Vault(verb) => vault::run(context, verb).await,
+        Command::Audit(verb) => audit::run(context, verb).await,
         Command::Call(args) => call::run(context, args).await,
         Command::Watch(args) => watch::run(context, args).await,
         Command::Events(args) => watch::events(context, &args).await,

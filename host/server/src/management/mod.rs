@@ -1,10 +1,11 @@
-//! The host's own API: plugins, integrations, capabilities, credentials and the vault. Each handler is one call of the embedding API; what is
+//! The host's own API: plugins, integrations, capabilities, credentials, the vault and the audit trail. Each handler is one call of the embedding API; what is
 //! decided here is the status, the paging and the header.
 
 use axum::Router;
 
 use crate::state::App;
 
+mod audit;
 mod capabilities;
 mod credentials;
 mod integrations;
@@ -25,6 +26,8 @@ pub(crate) fn routes() -> Router<App> {
         .route("/v1/credentials/{name}/promote", credentials::verb_promote())
         .route("/v1/credentials/{name}/rollback", credentials::verb_rollback())
         .route("/v1/credentials/{name}/revoke", credentials::verb_revoke())
+        .route("/v1/audit", audit::collection())
+        .route("/v1/audit/export", audit::whole())
         .route("/v1/vault", vault::item())
         .route("/v1/vault/init", vault::verb_init())
         .route("/v1/vault/unlock", vault::verb_unlock())

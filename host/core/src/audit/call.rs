@@ -1,0 +1,102 @@
+//! The record of one call, from its begin to its end, whatever that is.
+
+use std::{sync::Arc, time::Instant};
+
+use jackfield_audit::{Kind, Outcome, Record};
+use jackfield_reflect::{Operation, OperationKind};
+
+use super::{Audit, SUBJECT, parameters};
+use crate::{Error, ErrorKind, Result, clock::now_ms, leaks::Watch, track::Asked};
+
+/// A call that is being recorded. Dropped before its end, it is recorded as given up.
+pub(crate) struct Recorded<'a> {
+    audit: &'a Audit,
+    record: Option<Record>,
+    started: Instant,
+    writes: bool,
+    asked: Arc<Asked>,
+}
+
+/// Which call it is.
+pub(crate) struct Of<'a> {
+    pub(crate) integration: &'a str,
+    pub(crate) plugin_digest: String,
+    pub(crate) revision: u64,
+    pub(crate) action: &'a str,
+    pub(crate) call: u64,
+}
+
+impl<'a> Recorded<'a> {
+    /// Begins to record a call. Of a write, that it is about to be carried out is stored before this returns, or it fails.
+    pub(crate) async fn begin(
+        audit: &'a Audit,
+        of: Of<'_>,
+        operation: &Operation,
+        params: &[u8],
+        leaks: &Watch,
+        asked: Arc<Asked>,
+    ) -> Result<Self> {
+        let writes = operation.kind == OperationKind::Write;
+        let clean = leaks.text(of.action, "the parameters of a call", &String::from_utf8_lossy(params)).into_owned();
+        let record = Record {
+            at: now_ms(),
+            subject: SUBJECT.into(),
+            target: Some(of.integration.to_owned()),
+            plugin_digest: Some(of.plugin_digest),
+            revision: Some(of.revision),
+            call: Some(of.call),
+            parameters: Some(audit.mask.parameters(clean.as_bytes(), |path| parameters::is_secret(operation, path))),
+            ..Record::new(Kind::Call, of.action)
+        };
+        if writes {
+            audit.store(Record { kind: Kind::Intent, ..record.clone() }).await?;
+        }
+        Ok(Self { audit, record: Some(record), started: Instant::now(), writes, asked })
+    }
+
+    /// The call has ended. Of a write, that is stored before this returns.
+    pub(crate) async fn end<T>(mut self, result: &Result<T>) {
+        let outcome = match result {
+            Ok(_) => Outcome::Ok,
+            Err(error) => outcome(error),
+        };
+        let message = result.as_ref().err().map(|error| error.message.chars().take(300).collect());
+        let Some(record) = self.ended(outcome, message) else { return };
+        if self.writes {
+            if let Err(error) = self.audit.store(record).await {
+                tracing::error!(%error, "the end of a write is not recorded; its beginning is");
+            }
+        } else {
+            self.audit.queue(record).await;
+        }
+    }
+
+    fn ended(&mut self, outcome: Outcome, message: Option<String>) -> Option<Record> {
+        let mut record = self.record.take()?;
+        (record.requests, record.more_requests) = self.asked.take();
+        record.at = now_ms();
+        record.ms = Some((self.started.elapsed().as_secs_f64() * 1e6).round() / 1e3);
+        record.outcome = Some(outcome);
+        record.message = message;
+        Some(record)
+    }
+}
+
+impl Drop for Recorded<'_> {
+    fn drop(&mut self) {
+        let outcome = match self.writes {
+            true => Outcome::Unknown,
+            false => Outcome::Error { kind: "cancelled".into(), source: "caller".into() },
+        };
+        if let Some(record) = self.ended(outcome, Some("the caller gave up".into())) {
+            self.audit.queue_now(record);
+        }
+    }
+}
+
+fn outcome(error: &Error) -> Outcome {
+    match error.kind {
+        ErrorKind::OutcomeUnknown => Outcome::Unknown,
+        kind => Outcome::Error { kind: kind.as_str().into(), source: error.source_of_fault.as_str().into() },
+    }
+}

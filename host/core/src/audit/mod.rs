@@ -1,0 +1,111 @@
+//! The audit trail of a host: what is recorded, and when it must be stored.
+//!
+//! A write is recorded twice: before it is carried out, and if that cannot be stored it is not carried out; and when it has
+//! ended. Whoever finds the first without the second knows that nobody knows. A read is recorded when it has ended, and
+//! nobody waits until that is stored. What operators change is recorded when it has happened, before they are told so.
+//!
+//! Everything goes through one task, which numbers the records, binds each to the one before, and stores many at once: what
+//! a flush to the disk costs is shared by all who wait for it.
+
+mod call;
+mod key;
+mod parameters;
+mod trail;
+mod writer;
+
+use std::sync::Arc;
+
+use jackfield_audit::{Chain, Key, Kind, Mask, Outcome, Record};
+use jackfield_store::Store;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{Error, ErrorKind, ErrorSource, Result, clock::now_ms};
+pub(crate) use call::{Of, Recorded};
+pub use trail::AuditPage;
+pub(crate) use trail::{export, page};
+pub(crate) use writer::{run, start};
+
+/// Who does what the API is asked for, as long as it asks nobody who he is.
+const SUBJECT: &str = "local";
+/// Records that may wait to be stored before those who make more do.
+const CAPACITY: usize = 4096;
+
+/// Where records are handed in.
+#[derive(Debug)]
+pub(crate) struct Audit {
+    queue: mpsc::Sender<Job>,
+    mask: Mask,
+}
+
+/// A record to be stored, and who waits for it.
+#[derive(Debug)]
+pub(crate) struct Job {
+    record: Record,
+    done: Option<oneshot::Sender<bool>>,
+}
+
+/// What the writer begins with.
+pub(crate) struct Begun {
+    store: Arc<dyn Store>,
+    key: Key,
+    chain: Chain,
+    state: trail::State,
+    revision: Option<u64>,
+    jobs: mpsc::Receiver<Job>,
+}
+
+impl Begun {
+    /// Another copy of the key that signs.
+    pub(crate) fn key(&self) -> Result<Key> {
+        Key::from_seed(self.key.seed()).map_err(|error| Error::internal(error.to_string()))
+    }
+}
+
+impl Audit {
+    /// Stores a record; whoever gets `Ok` knows that it is on the disk.
+    pub(crate) async fn store(&self, record: Record) -> Result<()> {
+        let (done, stored) = oneshot::channel();
+        let job = Job { record, done: Some(done) };
+        let sent = self.queue.send(job).await.is_ok();
+        match sent && stored.await.unwrap_or(false) {
+            true => Ok(()),
+            false => Err(Error::new(
+                ErrorKind::Unavailable,
+                ErrorSource::Host,
+                "the audit trail cannot be written, so nothing is; see that the disk is healthy and has space",
+            )),
+        }
+    }
+
+    /// Records that the host has started: whoever is served by it is served by one whose trail can be written.
+    pub(crate) async fn started(&self) -> Result<()> {
+        self.store(writer::host("host.started")).await
+    }
+
+    /// Hands in a record that nobody waits for; waits only while too many others do.
+    pub(crate) async fn queue(&self, record: Record) {
+        if self.queue.send(Job { record, done: None }).await.is_err() {
+            tracing::error!("the audit trail is closed, and something is not recorded");
+        }
+    }
+
+    /// The same for who cannot wait. What finds no room is counted as lost.
+    pub(crate) fn queue_now(&self, record: Record) {
+        if self.queue.try_send(Job { record, done: None }).is_err() {
+            tracing::error!("the audit trail has no room, and a call that was given up is not recorded");
+        }
+    }
+
+    /// Records what an operator has done.
+    pub(crate) async fn administration(&self, action: &str, target: Option<&str>, message: &str) -> Result<()> {
+        let record = Record {
+            at: now_ms(),
+            subject: SUBJECT.into(),
+            target: target.map(str::to_owned),
+            outcome: Some(Outcome::Ok),
+            message: Some(message.to_owned()),
+            ..Record::new(Kind::Administration, action)
+        };
+        self.store(record).await
+    }
+}

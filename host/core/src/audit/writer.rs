@@ -1,0 +1,172 @@
+//! The one task that writes the trail: it takes all records that have come, makes lines of them, stores them in one commit
+//! and tells those who wait. Where that fails nothing is stored and all are told; the next records follow what is stored.
+
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jackfield_audit::{Chain, Head, Key, Kind, Mask, Record};
+use jackfield_store::{Bucket, Expect, Mutation, Store, StoreError};
+use tokio::sync::mpsc;
+
+use super::{Audit, Begun, CAPACITY, Job, key, trail};
+use crate::{Error, Result, clock::now_ms, shared::Shared, tasks};
+
+/// Records stored in one commit at most.
+const MOST: usize = 512;
+/// How far the trail has come is signed after so many records, or so long after something was recorded.
+const CHECKPOINT_RECORDS: u64 = 1000;
+const CHECKPOINT_AFTER: Duration = Duration::from_secs(60);
+/// The trail of a host that keeps nothing, in bytes; one that keeps everything in a folder may be longer.
+const MOST_IN_MEMORY: u64 = 16 << 20;
+const MOST_IN_FOLDER: u64 = 1 << 30;
+
+/// Begins the trail of a host, or goes on with it.
+pub(crate) async fn start(store: &Arc<dyn Store>, folder: Option<&Path>) -> Result<(Audit, Begun)> {
+    let found = trail::state(&**store).await?;
+    let random = |error: jackfield_audit::KeyError| Error::internal(error.to_string());
+    let key = match folder {
+        Some(folder) => key::of(folder, found.is_some())?,
+        None => Key::generate().map_err(random)?,
+    };
+    let (state, revision) = match found {
+        Some((state, _)) if state.key != key.public() => {
+            let message = "the audit trail is signed with another key than the one in `audit.key`; restore that file from a backup";
+            return Err(Error::internal(message));
+        }
+        Some((state, revision)) => (state, Some(revision)),
+        None => {
+            let name = format!("{:016x}", getrandom::u64().map_err(|error| Error::internal(error.to_string()))?);
+            let before = Chain::begin(name.as_str(), &key).head().clone();
+            (trail::State { chain: name, key: key.public(), before: before.clone(), head: before, bytes: 0 }, None)
+        }
+    };
+    let (queue, jobs) = mpsc::channel(CAPACITY);
+    let mask = Mask::new(&[key.seed(), &b"mask"[..]].concat());
+    let chain = Chain::resume(state.chain.as_str(), &key, state.head.clone());
+    Ok((Audit { queue, mask }, Begun { store: store.clone(), key, chain, state, revision, jobs }))
+}
+
+/// Writes until the host stops, and then what has come until then.
+pub(crate) async fn run(shared: Arc<Shared>, begun: Begun, in_folder: bool) {
+    let most_bytes = if in_folder { MOST_IN_FOLDER } else { MOST_IN_MEMORY };
+    let mut writer = Writer { begun, most_bytes, signed: Instant::now(), unsigned: 0 };
+    let mut stop = shared.stop.subscribe();
+    let mut jobs = Vec::with_capacity(MOST);
+    loop {
+        let wait = if writer.unsigned > 0 { CHECKPOINT_AFTER } else { Duration::MAX };
+        tokio::select! {
+            biased;
+            got = writer.begun.jobs.recv_many(&mut jobs, MOST) => {
+                if got == 0 {
+                    return;
+                }
+                writer.write(&mut jobs).await;
+            }
+            () = tasks::stopped(&mut stop) => break,
+            () = tokio::time::sleep(wait) => writer.write(&mut jobs).await,
+        }
+    }
+    writer.begun.jobs.close();
+    while writer.begun.jobs.recv_many(&mut jobs, MOST).await > 0 {
+        writer.write(&mut jobs).await;
+    }
+    let stopped = Job { record: host("host.stopped"), done: None };
+    writer.write(&mut vec![stopped]).await;
+}
+
+/// Something that the host does by itself.
+pub(super) fn host(action: &str) -> Record {
+    Record { at: now_ms(), subject: "host".into(), ..Record::new(Kind::Host, action) }
+}
+
+struct Writer {
+    begun: Begun,
+    most_bytes: u64,
+    signed: Instant,
+    /// Records since the last that was signed.
+    unsigned: u64,
+}
+
+impl Writer {
+    /// Stores these records, and perhaps a checkpoint, and tells those who wait.
+    async fn write(&mut self, jobs: &mut Vec<Job>) {
+        let mut chain = self.begun.chain.clone();
+        let first = chain.head().seq + 1;
+        let mut text = String::with_capacity(jobs.len() * 512);
+        for job in jobs.iter() {
+            text.push_str(&chain.append(&job.record).text);
+        }
+        let unsigned = self.unsigned + jobs.len() as u64;
+        let due = unsigned >= CHECKPOINT_RECORDS || unsigned > 0 && self.signed.elapsed() >= CHECKPOINT_AFTER;
+        if due {
+            text.push_str(&chain.checkpoint(now_ms(), &self.begun.key).text);
+        }
+        let stored = if text.is_empty() { Ok(()) } else { self.commit(first, text, chain).await };
+        match &stored {
+            Ok(()) if due => (self.unsigned, self.signed) = (0, Instant::now()),
+            Ok(()) => self.unsigned = unsigned,
+            Err(error) => {
+                tracing::error!(records = jobs.len(), %error, "the audit trail could not be written");
+                self.look_again().await;
+            }
+        }
+        for job in jobs.drain(..) {
+            if let Some(done) = job.done {
+                // Nobody may wait any more; the record is there all the same.
+                let _ = done.send(stored.is_ok());
+            }
+        }
+    }
+
+    async fn commit(&mut self, first: u64, text: String, chain: Chain) -> std::result::Result<(), StoreError> {
+        let mut state = trail::State { head: chain.head().clone(), ..self.begun.state.clone() };
+        state.bytes += text.len() as u64;
+        let mut mutations = vec![Mutation::set(Bucket::Audit, trail::key(first), text)];
+        if state.bytes > self.most_bytes {
+            self.shorten(&mut state, &mut mutations).await?;
+        }
+        let value = serde_json::to_vec(&state).map_err(|error| StoreError::Invalid(error.to_string()))?;
+        let expect = self.begun.revision.map_or(Expect::Absent, Expect::Revision);
+        mutations.push(Mutation::set(Bucket::Meta, trail::STATE, value).expect(expect));
+        let revision = self.begun.store.commit(mutations).await?;
+        (self.begun.chain, self.begun.state, self.begun.revision) = (chain, state, Some(revision));
+        Ok(())
+    }
+
+    /// Lets go of the oldest blocks, until a sixteenth of the room is free. What is kept is whole by itself: it is known what
+    /// its first line follows.
+    async fn shorten(
+        &self,
+        state: &mut trail::State,
+        mutations: &mut Vec<Mutation>,
+    ) -> std::result::Result<(), StoreError> {
+        let aim = self.most_bytes - self.most_bytes / 16;
+        for (key, block) in self.begun.store.list(Bucket::Audit, "", None, 1024).await? {
+            if state.bytes <= aim {
+                break;
+            }
+            let text = String::from_utf8_lossy(&block.value);
+            let (Ok(first), Some(last)) = (key.parse::<u64>(), text.lines().last()) else { break };
+            let seq = first + text.lines().count() as u64 - 1;
+            state.before = Head { seq, hash: jackfield_audit::hash_of(last) };
+            state.bytes = state.bytes.saturating_sub(block.value.len() as u64);
+            mutations.push(Mutation::delete(Bucket::Audit, key));
+        }
+        Ok(())
+    }
+
+    /// After a failure: what is stored decides what comes next.
+    async fn look_again(&mut self) {
+        match trail::state(&*self.begun.store).await.map_err(|error: Error| error.message) {
+            Ok(Some((state, revision))) => {
+                self.begun.chain = Chain::resume(state.chain.as_str(), &self.begun.key, state.head.clone());
+                (self.begun.state, self.begun.revision) = (state, Some(revision));
+            }
+            Ok(None) => {}
+            Err(error) => tracing::error!(error, "how far the audit trail has come cannot be read"),
+        }
+    }
+}
