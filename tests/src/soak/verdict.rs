@@ -95,9 +95,10 @@ fn quarter(all: usize) -> usize {
 }
 
 fn trend(series: &[(f64, f64)]) -> Trend {
-    let quarter = quarter(series.len());
+    // Of a short series a quarter is one look, and one look in ten finds memory that is given back before the next.
+    let some = quarter(series.len()).max(3).min(series.len());
     let values = |part: &[(f64, f64)]| median(part.iter().map(|(_, value)| *value).collect());
-    let (first, last) = (values(&series[..quarter]), values(&series[series.len() - quarter..]));
+    let (first, last) = (values(&series[..some]), values(&series[series.len() - some..]));
     let slopes = series.iter().enumerate().flat_map(|(index, (at, value))| {
         series[index + 1..].iter().filter(move |(later, _)| later > at).map(move |(l, v)| (v - value) / (l - at))
     });
