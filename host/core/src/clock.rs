@@ -1,13 +1,24 @@
 //! Time and chance.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::TimestampMs;
+use crate::{Error, Result, TimestampMs};
 
 /// Now.
 pub(crate) fn now_ms() -> TimestampMs {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     TimestampMs::try_from(since.as_millis()).unwrap_or(TimestampMs::MAX)
+}
+
+/// Milliseconds since `start`, to the microsecond: what a person is told.
+pub(crate) fn ms_since(start: Instant) -> f64 {
+    (start.elapsed().as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// A name that nothing else has: sixteen random hexadecimal digits.
+pub(crate) fn random_name() -> Result<String> {
+    let random = getrandom::u64().map_err(|e| Error::internal(format!("the system has no random numbers: {e}")))?;
+    Ok(format!("{random:016x}"))
 }
 
 /// A random duration from zero to `most`, so that what starts together does not stay together.

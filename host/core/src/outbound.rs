@@ -25,6 +25,7 @@ use crate::{
     Error,
     bounds::{Bound, Bounds},
     budget::Budget,
+    clock::ms_since,
     faults,
     integrations::Live,
     leaks::Watch,
@@ -142,7 +143,7 @@ impl Outbound for GuestOutbound {
             Ok(response) => {
                 let Sent { host, pattern, credential } = response.sent.clone();
                 (told.host, told.path, told.status) = (Some(host), Some(pattern), Some(response.status));
-                told.ms = Some((began.elapsed().as_secs_f64() * 1e6).round() / 1e3);
+                told.ms = Some(ms_since(began));
                 told.credential = credential.map(|(name, version)| CredentialUse { name: name.to_string(), version });
             }
             Err(error) => {

@@ -72,19 +72,15 @@ impl Endpoint {
     /// was opened for.
     pub(crate) fn senders(&self, lease: Option<&Lease>) -> Result<Arc<[Sender]>, GatewayError> {
         let (made_for, made) = self.senders.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let identity = match (&self.authority, lease) {
-            (Some(authority), Some(lease)) => authority.identity(&self.name, lease)?,
-            _ => None,
-        };
-        let Some(identity) = identity else { return Ok(made) };
-        let version = lease.map(|lease| lease.version);
-        if made_for == version {
+        let (Some(authority), Some(lease)) = (&self.authority, lease) else { return Ok(made) };
+        if made_for == Some(lease.version) {
             return Ok(made);
         }
+        let Some(identity) = authority.identity(&self.name, lease)? else { return Ok(made) };
         let options = SenderOptions { identity: Some(identity), ..self.options.clone() };
         let made = senders(&self.addresses, &options, &self.dialer)
             .map_err(|reason| GatewayError::Connect { endpoint: self.name.clone(), reason })?;
-        *self.senders.lock().unwrap_or_else(PoisonError::into_inner) = (version, made.clone());
+        *self.senders.lock().unwrap_or_else(PoisonError::into_inner) = (Some(lease.version), made.clone());
         Ok(made)
     }
 

@@ -1,14 +1,12 @@
 //! What reaches a real server of a credential, and what never does.
 
+mod common;
 #[path = "../../net/tests/support/mod.rs"]
 mod support;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
-use bytes::Bytes;
+use common::{get, soon};
 use jackfield_gateway::{
     Authority, Binding, Dialer, EndpointSpec, Gateway, GatewayError, GatewayLimits, Place, Request,
 };
@@ -51,21 +49,6 @@ fn spec(url: &str, authority: Authority) -> EndpointSpec {
 
 fn gateway(spec: EndpointSpec) -> Result<Gateway, GatewayError> {
     Gateway::new(vec![spec], GatewayLimits::default(), Arc::new(Dialer::new()))
-}
-
-fn get(path: &str) -> Request {
-    Request {
-        endpoint: "api".into(),
-        method: "GET".into(),
-        path_and_query: path.into(),
-        headers: Vec::new(),
-        body: Bytes::new(),
-        timeout: None,
-    }
-}
-
-fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(5)
 }
 
 #[tokio::test]

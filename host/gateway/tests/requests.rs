@@ -1,5 +1,6 @@
 //! What reaches a real server of what a plugin asks for, and what comes back.
 
+mod common;
 #[path = "../../net/tests/support/mod.rs"]
 mod support;
 
@@ -9,6 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use common::{get, soon};
 use http::Response as Http;
 use http_body_util::Full;
 use jackfield_gateway::{Dialer, EndpointSpec, Gateway, GatewayError, GatewayLimits, Request, Response};
@@ -29,23 +31,8 @@ fn gateway(addresses: &[&str]) -> Gateway {
     Gateway::new(vec![spec(addresses)], GatewayLimits::default(), Arc::new(Dialer::new())).unwrap()
 }
 
-fn get(path: &str) -> Request {
-    Request {
-        endpoint: "api".into(),
-        method: "GET".into(),
-        path_and_query: path.into(),
-        headers: Vec::new(),
-        body: Bytes::new(),
-        timeout: None,
-    }
-}
-
 fn post(path: &str, body: &'static str) -> Request {
     Request { method: "POST".into(), body: Bytes::from(body), ..get(path) }
-}
-
-fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(5)
 }
 
 async fn text(mut response: Response) -> Result<String, GatewayError> {

@@ -34,5 +34,6 @@ pub use error::StoreError;
 pub use lock::{DataLock, LOCK_FILE, LockInfo};
 pub use memory::MemoryStore;
 pub use model::{Bucket, Change, Expect, MAX_KEY_BYTES, MAX_MUTATIONS, Mutation, Quota, Record, Usage};
+pub use private::make_private_file;
 pub use sqlite::{DATABASE_FILE, SqliteStore};
 pub use store::{Store, StoreStats};

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
-    io,
+    io::{self, Write as _},
     path::Path,
 };
 
@@ -34,6 +34,23 @@ pub(crate) fn file(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
+/// Makes a file that its owner alone may read, with these bytes in it; fails where something of that name is there. When it
+/// returns, the file and its name survive a crash, as what depends on it will.
+pub fn make_private_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    #[cfg(unix)]
+    if let Some(folder) = std::path::absolute(path)?.parent() {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -55,5 +72,14 @@ mod tests {
         symlink(outer.path().join("elsewhere"), inner.join("l")).unwrap();
         assert!(file(&inner.join("l")).is_err());
         assert!(!outer.path().join("elsewhere").exists());
+    }
+
+    #[test]
+    fn a_file_that_is_made_is_its_owners_alone_and_is_made_once() {
+        let outer = tempfile::tempdir().unwrap();
+        let path = outer.path().join("f");
+        make_private_file(&path, b"x").unwrap();
+        assert_eq!((mode(&path), fs::read(&path).unwrap()), (0o600, b"x".to_vec()));
+        assert!(make_private_file(&path, b"y").is_err());
     }
 }

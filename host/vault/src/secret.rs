@@ -5,7 +5,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, de::Visitor};
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroize as _;
 
 use crate::{VaultError, pages::Pages};
 
@@ -68,12 +68,6 @@ impl From<Vec<u8>> for Secret {
 impl From<String> for Secret {
     fn from(text: String) -> Self {
         text.into_bytes().into()
-    }
-}
-
-impl From<Zeroizing<Vec<u8>>> for Secret {
-    fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
-        Self::from(&bytes[..])
     }
 }
 

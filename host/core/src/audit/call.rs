@@ -6,7 +6,12 @@ use jackfield_audit::{Kind, Outcome, Record};
 use jackfield_reflect::{Operation, OperationKind};
 
 use super::{Audit, SUBJECT, parameters};
-use crate::{Error, ErrorKind, Result, clock::now_ms, leaks::Watch, track::Asked};
+use crate::{
+    Error, ErrorKind, Result,
+    clock::{ms_since, now_ms},
+    leaks::Watch,
+    track::Asked,
+};
 
 /// A call that is being recorded. Dropped before its end, it is recorded as given up.
 pub(crate) struct Recorded<'a> {
@@ -37,7 +42,8 @@ impl<'a> Recorded<'a> {
         asked: Arc<Asked>,
     ) -> Result<Self> {
         let writes = operation.kind == OperationKind::Write;
-        let clean = leaks.text(of.action, "the parameters of a call", &String::from_utf8_lossy(params)).into_owned();
+        let text = String::from_utf8_lossy(params);
+        let clean = leaks.text(of.action, "the parameters of a call", &text);
         let record = Record {
             at: now_ms(),
             subject: SUBJECT.into(),
@@ -75,7 +81,7 @@ impl<'a> Recorded<'a> {
         let mut record = self.record.take()?;
         (record.requests, record.more_requests) = self.asked.take();
         record.at = now_ms();
-        record.ms = Some((self.started.elapsed().as_secs_f64() * 1e6).round() / 1e3);
+        record.ms = Some(ms_since(self.started));
         record.outcome = Some(outcome);
         record.message = message;
         Some(record)

@@ -3,11 +3,12 @@
 
 use std::{
     fs::OpenOptions,
-    io::{self, Read as _, Write as _},
+    io::{self, Read as _},
     path::Path,
 };
 
 use jackfield_audit::Key;
+use jackfield_store::make_private_file;
 use zeroize::Zeroizing;
 
 use crate::{Error, ErrorKind, ErrorSource, Result};
@@ -33,21 +34,11 @@ pub(super) fn of(folder: &Path, begun: bool) -> Result<Key> {
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let key = Key::generate().map_err(|error| unusable(error.to_string()))?;
-            make(&path, key.seed()).map_err(|error| unusable(error.to_string()))?;
+            make_private_file(&path, key.seed()).map_err(|error| unusable(error.to_string()))?;
             Ok(key)
         }
         Err(error) => Err(unusable(error.to_string())),
     }
-}
-
-fn make(path: &Path, seed: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(seed)?;
-    file.sync_all()
 }
 
 #[cfg(test)]

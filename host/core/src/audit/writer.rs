@@ -12,7 +12,12 @@ use jackfield_store::{Bucket, Expect, Mutation, Store, StoreError};
 use tokio::sync::mpsc;
 
 use super::{Audit, Begun, CAPACITY, Job, key, trail};
-use crate::{Error, Result, clock::now_ms, shared::Shared, tasks};
+use crate::{
+    Error, Result,
+    clock::{now_ms, random_name},
+    shared::Shared,
+    tasks,
+};
 
 /// Records stored in one commit at most.
 const MOST: usize = 512;
@@ -38,7 +43,7 @@ pub(crate) async fn start(store: &Arc<dyn Store>, folder: Option<&Path>) -> Resu
         }
         Some((state, revision)) => (state, Some(revision)),
         None => {
-            let name = format!("{:016x}", getrandom::u64().map_err(|error| Error::internal(error.to_string()))?);
+            let name = random_name()?;
             let before = Chain::begin(name.as_str(), &key).head().clone();
             (trail::State { chain: name, key: key.public(), before: before.clone(), head: before, bytes: 0 }, None)
         }

@@ -16,7 +16,7 @@ use jackfield_engine::{
 
 use crate::{
     Error, EventKind, HealthReport, HealthState, Result,
-    clock::now_ms,
+    clock::{ms_since, now_ms},
     faults,
     integrations::{Integration, Runtime},
     shared::Shared,
@@ -98,7 +98,7 @@ pub(crate) async fn check(shared: &Shared, integration: &Integration, asked: boo
     };
     found.checked_at = Some(now_ms());
     // To the microsecond; more digits are noise.
-    found.latency_ms = Some((started.elapsed().as_secs_f64() * 1e6).round() / 1e3);
+    found.latency_ms = Some(ms_since(started));
     if !shared.view.load().is_current(integration) {
         // It was changed or removed while it was asked: this answer is no longer about it.
         return integration.live.health.report();

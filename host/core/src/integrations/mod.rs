@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 use crate::{
     EndpointSettings, Error, ErrorKind, ErrorSource, EventKind, IntegrationInfo, NewIntegration, Result, TimestampMs,
     UpdateIntegration,
-    clock::now_ms,
+    clock::{now_ms, random_name},
     config, faults, limits, names,
     plugins::{self, Installed},
     registrar::{Change, Decision, encode},
@@ -80,7 +80,7 @@ pub(crate) async fn add(shared: &Shared, new: NewIntegration) -> Result<Integrat
         labels: new.labels,
         endpoints: new.endpoints,
         limits: new.limits,
-        incarnation: incarnation()?,
+        incarnation: random_name()?,
         created_at: now,
         updated_at: now,
     };
@@ -246,9 +246,4 @@ fn patch<T>(target: &mut BTreeMap<String, T>, patch: Option<BTreeMap<String, Opt
             None => target.remove(&name),
         };
     }
-}
-
-fn incarnation() -> Result<String> {
-    let random = getrandom::u64().map_err(|e| Error::internal(format!("the system has no random numbers: {e}")))?;
-    Ok(format!("{random:016x}"))
 }

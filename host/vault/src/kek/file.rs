@@ -2,11 +2,12 @@
 //! machine, than the data folder: whoever has both has everything.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Read as _, Write as _},
+    fs::{self, File},
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
+use jackfield_store::make_private_file;
 use zeroize::Zeroizing;
 
 use crate::{Secret, VaultError, seal::KEY};
@@ -55,18 +56,7 @@ fn make(path: &Path) -> Result<(), VaultError> {
         }
     }
     text.push('\n');
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(failed)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-    // The name must survive a crash as the vault that depends on it does.
-    #[cfg(unix)]
-    if let Some(folder) = absolute(path)?.parent() {
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
-    }
-    Ok(())
+    make_private_file(path, text.as_bytes()).map_err(failed)
 }
 
 /// Whether the file is its owner's alone.

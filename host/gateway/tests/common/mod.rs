@@ -1,0 +1,21 @@
+//! What every test of the gateway asks for.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use jackfield_gateway::Request;
+
+pub(crate) fn get(path: &str) -> Request {
+    Request {
+        endpoint: "api".into(),
+        method: "GET".into(),
+        path_and_query: path.into(),
+        headers: Vec::new(),
+        body: Bytes::new(),
+        timeout: None,
+    }
+}
+
+pub(crate) fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(5)
+}
