@@ -59,17 +59,6 @@ pub struct Chain {
     head: Head,
 }
 
-/// A line as it is written: its number and what it follows come first.
-#[derive(Serialize)]
-struct Chained<'a> {
-    seq: u64,
-    prev: &'a str,
-    #[serde(flatten)]
-    record: &'a Record,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    signature: Option<&'a str>,
-}
-
 impl Chain {
     /// A new chain of this name, whose signatures are this key's.
     pub fn begin(name: impl Into<String>, key: &Key) -> Self {
@@ -123,9 +112,16 @@ impl Chain {
 
     fn push(&mut self, record: &Record, signature: Option<&str>) -> Line {
         let seq = self.head.seq + 1;
-        let chained = Chained { seq, prev: &self.head.hash, record, signature };
         // A record's values all have a form in JSON: numbers that have none are written as null.
-        let mut text = serde_json::to_string(&chained).unwrap_or_default();
+        let record = serde_json::to_string(record).unwrap_or_default();
+        // One object, made of its parts: its number and what it follows come first. What is put together here, a number and
+        // two texts of hexadecimal digits, needs no escapes.
+        let members = record.strip_prefix("{").and_then(|record| record.strip_suffix("}")).unwrap_or_default();
+        let mut text = format!("{{\"seq\":{seq},\"prev\":\"{}\",{members}", self.head.hash);
+        if let Some(signature) = signature {
+            text.extend([",\"signature\":\"", signature, "\""]);
+        }
+        text.push('}');
         self.head = Head { seq, hash: hash(text.as_bytes()) };
         text.push('\n');
         Line { seq, text }

@@ -203,7 +203,7 @@ fn is_checkpoint(line: &[u8]) -> bool {
         kind: &'a str,
     }
     // Looked for before it is parsed: nearly all lines are none.
-    let may = line.windows(13).any(|window| window == b"\"checkpoint\",");
+    let may = memchr::memmem::find(line, b"\"checkpoint\",").is_some();
     may && serde_json::from_slice::<Kinded<'_>>(line).is_ok_and(|kinded| kinded.kind == "checkpoint")
 }
 
