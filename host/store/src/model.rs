@@ -24,12 +24,22 @@ pub enum Bucket {
     Vault = 6,
     /// The audit trail, in blocks of lines.
     Audit = 7,
+    /// Writes that were begun, and what came of them.
+    Journal = 8,
 }
 
 impl Bucket {
     /// Every bucket.
-    pub const ALL: [Self; 7] =
-        [Self::Plugins, Self::Components, Self::Integrations, Self::State, Self::Meta, Self::Vault, Self::Audit];
+    pub const ALL: [Self; 8] = [
+        Self::Plugins,
+        Self::Components,
+        Self::Integrations,
+        Self::State,
+        Self::Meta,
+        Self::Vault,
+        Self::Audit,
+        Self::Journal,
+    ];
 }
 
 impl fmt::Display for Bucket {
@@ -42,6 +52,7 @@ impl fmt::Display for Bucket {
             Self::Meta => "meta",
             Self::Vault => "vault",
             Self::Audit => "audit",
+            Self::Journal => "journal",
         })
     }
 }

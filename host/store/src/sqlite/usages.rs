@@ -106,10 +106,18 @@ impl Counting<'_> {
     /// Whether the commit, whose changes are made, is within its quotas; what it left is known from now on.
     pub(super) fn end(self, connection: &Connection, usages: &mut Usages) -> Result<(), StoreError> {
         let mut known = Vec::with_capacity(self.quotas.len());
-        for Counted { bucket, quota, before, after, recount } in self.quotas {
-            let after = if recount { usage(connection, bucket, &quota.prefix)? } else { after };
-            within(quota, before, after)?;
-            known.push(((bucket, quota.prefix.clone()), after));
+        let mut refused = None;
+        for Counted { bucket, quota, before, after, recount } in &self.quotas {
+            let after = if *recount { usage(connection, *bucket, &quota.prefix)? } else { *after };
+            refused = refused.or(within(quota, *before, after).err());
+            known.push(((*bucket, quota.prefix.clone()), after));
+        }
+        if let Some(refused) = refused {
+            // Its changes are undone, so what was before is what is.
+            let before =
+                self.quotas.iter().map(|counted| ((counted.bucket, counted.quota.prefix.clone()), counted.before));
+            usages.known.extend(before);
+            return Err(refused);
         }
         if usages.known.len() + known.len() > MOST_KNOWN {
             usages.clear();
