@@ -23,7 +23,9 @@ mod wit_text;
 pub use capability::{CapabilityRef, CapabilityRefError};
 #[cfg(feature = "package")]
 pub use digest::{Digest, DigestError};
-pub use manifest::{Compatibility, EndpointRule, Limits, Manifest, ManifestError, ManifestFault, PluginSection};
+pub use manifest::{
+    Compatibility, EndpointRule, Limits, Manifest, ManifestError, ManifestFault, PluginSection, Writes,
+};
 #[cfg(feature = "package")]
 pub use pack::{PackError, pack, strip};
 #[cfg(feature = "package")]

@@ -56,6 +56,7 @@ const MANIFEST: &[Key] = &[
     Key("plugin", true, Form::Table(PLUGIN)),
     Key("endpoints", false, Form::Tables(32, ENDPOINT)),
     Key("limits", false, Form::Table(LIMITS)),
+    Key("writes", false, Form::Table(WRITES)),
     Key("compatibility", false, Form::Tables(32, COMPATIBILITY)),
     Key("config", false, Form::Any),
 ];
@@ -86,6 +87,7 @@ const LIMITS: &[Key] = &[
     Key("result-mib", false, Form::Count(4096)),
     Key("requests-per-second", false, Form::Count(1_000_000)),
 ];
+const WRITES: &[Key] = &[Key("once-by-key", true, Form::Texts(128, 256))];
 const COMPATIBILITY: &[Key] = &[Key("system", true, Form::Text(100)), Key("versions", true, Form::Texts(64, 64))];
 
 /// So many faults are told. A manifest with more has one cause, and finding them all can take as long as its author likes.
@@ -208,6 +210,7 @@ fn meaning(tree: &Value, faults: &mut Faults) {
     }
     capabilities(tree, faults);
     endpoints(tree, faults);
+    writes(tree, faults);
     if let Some(config) = tree.get("config").and_then(Value::as_object) {
         schema::check(config, faults);
     }
@@ -283,6 +286,20 @@ fn endpoints(tree: &Value, faults: &mut Faults) {
             if let Some(fault) = path_fault(path) {
                 faults.add(key(&format!("paths[{at}]")), fault);
             }
+        }
+    }
+}
+
+/// Whether the component has such writes is seen when it is installed.
+fn writes(tree: &Value, faults: &mut Faults) {
+    for (index, item) in strings(tree.pointer("/writes/once-by-key")).into_iter().enumerate() {
+        let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let named = item
+            .split_once('.')
+            .is_some_and(|(capability, operation)| plain(capability) && (operation == "*" || plain(operation)));
+        if !named {
+            let message = format!("`{item}` names no write; write `CAPABILITY.OPERATION`, or `CAPABILITY.*` for all");
+            faults.add(format!("writes.once-by-key[{index}]"), message);
         }
     }
 }

@@ -29,6 +29,9 @@ pub struct Manifest {
     /// What it asks for beyond, or within, the host's defaults.
     #[serde(default, skip_serializing_if = "Limits::is_empty")]
     pub limits: Limits,
+    /// What it promises of its writes.
+    #[serde(default, skip_serializing_if = "Writes::is_empty")]
+    pub writes: Writes,
     /// The outside systems it was tested with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub compatibility: Vec<Compatibility>,
@@ -113,6 +116,37 @@ impl Limits {
     /// Whether nothing is asked for.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+/// What a plugin promises of its writes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Writes {
+    /// The operations, as `CAPABILITY.OPERATION` or `CAPABILITY.*`, that have their effect once however often they are sent
+    /// under the same idempotency key, whichever answers are lost. The host lets a caller send such a write again although
+    /// nobody knows what came of it the first time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub once_by_key: Vec<String>,
+}
+
+impl Writes {
+    /// Whether nothing is promised.
+    pub fn is_empty(&self) -> bool {
+        self.once_by_key.is_empty()
+    }
+
+    /// Whether an operation is one of those.
+    pub fn are_once_by_key(&self, action: &str) -> bool {
+        self.once_by_key.iter().any(|pattern| covers(pattern, action))
+    }
+}
+
+/// Whether `CAPABILITY.OPERATION` or `CAPABILITY.*` stands for an operation.
+pub(crate) fn covers(pattern: &str, action: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(start) => start.ends_with('.') && action.starts_with(start),
+        None => pattern == action,
     }
 }
 

@@ -84,8 +84,23 @@ fn an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() {
     );
     assert_eq!(
         fault("[limits]", "[limitations]"),
-        "line 17: `limitations`: is not a key of the manifest; known here: plugin, endpoints, limits, compatibility, config"
+        "line 17: `limitations`: is not a key of the manifest; known here: plugin, endpoints, limits, writes, compatibility, config"
     );
+}
+
+#[test]
+fn writes_that_happen_once_a_key_are_named_one_by_one_or_all_of_a_capability() {
+    let writes = |list: &str| GOOD.replace("[limits]", &format!("[writes]\nonce-by-key = {list}\n\n[limits]"));
+    let manifest = Manifest::from_toml(&writes(r#"["key-value.put", "locks.*"]"#)).unwrap();
+    for (action, once) in
+        [("key-value.put", true), ("key-value.delete", false), ("locks.lock", true), ("locksmith.x", false)]
+    {
+        assert_eq!(manifest.writes.are_once_by_key(action), once, "{action}");
+    }
+    for bad in ["put", "*", "*.put", "a.b*", "a.", ".b", "a.b.c"] {
+        let error = Manifest::from_toml(&writes(&format!("[{bad:?}]"))).unwrap_err().to_string();
+        assert!(error.contains("names no write"), "{bad}: {error}");
+    }
 }
 
 #[test]
