@@ -43,6 +43,7 @@ pub(crate) struct Parts {
     pub(crate) field: Option<String>,
     pub(crate) code: Option<String>,
     pub(crate) retry_after_ms: Option<u64>,
+    pub(crate) idempotency_key: Option<String>,
 }
 
 impl Problem {
@@ -102,7 +103,7 @@ impl Failure {
 
 impl Problem {
     fn lines(&self) -> Vec<(&'static str, String)> {
-        let Parts { detail, kind, source, field, code, retry_after_ms } = &self.parts;
+        let Parts { detail, kind, source, field, code, retry_after_ms, idempotency_key } = &self.parts;
         let at_fault = match source.as_str() {
             "caller" => "the request",
             "host" => "Jackfield",
@@ -121,6 +122,10 @@ impl Problem {
         if let Some(ms) = retry_after_ms {
             lines.push(("retry", format!("after {} ms", ms)));
         }
+        // Whoever let it be made needs it now.
+        if let Some(key) = idempotency_key.as_deref().filter(|_| kind == "outcome-unknown") {
+            lines.push(("key", key.to_owned()));
+        }
         if let Some(remedy) = remedy(kind, source) {
             lines.push(("try", remedy.to_owned()));
         }
@@ -133,7 +138,7 @@ fn remedy(kind: &str, source: &str) -> Option<&'static str> {
     Some(match (kind, source) {
         ("conflict", _) => "look at what is there now, then decide",
         ("outcome-unknown", _) => {
-            "look whether it happened before you repeat it; with the same --idempotency-key it happens once"
+            "look whether it happened, or send it again with the same --idempotency-key: it is carried out once; `jackfield operation list --unknown` shows all such writes"
         }
         ("deadline-exceeded", _) => "give it longer with --timeout, or ask for less",
         ("unauthenticated" | "permission-denied", "downstream") => {

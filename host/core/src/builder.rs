@@ -17,8 +17,17 @@ use tokio::{
 };
 
 use crate::{
-    Error, Host, Result, audit, credentials, events::Events, faults, health, host::Inner, integrations, plugins,
-    registrar, shared::Shared, tasks, tasks::Tasks, view::View,
+    Error, Host, Result, audit, credentials,
+    events::Events,
+    faults, health,
+    host::Inner,
+    integrations,
+    journal::{self, Journal},
+    plugins, registrar,
+    shared::Shared,
+    tasks,
+    tasks::Tasks,
+    view::View,
 };
 
 /// How often each integration's health is checked, unless told otherwise.
@@ -146,6 +155,8 @@ impl HostBuilder {
             dialer,
             known: Arc::new(Known::of(vault.clone())),
             vault,
+            journal: Journal::default(),
+            rotating: tokio::sync::Mutex::default(),
             view: ArcSwap::default(),
             events: Events::new(),
             registrar,
@@ -165,6 +176,7 @@ impl HostBuilder {
         if let Some(audit) = &shared.audit {
             audit.started().await?;
         }
+        tasks.spawn(journal::sweep(shared.clone()));
         tasks.spawn(trim(shared.clone()));
         tasks.spawn(credentials::go_on(shared.clone()));
         Ok(Host::new(Inner { shared, tasks }))

@@ -1,37 +1,93 @@
 //! One call, from a name to an answer: which operation is meant, how long it may take, who is to blame if it fails.
 
-use std::time::Duration;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
+use futures_util::future::OptionFuture;
 use jackfield_engine::{CallContext, CallError, Guest, Limits};
 use jackfield_reflect::OperationKind;
 
 use crate::{
-    CallRequest, Error, EventKind, Result,
+    Answer, CallRequest, Error, ErrorKind, EventKind, Result,
     audit::{Of, Recorded},
     breaker::Turned,
-    faults, idempotency,
+    faults,
+    idempotency::{self, Named},
     integrations::{Integration, Runtime, Served},
+    journal::{self, Intent},
     metrics::TYPED,
+    retries::Attempts,
     shared::Shared,
-    track::Tracked,
+    track::{Asked, Tracked},
     waiting,
 };
 
+/// How long a guest that was stopped may still run: its slice of a processor, and as much again.
+const LAST_MOMENT: Duration = Duration::from_millis(20);
+
 /// Calls an operation, JSON in and JSON out.
-pub(crate) async fn call(shared: &Shared, request: CallRequest) -> Result<Bytes> {
+pub(crate) async fn call(shared: &Shared, request: CallRequest) -> Result<Answer> {
     let CallRequest { integration, capability, operation, params, timeout, idempotency_key } = request;
     shared.open()?;
     let integration = shared.view.load().integration(&integration)?.clone();
     let runtime = integration.running()?;
     let served = runtime.capability(&capability)?.operation(&operation)?;
     let params = if params.is_empty() { Bytes::from_static(b"{}") } else { params };
-    let params = idempotency::with_key(served.operation(), &params, idempotency_key.as_deref())?;
-    let params = waiting::within(served.operation(), params, allowed(&runtime.limits, timeout));
-    run(shared, &integration, runtime, served, params, timeout).await.map(Bytes::from)
+    if served.operation().kind == OperationKind::Write {
+        let named = idempotency::name(served.operation(), params, idempotency_key.as_deref())?;
+        return write(shared, &integration, runtime, served, named, timeout).await;
+    }
+    let json = run(shared, &integration, runtime, served, params, timeout).await?;
+    Ok(Answer { json, idempotency_key: None, replayed: false })
 }
 
-/// Calls an operation that was found already.
+/// Calls a write, unless that has been done already.
+async fn write(
+    shared: &Shared,
+    integration: &Integration,
+    runtime: &Runtime,
+    served: &Served,
+    named: Named,
+    timeout: Option<Duration>,
+) -> Result<Answer> {
+    let Named { params, key, fresh, dry_run } = named;
+    if dry_run {
+        let json = run(shared, integration, runtime, served, params, timeout).await?;
+        return Ok(Answer { json, idempotency_key: None, replayed: false });
+    }
+    let named = |error| Error { idempotency_key: Some(key.clone()), ..error };
+    let until = Instant::now() + allowed(&runtime.limits, timeout);
+    let action = &*served.action;
+    let asked =
+        journal::Write { integration, action, params: &params, key: &key, fresh, once_by_key: served.once_by_key };
+    let wait = until.saturating_duration_since(Instant::now());
+    let begun = match journal::begin(shared, asked, wait).await {
+        Ok(journal::Begun::CarryOut(intent)) => intent,
+        Ok(journal::Begun::Before(result)) => {
+            let context = CallContext::new(action, wait);
+            let nothing = Arc::default();
+            if let Some(recorded) = recorded(shared, integration, served, &context, Some(&key), &params, nothing) {
+                recorded.replayed(&result).await;
+            }
+            let json = result.map_err(named)?;
+            return Ok(Answer { json, idempotency_key: Some(key), replayed: true });
+        }
+        Err(error) => return Err(named(error)),
+    };
+    let again = begun.is_again();
+    let measured = served.metrics.begin();
+    let left = Some(until.saturating_duration_since(Instant::now()));
+    let result = carried_out(shared, integration, runtime, served, params, left, Some((&key, begun))).await;
+    let result = result.map_err(|error| if again { journal::still_unknown(error) } else { error });
+    measured.ended(&result);
+    let json = result.map_err(named)?;
+    Ok(Answer { json, idempotency_key: Some(key), replayed: false })
+}
+
+/// Calls an operation that was found already, and that the journal need not remember.
 pub(crate) async fn run(
     shared: &Shared,
     integration: &Integration,
@@ -39,40 +95,123 @@ pub(crate) async fn run(
     served: &Served,
     params: Bytes,
     timeout: Option<Duration>,
-) -> Result<Vec<u8>> {
+) -> Result<Bytes> {
     let measured = served.metrics.begin();
-    let result = recorded(shared, integration, runtime, served, params, timeout).await;
+    let result = carried_out(shared, integration, runtime, served, params, timeout, None).await;
     measured.ended(&result);
     result
 }
 
-/// Carries a call out and records it: a write is not carried out unless it is recorded that it will be.
-async fn recorded(
+/// Carries a call out, records it and notes it in the journal. Of a write both are on the disk before it is sent, and what
+/// came of it before that is told.
+async fn carried_out(
     shared: &Shared,
     integration: &Integration,
     runtime: &Runtime,
     served: &Served,
     params: Bytes,
     timeout: Option<Duration>,
-) -> Result<Vec<u8>> {
-    let context = CallContext::new(served.action.clone(), allowed(&runtime.limits, timeout));
+    journalled: Option<(&str, Box<Intent>)>,
+) -> Result<Bytes> {
     let operation = served.operation();
+    let allowed = allowed(&runtime.limits, timeout);
+    let params = waiting::within(operation, params, allowed);
+    let context = CallContext::new(served.action.clone(), allowed);
     let tracked = integration.live.tracks.begin(context.id, operation.kind == OperationKind::Write);
-    let Some(audit) = &shared.audit else {
-        return attempt(integration, runtime, served, params, context, &tracked).await;
+    let (key, intent) = journalled.unzip();
+    let mut noted = intent.map(|intent| Noted { intent, tracked: &tracked, began: false });
+    let mut recorded = recorded(shared, integration, served, &context, key, &params, tracked.asked.clone());
+    // Side by side: the disk is waited for once.
+    let (record, note) = tokio::join!(
+        OptionFuture::from(recorded.as_mut().map(Recorded::begin)),
+        OptionFuture::from(noted.as_mut().map(|noted| noted.intent.note()))
+    );
+    let result = match record.unwrap_or(Ok(())).and(note.unwrap_or(Ok(()))) {
+        Ok(()) => {
+            if let Some(noted) = &mut noted {
+                noted.began = true;
+            }
+            attempts(integration, runtime, served, params, context, &tracked).await
+        }
+        Err(error) => Err(error),
     };
+    tokio::join!(
+        OptionFuture::from(recorded.map(|recorded| recorded.end(&result))),
+        OptionFuture::from(noted.as_mut().map(|noted| noted.intent.end(&result)))
+    );
+    if operation.kind == OperationKind::Write
+        && let Err(error) = &result
+        && error.kind == ErrorKind::OutcomeUnknown
+    {
+        let message = format!("nobody knows whether `{}` was carried out: {}", served.action, error.message);
+        integration.live.tell(EventKind::WriteUnknown, &message);
+    }
+    result
+}
+
+/// A write that is noted; dropped before its end, it was given up.
+struct Noted<'t> {
+    intent: Box<Intent>,
+    tracked: &'t Tracked,
+    /// The plugin was called.
+    began: bool,
+}
+
+impl Drop for Noted<'_> {
+    fn drop(&mut self) {
+        // A guest that runs for another moment sends nothing more; what it changed in its state is seen by then.
+        let track = self.tracked.close();
+        self.intent.given_up(self.began || track.wrote);
+    }
+}
+
+/// The record of a call, where records are kept.
+fn recorded<'a>(
+    shared: &'a Shared,
+    integration: &Integration,
+    served: &Served,
+    context: &CallContext,
+    key: Option<&str>,
+    params: &[u8],
+    asked: Arc<Asked>,
+) -> Option<Recorded<'a>> {
     let of = Of {
         integration: &integration.name,
         plugin_digest: integration.record.plugin_digest.to_string(),
         revision: integration.revision,
         action: &served.action,
         call: context.id,
+        key,
     };
-    let recorded =
-        Recorded::begin(audit, of, operation, &params, &integration.live.leaks, tracked.asked.clone()).await?;
-    let result = attempt(integration, runtime, served, params, context, &tracked).await;
-    recorded.end(&result).await;
-    result
+    let audit = shared.audit.as_ref()?;
+    Some(Recorded::new(audit, of, served.operation(), params, &integration.live.leaks, asked))
+}
+
+/// Tries a call, again where that is worth it and does no harm. A feed is polled again by whoever follows it.
+async fn attempts(
+    integration: &Integration,
+    runtime: &Runtime,
+    served: &Served,
+    params: Bytes,
+    context: CallContext,
+    tracked: &Tracked,
+) -> Result<Bytes> {
+    let operation = served.operation();
+    let writes = operation.kind == OperationKind::Write;
+    let mut attempts = Attempts::new();
+    loop {
+        let result = attempt(integration, runtime, served, params.clone(), context.clone(), tracked).await;
+        let error = match result {
+            Ok(answer) => return Ok(answer.into()),
+            Err(error) if operation.feed => return Err(error),
+            Err(error) => error,
+        };
+        let retries = &integration.live.retries;
+        let Some(wait) = attempts.again(retries, &error, writes, tracked.so_far(), context.deadline) else {
+            return Err(error);
+        };
+        tokio::time::sleep(wait).await;
+    }
 }
 
 async fn attempt(
@@ -100,8 +239,21 @@ async fn attempt(
     match answer {
         Ok(answer) => Ok(live.leaks.bytes(action, "an answer", answer)),
         Err(error) => {
-            let mut error = faults::call(error, operation.kind == OperationKind::Write, tracked.so_far());
-            error.message = live.leaks.text(action, "an error", &error.message).into_owned();
+            let write = operation.kind == OperationKind::Write;
+            let track = match &error {
+                CallError::Guest(_) | CallError::Params(_) | CallError::Busy { .. } => tracked.so_far(),
+                // The guest was stopped. What it may still have begun in that moment is seen when that is over.
+                CallError::DeadlineExceeded if write => {
+                    tracked.close();
+                    tokio::time::sleep(LAST_MOMENT).await;
+                    tracked.so_far()
+                }
+                _ => tracked.close(),
+            };
+            let mut error = faults::call(error, write, track);
+            let clean = |text: String| live.leaks.text(action, "an error", &text).into_owned();
+            (error.message, error.field) = (clean(error.message), error.field.map(clean));
+            error.code = error.code.map(clean);
             Err(error)
         }
     }

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use jackfield_gateway::{Authority, Binding, Dialer, Place};
+use jackfield_gateway::{Authority, Binding, Dialer, Login, Place};
 use jackfield_store::Store;
 use jackfield_vault::{
     CredentialInfo, CredentialKind, Material, NewSource, Secret, Vault, VaultState, VaultStatus, VersionState,
@@ -93,14 +93,27 @@ pub(crate) fn authority(shared: &Shared, endpoint: &str, bound: CredentialBindin
     let at =
         |error: Error, member: &str| error.at(format!("/endpoints/{}/credential{member}", names::pointer(endpoint)));
     let info = shared.vault.credential(&bound.name).map_err(|error| at(Error::invalid(error.to_string()), "/name"))?;
-    let place = match (bound.header, bound.query) {
-        (Some(_), Some(_)) => {
+    let login = bound.login.as_deref().map(|name| {
+        Login::parse(name).ok_or_else(|| {
+            let shown: String = name.chars().take(40).collect();
+            at(Error::invalid(format!("there is no login of the name `{shown}`; there is `etcd`")), "/login")
+        })
+    });
+    let place = match (bound.header, bound.query, bound.region, bound.service, login.transpose()?) {
+        (Some(_), Some(_), ..) => {
             let message = "an API key goes either in a header or in the query; name one of them";
             return Err(at(Error::invalid(message), ""));
         }
-        (Some(name), None) => Some(Place::Header { name, prefix: bound.prefix.clone() }),
-        (None, Some(name)) => Some(Place::Query(name)),
-        (None, None) => None,
+        (Some(name), None, None, None, None) => Some(Place::Header { name, prefix: bound.prefix.clone() }),
+        (None, Some(name), None, None, None) => Some(Place::Query(name)),
+        (None, None, Some(region), Some(service), None) => Some(Place::Aws { region, service }),
+        (None, None, None, None, Some(login)) => Some(Place::Login(login)),
+        (None, None, None, None, None) => None,
+        _ => {
+            let message = "`header` or `query` is for an API key, `region` with `service` for an AWS access key, `login` \
+                           for a user name and a password; name what belongs to one of them";
+            return Err(at(Error::invalid(message), ""));
+        }
     };
     if bound.prefix.is_some() && !matches!(place, Some(Place::Header { .. })) {
         return Err(at(Error::invalid("a prefix stands in a header; name the header too"), "/prefix"));
@@ -110,10 +123,20 @@ pub(crate) fn authority(shared: &Shared, endpoint: &str, bound: CredentialBindin
             Err("it is an API key: say in which header or query parameter it goes, e.g. `\"header\": \"X-Api-Key\"`"
                 .to_owned())
         }
-        (CredentialKind::ApiKey, Some(_)) | (_, None) => Ok(()),
-        (kind, Some(_)) => {
-            Err(format!("it is of type {kind}, which has a place of its own; name no header and no query"))
+        (CredentialKind::AwsAccessKey, None) => {
+            Err("it is an AWS access key: say what requests are signed for, e.g. `\"region\": \"eu-central-1\", \"service\": \"s3\"`"
+                .to_owned())
         }
+        (CredentialKind::ApiKey, Some(Place::Header { .. } | Place::Query(_)))
+        | (CredentialKind::AwsAccessKey, Some(Place::Aws { .. }))
+        | (CredentialKind::Basic, Some(Place::Login(_))) => Ok(()),
+        (CredentialKind::Basic | CredentialKind::Bearer | CredentialKind::ClientCertificate, None) => Ok(()),
+        (CredentialKind::ApiKey, Some(_)) => {
+            Err("it is an API key, which goes in a header or the query; name one of them".to_owned())
+        }
+        (kind, Some(_)) => Err(format!(
+            "it is of type {kind}, which has a place of its own; name neither header, query, region, service nor login"
+        )),
     };
     fits.map_err(|reason| at(Error::invalid(format!("credential `{}`: {reason}", bound.name)), ""))?;
     let binding = Binding { credential: bound.name, place, allow_plain_http: bound.allow_plain_http };
@@ -134,11 +157,18 @@ pub(crate) fn show(shared: &Shared, name: &str) -> Result<CredentialUse> {
 
 /// Makes a credential or a new version of one.
 pub(crate) async fn set(shared: &Shared, name: &str, new: NewCredential) -> Result<CredentialUse> {
+    add(shared, name, new).await?;
+    show(shared, name)
+}
+
+/// The same; returns the version's number.
+pub(crate) async fn add(shared: &Shared, name: &str, new: NewCredential) -> Result<u64> {
     let material = Material::new(new.fields.iter().map(|(name, value)| (name.as_str(), value.expose())));
     drop(new.fields);
     let state = if new.staged { VersionState::Staged } else { VersionState::Current };
     let version = shared.vault.set(name, new.kind, &material, state).await.map_err(faults::vault)?;
-    changed(shared, name, &format!("has a new version {version}")).await
+    changed(shared, name, &format!("has a new version {version}")).await?;
+    Ok(version)
 }
 
 /// Makes another version the current one: the named or newest staged one.
@@ -188,7 +218,7 @@ pub(crate) async fn init(shared: &Shared, source: NewSource) -> Result<VaultStat
     with_vault(shared, "was made", async |vault| vault.init(source).await).await
 }
 
-async fn changed(shared: &Shared, name: &str, what: &str) -> Result<CredentialUse> {
+pub(crate) async fn changed(shared: &Shared, name: &str, what: &str) -> Result<CredentialUse> {
     let message = format!("the credential `{name}` {what}");
     shared.done(EventKind::CredentialChanged, Some(name), None, None, message).await;
     show(shared, name)

@@ -97,12 +97,22 @@ pub struct Error {
     pub code: Option<String>,
     /// When to try again, for `rate-limited` and `unavailable`.
     pub retry_after: Option<Duration>,
+    /// Of a write that failed, the key that names it: to send it again, or to find it in the journal.
+    pub idempotency_key: Option<String>,
 }
 
 impl Error {
     /// An error with no field, code or retry time.
     pub fn new(kind: ErrorKind, source: ErrorSource, message: impl Into<String>) -> Self {
-        Self { kind, source_of_fault: source, message: message.into(), field: None, code: None, retry_after: None }
+        Self {
+            kind,
+            source_of_fault: source,
+            message: message.into(),
+            field: None,
+            code: None,
+            retry_after: None,
+            idempotency_key: None,
+        }
     }
 
     /// The caller's request is wrong.

@@ -28,7 +28,7 @@ pub(crate) fn call(error: CallError, write: bool, track: Track) -> Error {
     let message = error.to_string();
     let by = |kind, source| Error::new(kind, source, message.clone());
     let failed = match error {
-        CallError::Guest(error) => return guest(error),
+        CallError::Guest(error) => return honest(guest(error), write, track),
         CallError::Params(error) => return params(error),
         CallError::Busy { .. } => {
             let mut error = coded(by(ErrorKind::Unavailable, ErrorSource::Host), "concurrency-limit");
@@ -59,6 +59,15 @@ pub(crate) fn call(error: CallError, write: bool, track: Track) -> Error {
         return Error { kind: ErrorKind::OutcomeUnknown, message, ..failed };
     }
     failed
+}
+
+/// What a guest says of a write whose answer was lost: what came of that it cannot know, whatever it says. What it says may
+/// even be what came of it: a conflict with itself.
+fn honest(error: Error, write: bool, track: Track) -> Error {
+    match write && track.lost {
+        true => Error { kind: ErrorKind::OutcomeUnknown, ..error },
+        false => error,
+    }
 }
 
 /// An operation that is not run because it has crashed again and again.
@@ -118,7 +127,7 @@ pub(crate) fn guest(error: types::Error) -> Error {
         types::ErrorSource::Plugin => ErrorSource::Plugin,
     };
     let code = error.code.map(text);
-    Error { kind, source_of_fault: source, message: text(error.message), field: field.map(text), code, retry_after }
+    Error { field: field.map(text), code, retry_after, ..Error::new(kind, source, text(error.message)) }
 }
 
 /// A stranger's text, a guest's or one that names what is in a file of his, bounded and without control characters but line breaks.
@@ -195,8 +204,10 @@ mod tests {
 
     use super::*;
 
-    const WROTE: Track = Track { writes: true, lines: 0, traffic: 0, wrote: true, waits: false };
-    const WAITS: Track = Track { writes: false, lines: 0, traffic: 0, wrote: false, waits: true };
+    const WROTE: Track =
+        Track { writes: true, lines: 0, traffic: 0, wrote: true, lost: false, waits: false, closed: false };
+    const WAITS: Track =
+        Track { writes: false, lines: 0, traffic: 0, wrote: false, lost: false, waits: true, closed: false };
 
     fn trap() -> CallError {
         CallError::Trap { message: "unreachable".into() }
@@ -209,6 +220,19 @@ mod tests {
             assert_ne!(call(error(), false, WROTE).kind, ErrorKind::OutcomeUnknown);
             assert_ne!(call(error(), true, Track::default()).kind, ErrorKind::OutcomeUnknown);
         }
+    }
+
+    #[test]
+    fn a_guest_cannot_know_that_nothing_happened_when_an_answer_was_lost() {
+        let said = |kind| {
+            let error = types::Error { kind, message: "x".into(), source: types::ErrorSource::Downstream, code: None };
+            CallError::Guest(error)
+        };
+        let lost = Track { lost: true, ..WROTE };
+        assert_eq!(call(said(types::ErrorKind::Unavailable), true, lost).kind, ErrorKind::OutcomeUnknown);
+        assert_eq!(call(said(types::ErrorKind::Unavailable), true, WROTE).kind, ErrorKind::Unavailable);
+        assert_eq!(call(said(types::ErrorKind::Unavailable), false, lost).kind, ErrorKind::Unavailable);
+        assert_eq!(call(said(types::ErrorKind::Conflict), true, lost).kind, ErrorKind::OutcomeUnknown);
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::Stream;
 use jackfield_engine::Guest;
 use jackfield_reflect::Operation;
@@ -10,9 +9,10 @@ use jackfield_vault::{NewSource, Secret, VaultStatus};
 use tokio::sync::{broadcast, mpsc};
 
 use crate::{
-    AuditPage, CallRequest, CapabilityInfo, ChangeBatch, CredentialUse, Error, Event, HealthReport, HostBuilder,
-    IntegrationInfo, NewCredential, NewIntegration, PluginInfo, Readiness, Result, UpdateIntegration, WatchRequest,
-    audit, calls, credentials, feeds, health, integrations, metrics, plugins, shared::Shared, tasks::Tasks,
+    Answer, AuditPage, CallRequest, CapabilityInfo, ChangeBatch, CredentialUse, Error, Event, HealthReport,
+    HostBuilder, IntegrationInfo, JournaledWrite, NewCredential, NewIntegration, PluginInfo, Readiness, Resolution,
+    Result, Rotation, UpdateIntegration, WatchRequest, audit, calls, credentials, feeds, health, integrations, journal,
+    metrics, plugins, rotation, shared::Shared, tasks::Tasks,
 };
 
 /// A host of plugins. Clones are the same host; it ends with [`Host::shutdown`] or when the last clone is dropped.
@@ -146,8 +146,33 @@ impl Host {
 
     /// Calls an operation, JSON in and JSON out. The answer is the operation's result as JSON text, `null` where it has
     /// none. Dropping the future ends the call; of a write nobody then knows whether it happened.
-    pub async fn call(&self, request: CallRequest) -> Result<Bytes> {
+    ///
+    /// A write is noted in the journal before it is sent, under its idempotency key: the same write with the same key is
+    /// carried out once, and whoever sends it again is given the first answer.
+    pub async fn call(&self, request: CallRequest) -> Result<Answer> {
         calls::call(self.shared(), request).await
+    }
+
+    /// Writes that the journal remembers, at most `limit`: those that were begun and not ended, oldest first, and unless
+    /// `unknown_only` the latest that ended; of one integration or, integration by integration, of all.
+    pub async fn writes(
+        &self,
+        integration: Option<&str>,
+        unknown_only: bool,
+        limit: usize,
+    ) -> Result<Vec<JournaledWrite>> {
+        journal::list(self.shared(), integration, unknown_only, limit).await
+    }
+
+    /// One write of the journal's.
+    pub async fn write(&self, integration: &str, key: &str) -> Result<JournaledWrite> {
+        journal::show(self.shared(), integration, key).await
+    }
+
+    /// Settles a write of unknown outcome as somebody found it; fails with `conflict` where it is not unknown.
+    pub async fn resolve_write(&self, integration: &str, key: &str, found: Resolution) -> Result<JournaledWrite> {
+        self.shared().open()?;
+        journal::resolve(self.shared(), integration, key, found).await
     }
 
     /// Watches a change feed. The stream goes on through changes of the integration and times when the outside system
@@ -237,6 +262,14 @@ impl Host {
         credentials::promote(self.shared(), name, version).await
     }
 
+    /// Rotates a credential: the new version is tried out by every integration that uses the credential, used where all of
+    /// them work with it, and the old one revoked afterwards if `revoke` says so. Fails with `conflict` where one of them
+    /// does not; then nothing has changed.
+    pub async fn rotate_credential(&self, name: &str, new: NewCredential, revoke: bool) -> Result<Rotation> {
+        self.shared().open()?;
+        rotation::rotate(self.shared(), name, new, revoke).await
+    }
+
     /// Has the version of a credential used that was used before.
     pub async fn roll_back_credential(&self, name: &str) -> Result<CredentialUse> {
         self.shared().open()?;
@@ -258,6 +291,7 @@ impl Host {
     /// Records of the audit trail, newest first: those before a number, that hold every one of some texts.
     pub async fn audit(&self, before: Option<u64>, limit: usize, containing: &[String]) -> Result<AuditPage> {
         let wanted = |line: &str| containing.iter().all(|text| line.contains(text.as_str()));
+        self.shared().settled().await;
         audit::page(&self.shared().store, before, limit, wanted).await
     }
 
@@ -270,6 +304,7 @@ impl Host {
         let (pieces, mut taken) = mpsc::channel(2);
         tokio::spawn(async move {
             let Some(key) = &shared.audit_key else { return };
+            shared.settled().await;
             if let Err(error) = audit::export(&*shared.store, key, &pieces).await {
                 // Nobody may read any more.
                 let _ = pieces.send(Err(error)).await;

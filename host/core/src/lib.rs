@@ -50,6 +50,7 @@ mod health;
 mod host;
 mod idempotency;
 mod integrations;
+mod journal;
 mod leaks;
 mod limits;
 mod members;
@@ -60,6 +61,8 @@ mod outbound;
 mod plugins;
 mod registrar;
 mod requests;
+mod retries;
+mod rotation;
 mod shared;
 mod state;
 mod tasks;
@@ -83,9 +86,11 @@ pub use jackfield_vault::{
     CredentialInfo, CredentialKind, Field, KeyInfo, NewSource, Secret, Transit, VaultState, VaultStatus, VersionInfo,
     VersionState,
 };
+pub use journal::{JournaledWrite, Resolution, WriteState};
 pub use model::*;
 pub use plugins::inspect_plugin;
-pub use requests::{CallRequest, ChangeBatch, Readiness, WatchRequest};
+pub use requests::{Answer, CallRequest, ChangeBatch, Readiness, WatchRequest};
+pub use rotation::Rotation;
 /// The WebAssembly runtime, of the one version whose types [`Host::typed`] takes: `bindgen!` finds it with
 /// `wasmtime_crate: jackfield_core::wasmtime`.
 pub use wasmtime;

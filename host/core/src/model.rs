@@ -99,6 +99,16 @@ pub struct CredentialBinding {
     /// The query parameter that an API key goes in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
+    /// The region that requests are signed for with an AWS access key, e.g. `eu-central-1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// The service, as signatures name it, e.g. `s3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// How a user name and a password are exchanged for the token that requests carry: `etcd`. Without one they go with
+    /// each request as they are (RFC 7617).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<String>,
     /// The credential may travel in clear, to an address that is http://.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_plain_http: bool,
@@ -268,6 +278,8 @@ impl EventKind {
             Self::VaultChanged => "vault-changed",
             Self::SecretRedacted => "secret-redacted",
             Self::CredentialChanged => "credential-changed",
+            Self::WriteUnknown => "write-unknown",
+            Self::WriteResolved => "write-resolved",
         }
     }
 }
@@ -302,4 +314,8 @@ pub enum EventKind {
     SecretRedacted,
     /// A credential was set, promoted, rolled back, revoked or deleted.
     CredentialChanged,
+    /// A write was sent, and nobody knows what came of it.
+    WriteUnknown,
+    /// An operator found what came of a write of unknown outcome.
+    WriteResolved,
 }

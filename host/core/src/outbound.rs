@@ -122,12 +122,17 @@ impl Outbound for GuestOutbound {
         let deadline = call.deadline.checked_sub(RESERVE.min(left / 10)).unwrap_or(call.deadline);
         let mut wrote = false;
         let mut safe = is_safe(&request.method);
-        meter.tracks.update(call.id, |track| {
+        let open = meter.tracks.update(call.id, |track| {
             safe |= !track.writes;
             wrote = track.wrote;
             track.waits = true;
-            track.wrote |= !safe;
+            track.wrote |= !safe && !track.closed;
+            !track.closed
         });
+        if open != Some(true) {
+            let message = "the call has ended, so nothing is sent for it any more".to_owned();
+            return Err(refusal(types::ErrorKind::DeadlineExceeded, message, "call-ended"));
+        }
         let OutboundRequest { endpoint, method, path_and_query, headers, body, timeout } = request;
         let asked = meter.tracks.asked(call.id);
         let mut told = jackfield_audit::Request {
@@ -154,10 +159,11 @@ impl Outbound for GuestOutbound {
         let place = asked.as_ref().and_then(|asked| asked.add(told));
         meter.tracks.update(call.id, |track| {
             track.waits = false;
-            if let Err(error) = &answer
-                && !error.sent()
-            {
-                track.wrote = wrote;
+            match &answer {
+                Err(error) if !error.sent() => track.wrote = wrote,
+                Err(_) => track.lost |= !safe,
+                // Whoever stands between says that it lost the answer.
+                Ok(response) => track.lost |= !safe && matches!(response.status, 502 | 504),
             }
         });
         let response = answer.map_err(|error| {
@@ -188,7 +194,10 @@ impl OutboundBody for GuestBody {
         let before = body.redacted();
         let piece = body.read(max).await;
         meter.leaks.found(&call.operation, "a response", body.redacted() - before);
-        meter.tracks.update(call.id, |track| track.waits = false);
+        meter.tracks.update(call.id, |track| {
+            track.waits = false;
+            track.lost |= piece.is_err() && !*safe;
+        });
         // The head has arrived, so it was carried out or refused already; which of the two, the body may have told.
         let piece = piece.map_err(|error| {
             meter.failed(call, &error);

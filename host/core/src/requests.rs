@@ -1,6 +1,6 @@
 //! What is asked of the host besides management: calls and change feeds, and what a feed yields.
 
-use std::time::Duration;
+use std::{ops::Deref, time::Duration};
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -18,7 +18,7 @@ pub struct CallRequest {
     pub params: Bytes,
     /// The longest the caller waits; the integration's own limit always holds.
     pub timeout: Option<Duration>,
-    /// Names a write: put into its `write-options` where they do not name it already.
+    /// Names a write; where neither this nor its `write-options` do, a name is made for it.
     pub idempotency_key: Option<String>,
 }
 
@@ -38,6 +38,26 @@ impl CallRequest {
             timeout: None,
             idempotency_key: None,
         }
+    }
+}
+
+/// What a call was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The operation's result as JSON text, `null` where it has none.
+    pub json: Bytes,
+    /// Of a write, the key that names it: what was given, or what was made for it. The same write with the same key is
+    /// carried out once. Absent for reads and dry runs.
+    pub idempotency_key: Option<String>,
+    /// The write was carried out before, and this is what was answered then.
+    pub replayed: bool,
+}
+
+impl Deref for Answer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.json
     }
 }
 

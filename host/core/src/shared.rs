@@ -10,10 +10,10 @@ use jackfield_store::Store;
 use jackfield_vault::Vault;
 use tokio::{
     runtime::Handle,
-    sync::{Notify, watch},
+    sync::{Mutex, Notify, watch},
 };
 
-use crate::{EventKind, Result, audit::Audit, events::Events, faults, view::View};
+use crate::{EventKind, Result, audit::Audit, events::Events, faults, journal::Journal, view::View};
 
 /// The host's parts.
 pub(crate) struct Shared {
@@ -27,6 +27,9 @@ pub(crate) struct Shared {
     pub(crate) audit: Option<Audit>,
     /// Signs what is exported of it.
     pub(crate) audit_key: Option<Key>,
+    pub(crate) journal: Journal,
+    /// Held while a credential is rotated.
+    pub(crate) rotating: Mutex<()>,
     /// Written by the registrar only.
     pub(crate) view: ArcSwap<View>,
     pub(crate) events: Events,
@@ -55,6 +58,15 @@ impl Shared {
             tracing::error!(%error, "`{message}` is not recorded, though it has happened");
         }
         self.events.emit(kind, integration, plugin, message);
+    }
+
+    /// Waits until what has been recorded by now can be read.
+    pub(crate) async fn settled(&self) {
+        if let Some(audit) = &self.audit
+            && let Err(error) = audit.settled().await
+        {
+            tracing::warn!(%error, "the latest records are not stored yet");
+        }
     }
 
     /// Fails once the host ends.

@@ -24,8 +24,12 @@ pub(crate) struct Track {
     pub(crate) traffic: u64,
     /// Something that can change the outside system was sent, or may have been.
     pub(crate) wrote: bool,
+    /// Of something that was sent and can change the outside system the answer was lost.
+    pub(crate) lost: bool,
     /// It waits for the outside system.
     pub(crate) waits: bool,
+    /// It has been judged: nothing more may be sent for it, even if its guest runs for another moment.
+    pub(crate) closed: bool,
 }
 
 /// The most requests of one call that are listed.
@@ -96,6 +100,19 @@ impl Tracks {
         self.with(call, |running| running.get(&call).map(|now| now.asked.clone()))
     }
 
+    /// The numbers of the calls that run.
+    pub(crate) fn running(&self) -> Vec<u64> {
+        let part = |part: &Mutex<HashMap<u64, Now>>| {
+            part.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect::<Vec<_>>()
+        };
+        self.running.iter().flat_map(part).collect()
+    }
+
+    /// Whether a call runs.
+    pub(crate) fn is_running(&self, call: u64) -> bool {
+        self.with(call, |running| running.contains_key(&call))
+    }
+
     /// Something is about to be written to the integration's state.
     pub(crate) fn state_commit(&self) {
         self.state_commits.fetch_add(1, Ordering::Release);
@@ -118,6 +135,12 @@ pub(crate) struct Tracked {
 }
 
 impl Tracked {
+    /// What is known of it, for good: nothing is sent for it any more.
+    pub(crate) fn close(&self) -> Track {
+        self.tracks.update(self.call, |track| track.closed = true);
+        self.so_far()
+    }
+
     /// What is known of it by now.
     pub(crate) fn so_far(&self) -> Track {
         let track =

@@ -3,29 +3,33 @@
 //! check and right before sending, and belongs to the addresses of its endpoint alone: a redirect is a response, and in
 //! clear it is sent only where the operator allowed that.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD as BASE64};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use jackfield_net::{Address, ClientIdentity};
 use jackfield_vault::{CredentialKind, Lease, Vault};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::{GatewayError, headers};
+use crate::{
+    GatewayError, headers,
+    signers::sigv4::{self, Signer},
+    tokens::{Login, Token, Tokens},
+};
 
 /// What the operator says of an endpoint's credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
     /// The credential's name.
     pub credential: String,
-    /// Where an API key goes. The other types have a place of their own.
+    /// Where an API key goes, or what AWS signatures are for. The other types have a place of their own.
     pub place: Option<Place>,
     /// It may travel in clear.
     pub allow_plain_http: bool,
 }
 
-/// Where an API key goes.
+/// Where a credential goes, or what is signed with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// In a header, behind a word such as `Token ` where one is given.
@@ -37,6 +41,15 @@ pub enum Place {
     },
     /// In a parameter of the query.
     Query(String),
+    /// Nowhere: requests to this service are signed with it.
+    Aws {
+        /// The region, e.g. `eu-central-1`.
+        region: String,
+        /// The service's name in signatures, e.g. `s3`, `ec2`, `monitoring`.
+        service: String,
+    },
+    /// In a header, as a token that it is exchanged for.
+    Login(Login),
 }
 
 /// A credential that is bound to an endpoint.
@@ -44,18 +57,30 @@ pub enum Place {
 pub struct Authority {
     vault: Arc<Vault>,
     binding: Binding,
+    /// The version that is used, where it is not the current one.
+    version: Option<u64>,
+    tokens: Arc<Tokens>,
 }
 
-/// A request's parts that a credential may change.
-pub(crate) struct Signed {
+/// A request, with the parts that a credential may change.
+pub(crate) struct Signed<'a> {
+    pub(crate) method: &'a Method,
+    /// As the header `Host` says it.
+    pub(crate) host: &'a str,
     pub(crate) target: Zeroizing<String>,
     pub(crate) headers: HeaderMap,
+    pub(crate) body: &'a [u8],
 }
 
 impl Authority {
     /// Binds a credential of a vault. Whether it is there is seen at each request.
     pub fn new(vault: Arc<Vault>, binding: Binding) -> Self {
-        Self { vault, binding }
+        Self { vault, binding, version: None, tokens: Arc::default() }
+    }
+
+    /// The same with a certain version, to see whether that works.
+    pub fn trying(self, version: u64) -> Self {
+        Self { version: Some(version), tokens: Arc::default(), ..self }
     }
 
     /// Whether the binding can be for these addresses.
@@ -82,18 +107,30 @@ impl Authority {
                     "a query parameter for a credential has letters, digits, `-`, `_`, `.` and `~` only".into(),
                 );
             }
-            _ => {}
+            Some(Place::Aws { region, service }) => {
+                let plain = |text: &str| {
+                    !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+                };
+                if !plain(region) || !plain(service) {
+                    return refuse("the region and the service are lower-case letters, digits and `-`".into());
+                }
+            }
+            Some(Place::Query(_) | Place::Login(_)) | None => {}
         }
         Ok(())
     }
 
     /// Sees that the guest has not set what the credential will.
     pub(crate) fn reserve(&self, headers: &HeaderMap, query: &str) -> Result<(), GatewayError> {
+        let own = |header: &str| {
+            let reason = "this header is the host's to set; leave it out";
+            Err(GatewayError::Header { header: header.to_ascii_lowercase(), reason })
+        };
         match &self.binding.place {
-            Some(Place::Header { name, .. }) if headers.contains_key(name.as_str()) => Err(GatewayError::Header {
-                header: name.to_ascii_lowercase(),
-                reason: "this header is the host's to set; leave it out",
-            }),
+            Some(Place::Header { name, .. }) if headers.contains_key(name.as_str()) => own(name),
+            Some(Place::Aws { .. }) => {
+                headers.keys().find(|name| sigv4::is_own(name)).map_or(Ok(()), |name| own(name.as_str()))
+            }
             Some(Place::Query(name)) if names(query).any(|found| found.eq_ignore_ascii_case(name)) => {
                 Err(GatewayError::Query { parameter: name.clone() })
             }
@@ -103,9 +140,23 @@ impl Authority {
 
     /// The credential's version that is used now.
     pub(crate) fn lease(&self, endpoint: &str) -> Result<Lease, GatewayError> {
-        self.vault
-            .lease(&self.binding.credential)
-            .map_err(|error| GatewayError::Credential { endpoint: endpoint.to_owned(), reason: error.to_string() })
+        let name = &self.binding.credential;
+        let lease = match self.version {
+            Some(version) => self.vault.lease_version(name, version),
+            None => self.vault.lease(name),
+        };
+        lease.map_err(|error| GatewayError::Credential { endpoint: endpoint.to_owned(), reason: error.to_string() })
+    }
+
+    /// Sees that the vault is open.
+    pub(crate) fn is_open(&self, endpoint: &str) -> Result<(), GatewayError> {
+        match self.vault.is_open() {
+            true => Ok(()),
+            false => Err(GatewayError::Credential {
+                endpoint: endpoint.to_owned(),
+                reason: format!("credential `{}`: the vault was sealed", self.binding.credential),
+            }),
+        }
     }
 
     /// Who this side is in TLS, where the credential says that.
@@ -119,8 +170,27 @@ impl Authority {
         identity.map(Some).map_err(|error| fail(format!("credential `{}`: {error}", lease.name)))
     }
 
-    /// Puts the credential in the request.
-    pub(crate) fn sign(&self, endpoint: &str, lease: &Lease, request: &mut Signed) -> Result<(), GatewayError> {
+    /// How the credential is exchanged for a token, where it is.
+    pub(crate) fn login(&self) -> Option<Login> {
+        match self.binding.place {
+            Some(Place::Login(login)) => Some(login),
+            _ => None,
+        }
+    }
+
+    /// The tokens that it was exchanged for.
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// Puts the credential in the request, or the token that it was exchanged for, or signs it with it.
+    pub(crate) fn sign(
+        &self,
+        endpoint: &str,
+        lease: &Lease,
+        token: Option<&Token>,
+        request: &mut Signed<'_>,
+    ) -> Result<(), GatewayError> {
         let fail = |reason: String| GatewayError::Credential { endpoint: endpoint.to_owned(), reason };
         let field = |name: &str| lease.material.text(name).ok_or_else(|| fail(incomplete(lease)));
         // The value itself is never told, whatever is wrong with it.
@@ -136,6 +206,10 @@ impl Authority {
                 let pair = basic(field("username")?, field("password")?);
                 set(header::AUTHORIZATION, &Zeroizing::new(format!("Basic {}", *pair)))
             }
+            (CredentialKind::Basic, Some(Place::Login(Login::Etcd))) => {
+                let token = token.and_then(Token::text).ok_or_else(|| fail("nobody has logged in".to_owned()))?;
+                set(header::AUTHORIZATION, token)
+            }
             (CredentialKind::Bearer, None) => {
                 set(header::AUTHORIZATION, &Zeroizing::new(format!("Bearer {}", field("token")?)))
             }
@@ -150,12 +224,26 @@ impl Authority {
                 append(&mut request.target, name, field("key")?);
                 Ok(())
             }
+            (CredentialKind::AwsAccessKey, Some(Place::Aws { region, service })) => {
+                let signer = Signer {
+                    access_key_id: field("access-key-id")?,
+                    secret_access_key: field("secret-access-key")?,
+                    session_token: lease.material.text("session-token"),
+                    region,
+                    service,
+                };
+                signer.sign(request, SystemTime::now()).map_err(|_| unfit())
+            }
+            (CredentialKind::AwsAccessKey, None) => Err(fail(format!(
+                "credential `{}` is an AWS access key, and the binding does not say for which region and service",
+                lease.name
+            ))),
             (CredentialKind::ApiKey, None) => Err(fail(format!(
                 "credential `{}` is an API key, and the binding does not say in which header or query parameter it goes",
                 lease.name
             ))),
             (kind, Some(_)) => Err(fail(format!(
-                "credential `{}` is of type {kind}, which has a place of its own; leave header and query out of the binding",
+                "credential `{}` is of type {kind}, which has a place of its own; leave header, query, region and service out of the binding",
                 lease.name
             ))),
         }
@@ -177,7 +265,7 @@ pub(crate) fn secrets(lease: &Lease) -> Vec<Zeroizing<String>> {
             let escaped = field("key").map(|key| Zeroizing::new(utf8_percent_encode(key, PLAIN).to_string()));
             secrets.extend(escaped);
         }
-        CredentialKind::Bearer | CredentialKind::ClientCertificate => {}
+        CredentialKind::Bearer | CredentialKind::ClientCertificate | CredentialKind::AwsAccessKey => {}
     }
     secrets
 }

@@ -18,6 +18,8 @@ use crate::{DecodeError, GatewayError, leaks::Filter};
 pub struct ResponseBody {
     pub(crate) endpoint: String,
     pub(crate) body: Body,
+    /// What was read of it already.
+    pub(crate) ahead: Option<Bytes>,
     /// What stands between the body and the guest.
     pub(crate) filter: Filter,
     pub(crate) ended: bool,
@@ -65,9 +67,14 @@ impl ResponseBody {
 
     /// What comes next, as it was sent.
     async fn next(&mut self) -> Result<Option<Bytes>, GatewayError> {
-        let piece = timeout_at(self.deadline.into(), self.body.next()).await;
-        let piece = piece.map_err(|_| GatewayError::BodyTimeout)?;
-        let piece = piece.map_err(|reason| GatewayError::from_send(&self.endpoint, reason))?;
+        let piece = match self.ahead.take().filter(|ahead| !ahead.is_empty()) {
+            Some(ahead) => Some(ahead),
+            None => {
+                let piece = timeout_at(self.deadline.into(), self.body.next()).await;
+                let piece = piece.map_err(|_| GatewayError::BodyTimeout)?;
+                piece.map_err(|reason| GatewayError::from_send(&self.endpoint, reason))?
+            }
+        };
         self.received.fetch_add(piece.as_ref().map_or(0, Bytes::len) as u64, Ordering::Relaxed);
         Ok(piece)
     }

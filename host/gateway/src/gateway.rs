@@ -10,14 +10,23 @@ use std::{
 
 use bytes::Bytes;
 use http::Method;
-use jackfield_net::{Dialer, OutgoingRequest};
+use jackfield_net::{Body, Dialer, OutgoingRequest, Sender};
+use jackfield_vault::Lease;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use crate::{
-    EndpointSpec, GatewayError, Known, ResponseBody, authority::Signed, endpoint::Endpoint, headers, leaks::Filter,
+    Authority, EndpointSpec, GatewayError, Known, Needles, ResponseBody,
+    authority::Signed,
+    endpoint::Endpoint,
+    headers,
+    leaks::Filter,
     normalize,
+    tokens::{self, Exchange, Token},
 };
+
+/// How many tokens a request is sent with at most: what makes a system refuse one may happen several times in a row.
+const TOKENS: u32 = 5;
 
 /// Bounds of one integration's requests.
 #[derive(Clone, Copy, Debug)]
@@ -138,32 +147,14 @@ impl Gateway {
         let until = request.timeout.map_or(deadline, |timeout| deadline.min(Instant::now() + timeout));
 
         let lease = endpoint.authority.as_ref().map(|authority| authority.lease(&endpoint.name)).transpose()?;
-        // After the lease, so that what is leased is among what is looked for.
-        let needles = self.known.as_ref().map_or_else(Arc::default, |known| known.needles());
         let senders = endpoint.senders(lease.as_ref())?;
         let mut failed = GatewayError::NoAddress { endpoint: endpoint.name.clone() };
         for i in endpoint.turns(senders.len()) {
             let Some(sender) = senders.get(i) else { break };
-            // From here on the request may hold a secret: nothing of it is told to anyone but the outside system.
-            let mut signed = Signed {
-                target: Zeroizing::new(format!("{}{}", sender.address().base_path(), outgoing.target)),
-                headers: outgoing.headers.clone(),
-            };
-            if let (Some(authority), Some(lease)) = (&endpoint.authority, &lease) {
-                authority.sign(&endpoint.name, lease, &mut signed)?;
-            }
-            let attempt = OutgoingRequest {
-                method: outgoing.method.clone(),
-                target: signed.target.parse().map_err(|_| GatewayError::Method)?,
-                headers: signed.headers,
-                body: request.body.clone(),
-            };
-            self.requests.fetch_add(1, Ordering::Relaxed);
-            match sender.send(attempt, until).await {
-                Ok(response) => {
+            match self.attempt(endpoint, sender, lease.as_ref(), &outgoing, &request.body, until).await {
+                Ok(Attempt { head, body, ahead, needles }) => {
                     endpoint.remember(i);
                     self.sent_bytes.fetch_add(request.body.len() as u64, Ordering::Relaxed);
-                    let (head, body) = response.into_parts();
                     let limit = self.limits.response_bytes;
                     if body.announced_len().is_some_and(|len| len > limit as u64) {
                         return Err(GatewayError::TooLarge { what: "response", limit });
@@ -176,13 +167,14 @@ impl Gateway {
                         headers,
                         redacted,
                         sent: Sent {
-                            host: sender.address().authority().to_owned(),
+                            host: sender.address().authority(),
                             pattern: outgoing.pattern,
                             credential: lease.map(|lease| (lease.name, lease.version)),
                         },
                         body: ResponseBody {
                             endpoint: endpoint.name.clone(),
                             body,
+                            ahead,
                             filter,
                             ended: false,
                             rest: Bytes::new(),
@@ -196,7 +188,7 @@ impl Gateway {
                 }
                 Err(error) => {
                     let sent = error.sent();
-                    failed = GatewayError::from_send(&endpoint.name, error);
+                    failed = error;
                     if sent {
                         break;
                     }
@@ -204,6 +196,84 @@ impl Gateway {
             }
         }
         Err(failed)
+    }
+
+    /// Sends to one address; again where that refuses the token that it was sent with, a few times at most.
+    async fn attempt(
+        &self,
+        endpoint: &Endpoint,
+        sender: &Sender,
+        lease: Option<&Lease>,
+        outgoing: &Checked,
+        body: &Bytes,
+        until: Instant,
+    ) -> Result<Attempt, GatewayError> {
+        let mut refused = None;
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let token = self.token(endpoint, sender, lease, refused.as_ref(), until).await?;
+            // The vault may have been sealed meanwhile, and then nothing is sent any more, nor known of what to look for.
+            if let Some(authority) = &endpoint.authority {
+                authority.is_open(&endpoint.name)?;
+            }
+            // After the lease and the token, so that they are among what is looked for.
+            let needles = self.known.as_ref().map_or_else(Arc::default, |known| known.needles());
+            // From here on the request may hold a secret: nothing of it is told to anyone but the outside system.
+            let host = sender.address().authority();
+            let mut signed = Signed {
+                method: &outgoing.method,
+                host: &host,
+                body,
+                target: Zeroizing::new(format!("{}{}", sender.address().base_path(), outgoing.target)),
+                headers: outgoing.headers.clone(),
+            };
+            if let (Some(authority), Some(lease)) = (&endpoint.authority, lease) {
+                authority.sign(&endpoint.name, lease, token.as_deref(), &mut signed)?;
+            }
+            let request = OutgoingRequest {
+                method: outgoing.method.clone(),
+                target: signed.target.parse().map_err(|_| GatewayError::Method)?,
+                headers: signed.headers,
+                body: body.clone(),
+            };
+            self.requests.fetch_add(1, Ordering::Relaxed);
+            let response = sender.send(request, until).await;
+            let response = response.map_err(|error| GatewayError::from_send(&endpoint.name, error))?;
+            let (head, mut body) = response.into_parts();
+            let mut ahead = None;
+            if attempts < TOKENS
+                && let Some(token) = token
+                && let Some(login) = endpoint.authority.as_ref().and_then(Authority::login)
+                && tokens::refuses(login, &head, &mut body, &mut ahead, until)
+                    .await
+                    .map_err(|error| GatewayError::from_send(&endpoint.name, error))?
+            {
+                refused = Some(token);
+                continue;
+            }
+            return Ok(Attempt { head, body, ahead, needles });
+        }
+    }
+
+    /// The token to send with, where the credential is exchanged for one.
+    async fn token(
+        &self,
+        endpoint: &Endpoint,
+        sender: &Sender,
+        lease: Option<&Lease>,
+        refused: Option<&Arc<Token>>,
+        until: Instant,
+    ) -> Result<Option<Arc<Token>>, GatewayError> {
+        let (Some(authority), Some(lease)) = (&endpoint.authority, lease) else { return Ok(None) };
+        let Some(login) = authority.login() else { return Ok(None) };
+        let exchange = Exchange { login, endpoint: &endpoint.name, lease, sender, until };
+        let learn = |token: &Arc<Token>| {
+            if let Some(known) = &self.known {
+                known.learn(token);
+            }
+        };
+        authority.tokens().get(&exchange, refused, learn).await.map(Some)
     }
 
     fn check(&self, request: &Request) -> Result<(&Endpoint, Checked), GatewayError> {
@@ -244,6 +314,15 @@ impl std::fmt::Debug for Gateway {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Gateway").field("stats", &self.stats()).finish_non_exhaustive()
     }
+}
+
+/// A request that was answered.
+struct Attempt {
+    head: http::response::Parts,
+    body: Body,
+    /// What was read of the body already.
+    ahead: Option<Bytes>,
+    needles: Arc<Needles>,
 }
 
 /// What is sent, the same to whichever address of the endpoint.

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use crate::{GatewayError, Needles};
 
 /// Names a plugin may not set, besides those that begin with one of [`HOSTS_FAMILIES`].
-const HOSTS_OWN: [HeaderName; 22] = [
+const HOSTS_OWN: [HeaderName; 24] = [
     header::HOST,
     header::AUTHORIZATION,
     header::COOKIE,
@@ -34,6 +34,9 @@ const HOSTS_OWN: [HeaderName; 22] = [
     HeaderName::from_static("x-real-ip"),
     HeaderName::from_static("x-client-ip"),
     HeaderName::from_static("true-client-ip"),
+    // What gateways to gRPC pass on as who the request is from.
+    HeaderName::from_static("grpc-metadata-token"),
+    HeaderName::from_static("grpc-metadata-authorization"),
 ];
 
 /// Beginnings of such names: proxies, browsers, and what frameworks take for another method, path, sender or user.

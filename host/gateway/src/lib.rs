@@ -14,6 +14,8 @@ mod grant;
 mod headers;
 mod leaks;
 mod path;
+mod signers;
+mod tokens;
 
 pub use authority::{Authority, Binding, Place};
 pub use body::ResponseBody;
@@ -24,3 +26,4 @@ pub use grant::Grant;
 pub use jackfield_net::{self as net, Dialer, IpNet};
 pub use leaks::{DecodeError, Known, Needles, REDACTED, SHORTEST, Scan};
 pub use path::{InvalidPath, normalize};
+pub use tokens::{Login, Token};

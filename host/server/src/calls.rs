@@ -8,7 +8,7 @@ use axum::{
     routing::{MethodRouter, get},
 };
 use http::{HeaderMap, Uri};
-use jackfield_core::{CallRequest, Error};
+use jackfield_core::{Answer, CallRequest, Error};
 use jackfield_reflect::{Operation, OperationKind};
 use serde_json::Value;
 
@@ -42,7 +42,12 @@ async fn call(
     let idempotency_key = headers::idempotency_key(request.headers())?;
     let params = body::json_text(request, &app.options).await?;
     let request = CallRequest { integration, capability, operation, params, timeout, idempotency_key };
-    Ok(json(app.host.call(request).await?))
+    let Answer { json: text, idempotency_key, replayed } = app.host.call(request).await?;
+    let mut response = json(text);
+    if let Some(key) = idempotency_key {
+        headers::name_write(response.headers_mut(), &key, replayed);
+    }
+    Ok(response)
 }
 
 async fn read(
@@ -62,7 +67,7 @@ async fn read(
     let timeout = headers::timeout(&headers)?;
     let (integration, capability, operation) = path;
     let request = CallRequest { integration, capability, operation, params, timeout, idempotency_key: None };
-    Ok(json(app.host.call(request).await?))
+    Ok(json(app.host.call(request).await?.json))
 }
 
 /// `PUT`, `DELETE` and the like: what is allowed depends on whether the operation reads or writes.

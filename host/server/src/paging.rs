@@ -30,7 +30,7 @@ pub(crate) fn page<T>(mut items: Vec<T>, name: impl Fn(&T) -> &str, query: &Know
     Ok(Page { items, next })
 }
 
-fn limit(text: Option<&str>) -> Result<usize, Problem> {
+pub(crate) fn limit(text: Option<&str>) -> Result<usize, Problem> {
     let Some(text) = text else { return Ok(DEFAULT_LIMIT) };
     match text.parse() {
         Ok(limit) if (1..=MAX_LIMIT).contains(&limit) => Ok(limit),

@@ -13,13 +13,15 @@ use http::{HeaderValue, StatusCode, header};
 use jackfield_core::{Error, ErrorKind, ErrorSource};
 use serde::Serialize;
 
+use crate::request::headers;
+
 pub(crate) const CONTENT_TYPE: &str = "application/problem+json";
 
 /// An error on its way to a client.
 #[derive(Debug)]
 pub(crate) struct Problem {
     status: StatusCode,
-    error: Error,
+    error: Box<Error>,
     /// The methods that would have been allowed, for 405.
     allow: Option<&'static str>,
 }
@@ -40,6 +42,8 @@ struct Document<'a> {
     code: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idempotency_key: Option<&'a str>,
 }
 
 impl Problem {
@@ -73,7 +77,7 @@ impl Problem {
     /// The resource does not do this method.
     pub(crate) fn method_not_allowed(detail: impl Into<String>, allow: Option<&'static str>) -> Self {
         let error = Error::new(ErrorKind::Unsupported, ErrorSource::Caller, detail);
-        Self { status: StatusCode::METHOD_NOT_ALLOWED, error, allow }
+        Self { status: StatusCode::METHOD_NOT_ALLOWED, error: Box::new(error), allow }
     }
 
     /// The body is larger than the limit.
@@ -111,7 +115,7 @@ impl Problem {
     }
 
     fn with_status(status: StatusCode, error: Error) -> Self {
-        Self { status, error, allow: None }
+        Self { status, error: Box::new(error), allow: None }
     }
 
     /// The same problem, pointing at a field of the request.
@@ -137,6 +141,7 @@ impl Problem {
             field: self.error.field.as_deref(),
             code: self.error.code.as_deref(),
             retry_after_ms: self.error.retry_after.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
+            idempotency_key: self.error.idempotency_key.as_deref(),
         };
         // A struct of texts and numbers always has a JSON form.
         serde_json::to_string(&document).unwrap_or_default()
@@ -169,6 +174,9 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
         if let Some(allow) = self.allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        if let Some(key) = &self.error.idempotency_key {
+            headers::name_write(headers, key, false);
         }
         if let Some(after) = self.error.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(after)));

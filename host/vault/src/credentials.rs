@@ -165,16 +165,31 @@ impl Vault {
 
     /// The version of a credential that is in a state, and counts the use.
     pub fn lease_in(&self, name: &str, state: VersionState) -> Result<Lease, VaultError> {
+        self.lease_of(name, |record| record.in_state(state), || format!("has no version that is {state}"))
+    }
+
+    fn lease_of(
+        &self,
+        name: &str,
+        choose: impl for<'r> FnOnce(&'r Record) -> Option<&'r Version>,
+        missing: impl FnOnce() -> String,
+    ) -> Result<Lease, VaultError> {
         let stored = self.read().stored(name)?;
         let record = &stored.record;
-        let version = record.in_state(state).ok_or_else(|| VaultError::Version {
-            name: name.to_owned(),
-            reason: format!("has no version that is {state}"),
-        })?;
+        let version = choose(record).ok_or_else(|| VaultError::Version { name: name.to_owned(), reason: missing() })?;
         let material = self.open(record, version)?;
         let uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner).of(&record.id, version.number);
         uses.fetch_add(1, Ordering::Relaxed);
         Ok(Lease { name: name.into(), kind: record.kind, version: version.number, material })
+    }
+
+    /// A certain version of a credential, to see whether it works, and counts the use.
+    pub fn lease_version(&self, name: &str, version: u64) -> Result<Lease, VaultError> {
+        self.lease_of(
+            name,
+            |record| record.version(version).filter(|version| version.sealed.is_some()),
+            || format!("has no version {version} that holds anything"),
+        )
     }
 
     /// What every version that still holds something holds, with a label for each; for those who must find it where it

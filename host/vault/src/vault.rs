@@ -156,6 +156,11 @@ impl Vault {
         }
     }
 
+    /// Whether what is in it can be used.
+    pub fn is_open(&self) -> bool {
+        self.read().keys.is_some()
+    }
+
     /// Makes a vault that the source opens, and leaves it open.
     pub async fn init(&self, source: NewSource) -> Result<(), VaultError> {
         let _turn = self.turn.lock().await;

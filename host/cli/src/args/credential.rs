@@ -40,6 +40,7 @@ Examples:
         #[arg(long, value_name = "N")]
         version: Option<u64>,
     },
+    Rotate(RotateArgs),
     /// Go back to the version that was used before
     #[command(after_long_help = "\
 Examples:
@@ -84,14 +85,27 @@ Examples:
   jackfield credential set grafana --type basic username=admin --file password=/run/secrets/grafana
   pass show pagerduty | jackfield credential set pagerduty --type api-key --stdin
   jackfield credential set kube --type client-certificate --file certificate=tls.crt --file private-key=tls.key
+  jackfield credential set aws --type aws-access-key access-key-id=AKIA… --file secret-access-key=key.txt
   jackfield integration update prom --credential api=prometheus
 
 Types and their fields:
   basic               username, password (secret)
   bearer              token (secret)
   api-key             key (secret)
-  client-certificate  certificate, private-key (secret), both PEM")]
+  client-certificate  certificate, private-key (secret), both PEM
+  aws-access-key      access-key-id, secret-access-key (secret), session-token (secret, of temporary ones)")]
 pub(crate) struct SetArgs {
+    #[command(flatten)]
+    pub(crate) new: FieldArgs,
+
+    /// Let the new version wait to be promoted
+    #[arg(long)]
+    pub(crate) staged: bool,
+}
+
+/// A version of a credential.
+#[derive(Debug, Args)]
+pub(crate) struct FieldArgs {
     /// Its name: lower-case letters, digits and `-`
     pub(crate) name: String,
 
@@ -110,10 +124,24 @@ pub(crate) struct SetArgs {
     /// Take the one field that is missing from standard input
     #[arg(long)]
     pub(crate) stdin: bool,
+}
 
-    /// Let the new version wait to be promoted
+/// Rotate a credential: try a new version out, then use it
+///
+/// Every integration that uses the credential checks its outside system with the new version first. Where one of them does
+/// not work with it, the new version is revoked and nothing has changed.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  jackfield credential rotate prometheus --type bearer
+  vault-of-yours read token | jackfield credential rotate prometheus --type bearer --stdin --revoke-old")]
+pub(crate) struct RotateArgs {
+    #[command(flatten)]
+    pub(crate) new: FieldArgs,
+
+    /// Revoke the old version once nobody uses it any more
     #[arg(long)]
-    pub(crate) staged: bool,
+    pub(crate) revoke_old: bool,
 }
 
 /// Where a passphrase is, for every command that opens the data folder itself.

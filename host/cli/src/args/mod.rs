@@ -6,6 +6,7 @@ mod call;
 mod capability;
 mod credential;
 mod integration;
+mod operation;
 mod parse;
 mod plugin;
 mod serve;
@@ -18,8 +19,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use audit::AuditVerb;
 pub(crate) use call::{CallArgs, WatchArgs};
 pub(crate) use capability::CapabilityVerb;
-pub(crate) use credential::{CredentialVerb, SetArgs, VaultGlobals};
+pub(crate) use credential::{CredentialVerb, FieldArgs, VaultGlobals};
 pub(crate) use integration::{AddArgs, EndpointArgs, IntegrationVerb, ListArgs, UpdateArgs};
+pub(crate) use operation::OperationVerb;
 pub(crate) use parse::{Pair, ServerUrl};
 pub(crate) use plugin::{PackArgs, PluginVerb};
 pub(crate) use serve::{LogFormat, ServeArgs};
@@ -122,6 +124,9 @@ pub(crate) enum Command {
     /// Make, open and seal the vault that credentials are kept in
     #[command(subcommand)]
     Vault(VaultVerb),
+    /// List and show writes, and settle those of unknown outcome
+    #[command(subcommand, visible_alias = "operations")]
+    Operation(OperationVerb),
     /// Show, export and verify what was done
     #[command(subcommand)]
     Audit(AuditVerb),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Context, json_argument,
-    operation::{self, Operation},
+    offered::{self, Operation},
     quoted, reads_stdin,
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 };
 
 pub(super) async fn run(context: &Context, args: CallArgs) -> Result<(), Failure> {
-    let (capability, Some(name)) = operation::split(&args.operation) else {
+    let (capability, Some(name)) = offered::split(&args.operation) else {
         return Err(Failure::Usage(format!(
             "`{}` names no operation; write CAPABILITY.OPERATION, e.g. `key-value.get` (`jackfield capability list` shows all)",
             args.operation
@@ -79,7 +79,7 @@ async fn known(
     if !needed && context.ui.format != Format::Table {
         return Ok(None);
     }
-    let found = operation::capability(api, capability).await.and_then(|mut found| {
+    let found = offered::capability(api, capability).await.and_then(|mut found| {
         found.operation(name)?;
         found.operations.retain(|operation| operation.name == name);
         Ok(found.operations.pop())

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     Context,
-    operation::{self, Operation},
+    offered::{self, Operation},
 };
 use crate::{
     api::{Query, Request, segment},
@@ -24,7 +24,7 @@ pub(super) async fn run(context: &Context, verb: CapabilityVerb) -> Result<(), F
             context.show_page(request, |items| list(items, context.ui.style)).await
         }
         CapabilityVerb::Show { name, wit } => {
-            let (capability, operation) = operation::split(&name);
+            let (capability, operation) = offered::split(&name);
             let path = format!("/v1/capabilities/{}", segment(capability));
             if wit {
                 let request = Request::get(format!("{path}?format=wit"));
@@ -57,7 +57,7 @@ fn list(items: &[Tree], style: Style) -> String {
 async fn show(context: &Context, request: Request, operation: Option<&str>) -> Result<(), Failure> {
     let body = context.with(async |api| api.request(request).await).await?.body;
     let understood = |e: serde_json::Error| Failure::Failed(format!("the answer is not understood: {e}"));
-    let capability: operation::Capability = serde_json::from_slice(&body).map_err(understood)?;
+    let capability: offered::Capability = serde_json::from_slice(&body).map_err(understood)?;
     if let Some(name) = operation {
         capability.operation(name)?;
     }

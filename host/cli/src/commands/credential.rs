@@ -9,7 +9,7 @@ use serde_json::json;
 use super::Context;
 use crate::{
     api::{Query, Request, segment},
-    args::{CredentialVerb, Pair, SetArgs},
+    args::{CredentialVerb, FieldArgs, Pair},
     failure::Failure,
     output::{Cell, Colour, Style, Table, Tree, printable, rfc3339_of},
     secret,
@@ -19,7 +19,15 @@ pub(super) async fn run(context: &Context, verb: CredentialVerb) -> Result<(), F
     let style = context.ui.style;
     let post = |name: &str, verb: &str| Request::new(Method::POST, format!("{}/{verb}", path(name)));
     let request = match verb {
-        CredentialVerb::Set(args) => set(&args)?,
+        CredentialVerb::Set(args) => {
+            let body = version(&args.new, "staged", args.staged)?;
+            Request::new(Method::PUT, path(&args.new.name)).json(&body)?
+        }
+        CredentialVerb::Rotate(args) => {
+            let body = version(&args.new, "revoke-old", args.revoke_old)?;
+            let request = post(&args.new.name, "rotate").json(&body)?;
+            return context.show(request, |rotation| rotated(rotation, style)).await;
+        }
         CredentialVerb::List(page) => {
             let mut query = Query::default();
             query.add_some("limit", page.limit);
@@ -43,7 +51,8 @@ fn path(name: &str) -> String {
     format!("/v1/credentials/{}", segment(name))
 }
 
-fn set(args: &SetArgs) -> Result<Request, Failure> {
+/// A version, with one thing more that is said of it.
+fn version(args: &FieldArgs, more: &str, is: bool) -> Result<serde_json::Value, Failure> {
     let kind = CredentialKind::parse(&args.kind)
         .ok_or_else(|| Failure::Usage(format!("there is no credential type `{}`", args.kind)))?;
     let fields = fields(kind, args)?;
@@ -52,12 +61,30 @@ fn set(args: &SetArgs) -> Result<Request, Failure> {
         let text = value.expose_str().ok_or_else(|| Failure::Usage(format!("the field `{name}` is not UTF-8")))?;
         texts.insert(name, text);
     }
-    let body = json!({"type": kind, "fields": texts, "staged": args.staged});
-    Request::new(Method::PUT, path(&args.name)).json(&body)
+    Ok(json!({"type": kind, "fields": texts, more: is}))
+}
+
+fn rotated(rotation: &Tree, style: Style) -> String {
+    let verified = match rotation.texts("verified") {
+        none if none.is_empty() => "not tried out".to_owned(),
+        verified => format!("tried out by {verified}"),
+    };
+    let untested = match rotation.texts("untested") {
+        none if none.is_empty() => String::new(),
+        untested => format!("; nobody knows whether it works for {untested}, whose checks do not use it"),
+    };
+    let is = |name: &str| rotation.get(name).is_some_and(|value| value.to_string() == "true");
+    let old = match (is("drained"), is("revoked")) {
+        (_, true) => "the old version is revoked",
+        (true, false) => "no call uses the old version any more",
+        (false, false) => "calls that began with the old version are still under way",
+    };
+    let credential = rotation.get("credential").map(|credential| show(credential, style)).unwrap_or_default();
+    format!("{verified}{untested}; {old}\n\n{credential}")
 }
 
 /// Every field of the type: given, from a file, from standard input, or asked for.
-fn fields(kind: CredentialKind, args: &SetArgs) -> Result<BTreeMap<&'static str, Secret>, Failure> {
+fn fields(kind: CredentialKind, args: &FieldArgs) -> Result<BTreeMap<&'static str, Secret>, Failure> {
     let mut fields = BTreeMap::new();
     let known = |name: &str| {
         kind.fields().iter().find(|field| field.name == name).ok_or_else(|| {
@@ -79,7 +106,8 @@ fn fields(kind: CredentialKind, args: &SetArgs) -> Result<BTreeMap<&'static str,
         let field = known(name)?;
         fields.insert(field.name, secret::from_file(Path::new(value), !field.lines)?);
     }
-    let missing: Vec<_> = kind.fields().iter().filter(|field| !fields.contains_key(field.name)).collect();
+    let missing: Vec<_> =
+        kind.fields().iter().filter(|field| !field.optional && !fields.contains_key(field.name)).collect();
     match (&missing[..], args.stdin) {
         ([field], true) => {
             fields.insert(field.name, secret::from_stdin(!field.lines)?);

@@ -213,10 +213,13 @@ fn binding(text: &str) -> Result<Value, Failure> {
     for part in parts {
         match part.split_once('=') {
             None if part == "plain-http" => binding["allow-plain-http"] = true.into(),
-            Some((name @ ("header" | "prefix" | "query"), value)) => binding[name] = value.into(),
+            Some((name @ ("header" | "prefix" | "query" | "region" | "service" | "login"), value)) => {
+                binding[name] = value.into()
+            }
             _ => {
-                let message =
-                    format!("--credential: `{part}` is none of header=NAME, prefix=TEXT, query=NAME, plain-http");
+                let message = format!(
+                    "--credential: `{part}` is none of header=NAME, prefix=TEXT, query=NAME, region=NAME, service=NAME, login=NAME, plain-http"
+                );
                 return Err(Failure::Usage(message));
             }
         }

@@ -7,6 +7,7 @@ mod capability;
 mod credential;
 mod integration;
 mod integration_views;
+mod offered;
 mod operation;
 mod pack;
 mod plugin;
@@ -83,6 +84,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         Command::Capability(verb) => capability::run(context, verb).await,
         Command::Credential(verb) => credential::run(context, verb).await,
         Command::Vault(verb) => vault::run(context, verb).await,
+        Command::Operation(verb) => operation::run(context, verb).await,
         Command::Audit(verb) => audit::run(context, verb).await,
         Command::Call(args) => call::run(context, args).await,
         Command::Watch(args) => watch::run(context, args).await,

@@ -1,128 +1,83 @@
-//! An operation as it is named on the command line, and what the API says of it.
+//! `jackfield operation`: writes that the journal remembers; list, show, resolve.
 
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use http::Method;
+use serde_json::json;
 
+use super::Context;
 use crate::{
-    api::{Api, Request, segment},
-    failure::{Failure, Problem},
-    params::{Assignment, Subject, build},
-    schema::{Kind, Schema},
-    suggest,
+    api::{Query, Request, segment},
+    args::OperationVerb,
+    failure::Failure,
+    output::{Cell, Colour, Style, Table, Tree, rfc3339_of},
 };
 
-/// What the API says of a capability.
-#[derive(Debug, Deserialize)]
-pub(super) struct Capability {
-    pub(super) name: String,
-    pub(super) operations: Vec<Operation>,
-}
-
-/// What the API says of an operation.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) struct Operation {
-    pub(super) name: String,
-    pub(super) kind: String,
-    pub(super) feed: bool,
-    pub(super) request_schema: Value,
-    pub(super) response_schema: Value,
-}
-
-/// `CAPABILITY.OPERATION`; the operation may be left out. A version has dots too, but no letter behind its last.
-pub(super) fn split(text: &str) -> (&str, Option<&str>) {
-    match text.rsplit_once('.') {
-        Some((capability, name)) if name.starts_with(|c: char| c.is_ascii_alphabetic()) && !capability.is_empty() => {
-            (capability, Some(name))
+pub(super) async fn run(context: &Context, verb: OperationVerb) -> Result<(), Failure> {
+    let style = context.ui.style;
+    let request = match verb {
+        OperationVerb::List(args) => {
+            let mut query = Query::default();
+            query.add_some("integration", args.integration);
+            query.add_some("state", args.unknown.then_some("unknown"));
+            query.add_some("limit", args.limit);
+            let request = Request::get(format!("/v1/operations{}", query.as_str()));
+            return context.show(request, |answer| list(answer.list("items"), args.unknown, style)).await;
         }
-        _ => (text, None),
-    }
-}
-
-/// Asks for a capability.
-pub(super) async fn capability(api: &Api, name: &str) -> Result<Capability, Failure> {
-    let answer = api.request(Request::get(format!("/v1/capabilities/{}", segment(name)))).await?;
-    serde_json::from_slice(&answer.body)
-        .map_err(|e| Failure::Failed(format!("what {} says of `{name}` is not understood: {e}", api.name())))
-}
-
-impl Capability {
-    /// One of its operations.
-    pub(super) fn operation(&self, name: &str) -> Result<&Operation, Failure> {
-        self.operations.iter().find(|operation| operation.name == name).ok_or_else(|| {
-            let known: Vec<_> = self.operations.iter().map(|operation| operation.name.as_str()).collect();
-            let hint = suggest::hint(name, known.iter().copied());
-            not_found(format!("the capability `{}` has no operation `{name}`{hint}", self.name))
-        })
-    }
-
-    /// Its change feed: the one that is named, or the only one.
-    pub(super) fn feed(&self, name: Option<&str>) -> Result<&Operation, Failure> {
-        let feeds: Vec<_> = self.operations.iter().filter(|operation| operation.feed).collect();
-        let capability = &self.name;
-        if let Some(name) = name {
-            let operation = self.operation(name)?;
-            return if operation.feed {
-                Ok(operation)
-            } else {
-                Err(not_found(format!("`{capability}.{name}` is no change feed; call it instead of watching it")))
-            };
+        OperationVerb::Show { integration, key } => Request::get(path(&integration, &key)),
+        OperationVerb::Resolve(args) => {
+            let found = if args.applied { "applied" } else { "not-applied" };
+            let path = format!("{}/resolve", path(&args.integration, &args.key));
+            Request::new(Method::POST, path).json(&json!({"found": found}))?
         }
-        match feeds.as_slice() {
-            [only] => Ok(only),
-            [] => Err(not_found(format!("the capability `{capability}` has no change feed to watch"))),
-            several => {
-                let names: Vec<_> = several.iter().map(|o| format!("`{capability}.{}`", o.name)).collect();
-                Err(Failure::Usage(format!(
-                    "`{capability}` has several change feeds; name one of {}",
-                    names.join(", ")
-                )))
-            }
+    };
+    context.show(request, |write| show(write, style)).await
+}
+
+fn path(integration: &str, key: &str) -> String {
+    format!("/v1/operations/{}/{}", segment(integration), segment(key))
+}
+
+fn colour(state: &str) -> Option<Colour> {
+    match state {
+        "applied" => Some(Colour::Good),
+        "unknown" => Some(Colour::Bad),
+        _ => None,
+    }
+}
+
+fn list(items: &[Tree], unknown: bool, style: Style) -> String {
+    let mut table = Table::new(["integration", "key", "operation", "state", "began", "message"]);
+    for item in items {
+        table.row([
+            Cell::from(item.text("integration")),
+            Cell::from(item.text("key")),
+            Cell::from(item.text("action")),
+            Cell::from(item.text("state")).coloured(colour(item.text("state"))),
+            Cell::from(rfc3339_of(item, "began-at")),
+            Cell::from(item.text("message")),
+        ]);
+    }
+    match (table.is_empty(), unknown) {
+        (true, true) => "(no write of unknown outcome)\n".into(),
+        (true, false) => "(no writes; settled ones are remembered for a day)\n".into(),
+        (false, _) => table.render(style),
+    }
+}
+
+fn show(write: &Tree, style: Style) -> String {
+    let mut facts = Table::plain();
+    let mut fact = |name: &str, value: &str| {
+        if !value.is_empty() {
+            facts.row([Cell::from(name), Cell::from(value)]);
         }
-    }
-}
-
-fn not_found(detail: String) -> Failure {
-    Failure::Api(Problem::not_found(detail))
-}
-
-impl Operation {
-    /// The body that assignments make.
-    pub(super) fn body(&self, capability: &str, assignments: &[Assignment]) -> Result<Map<String, Value>, Failure> {
-        let owner = format!("`{capability}.{}`", self.name);
-        let subject = Subject { owner: &owner, noun: "parameter" };
-        Ok(build(Schema::new(&self.request_schema), subject, assignments)?)
-    }
-
-    /// The parameter that says how a write is carried out; none for a read.
-    pub(super) fn options(&self) -> Option<&str> {
-        let Kind::Object(parameters) = Schema::new(&self.request_schema).kind() else { return None };
-        let is_options = |schema: Schema<'_>| schema.refers_to() == Some("types.write-options");
-        let named = parameters.properties().find(|(_, schema)| is_options(*schema)).map(|(name, _)| name);
-        named.filter(|_| self.kind == "write")
-    }
-
-    /// The schema of one change of a feed.
-    pub(super) fn change_schema(&self) -> Option<Schema<'_>> {
-        Schema::new(&self.response_schema).member("changes")?.item()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_version_is_not_taken_for_an_operation() {
-        for (text, expected) in [
-            ("key-value.get", ("key-value", Some("get"))),
-            ("jackfield:key-value@0.1.0.get", ("jackfield:key-value@0.1.0", Some("get"))),
-            ("jackfield:key-value@0.1.0", ("jackfield:key-value@0.1.0", None)),
-            ("key-value", ("key-value", None)),
-            ("key-value.", ("key-value.", None)),
-            (".get", (".get", None)),
-        ] {
-            assert_eq!(split(text), expected, "{text}");
-        }
-    }
+    };
+    fact("integration", write.text("integration"));
+    fact("key", write.text("key"));
+    fact("operation", write.text("action"));
+    fact("state", write.text("state"));
+    fact("began", &rfc3339_of(write, "began-at"));
+    fact("ended", &rfc3339_of(write, "ended-at"));
+    fact("sent", &write.get("attempts").map(ToString::to_string).unwrap_or_default());
+    fact("plugin", write.text("plugin-digest"));
+    fact("message", write.text("message"));
+    facts.render(Style { width: None, ..style })
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     Context,
-    operation::{self, Operation},
+    offered::{self, Operation},
     quoted,
 };
 use crate::{
@@ -106,8 +106,8 @@ async fn follow(
 
 /// The feed's path with its parameters, and what is known of it.
 async fn feed(api: &Api, args: &WatchArgs, assignments: &[Assignment]) -> Result<(String, Operation), Failure> {
-    let (capability, name) = operation::split(&args.capability);
-    let mut found = operation::capability(api, capability).await?;
+    let (capability, name) = offered::split(&args.capability);
+    let mut found = offered::capability(api, capability).await?;
     let name = found.feed(name)?.name.clone();
     found.operations.retain(|operation| operation.name == name);
     let Some(operation) = found.operations.pop() else {

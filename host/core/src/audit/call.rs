@@ -29,19 +29,23 @@ pub(crate) struct Of<'a> {
     pub(crate) revision: u64,
     pub(crate) action: &'a str,
     pub(crate) call: u64,
+    /// What names a write.
+    pub(crate) key: Option<&'a str>,
 }
 
+/// What is said of a write that was not sent again.
+const FROM_THE_JOURNAL: &str = "answered from the journal";
+
 impl<'a> Recorded<'a> {
-    /// Begins to record a call. Of a write, that it is about to be carried out is stored before this returns, or it fails.
-    pub(crate) async fn begin(
+    /// A call that is to be recorded.
+    pub(crate) fn new(
         audit: &'a Audit,
         of: Of<'_>,
         operation: &Operation,
         params: &[u8],
         leaks: &Watch,
         asked: Arc<Asked>,
-    ) -> Result<Self> {
-        let writes = operation.kind == OperationKind::Write;
+    ) -> Self {
         let text = String::from_utf8_lossy(params);
         let clean = leaks.text(of.action, "the parameters of a call", &text);
         let record = Record {
@@ -51,23 +55,30 @@ impl<'a> Recorded<'a> {
             plugin_digest: Some(of.plugin_digest),
             revision: Some(of.revision),
             call: Some(of.call),
+            idempotency_key: of.key.map(|key| leaks.text(of.action, "an idempotency key", key).into_owned()),
             parameters: Some(audit.mask.parameters(clean.as_bytes(), |path| parameters::is_secret(operation, path))),
             ..Record::new(Kind::Call, of.action)
         };
-        if writes {
-            audit.store(Record { kind: Kind::Intent, ..record.clone() }).await?;
+        let writes = operation.kind == OperationKind::Write;
+        Self { audit, record: Some(record), started: Instant::now(), writes, asked }
+    }
+
+    /// The call begins. Of a write, that it is about to be carried out is stored before this returns, or it fails.
+    pub(crate) async fn begin(&mut self) -> Result<()> {
+        if let Some(record) = self.record.as_ref().filter(|_| self.writes) {
+            let intent = Record { kind: Kind::Intent, ..record.clone() };
+            if let Err(error) = self.audit.store(intent).await {
+                // What cannot be recorded does not happen, so there is nothing to record.
+                self.record = None;
+                return Err(error);
+            }
         }
-        Ok(Self { audit, record: Some(record), started: Instant::now(), writes, asked })
+        Ok(())
     }
 
     /// The call has ended. Of a write, that is stored before this returns.
     pub(crate) async fn end<T>(mut self, result: &Result<T>) {
-        let outcome = match result {
-            Ok(_) => Outcome::Ok,
-            Err(error) => outcome(error),
-        };
-        let message = result.as_ref().err().map(|error| error.message.chars().take(300).collect());
-        let Some(record) = self.ended(outcome, message) else { return };
+        let Some(record) = self.with(result) else { return };
         if self.writes {
             if let Err(error) = self.audit.store(record).await {
                 tracing::error!(%error, "the end of a write is not recorded; its beginning is");
@@ -75,6 +86,25 @@ impl<'a> Recorded<'a> {
         } else {
             self.audit.queue(record).await;
         }
+    }
+
+    /// The call was answered with what the journal remembers of it; nothing was sent.
+    pub(crate) async fn replayed<T>(mut self, result: &Result<T>) {
+        let Some(mut record) = self.with(result) else { return };
+        record.message = Some(match record.message {
+            Some(message) => format!("{FROM_THE_JOURNAL}: {message}"),
+            None => FROM_THE_JOURNAL.to_owned(),
+        });
+        self.audit.queue(record).await;
+    }
+
+    fn with<T>(&mut self, result: &Result<T>) -> Option<Record> {
+        let outcome = match result {
+            Ok(_) => Outcome::Ok,
+            Err(error) => outcome(error),
+        };
+        let message = result.as_ref().err().map(|error| error.message.chars().take(300).collect());
+        self.ended(outcome, message)
     }
 
     fn ended(&mut self, outcome: Outcome, message: Option<String>) -> Option<Record> {

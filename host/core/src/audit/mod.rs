@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use jackfield_audit::{Chain, Key, Kind, Mask, Outcome, Record};
 use jackfield_store::Store;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::{Error, ErrorKind, ErrorSource, Result, clock::now_ms};
 pub(crate) use call::{Of, Recorded};
@@ -34,13 +34,15 @@ const CAPACITY: usize = 4096;
 #[derive(Debug)]
 pub(crate) struct Audit {
     queue: mpsc::Sender<Job>,
+    /// Told when somebody waits.
+    urgent: Arc<Notify>,
     mask: Mask,
 }
 
-/// A record to be stored, and who waits for it.
+/// A record to be stored, and who waits for it. Without a record it only waits for those before it.
 #[derive(Debug)]
 pub(crate) struct Job {
-    record: Record,
+    record: Option<Record>,
     done: Option<oneshot::Sender<bool>>,
 }
 
@@ -52,6 +54,7 @@ pub(crate) struct Begun {
     state: trail::State,
     revision: Option<u64>,
     jobs: mpsc::Receiver<Job>,
+    urgent: Arc<Notify>,
 }
 
 impl Begun {
@@ -64,9 +67,19 @@ impl Begun {
 impl Audit {
     /// Stores a record; whoever gets `Ok` knows that it is on the disk.
     pub(crate) async fn store(&self, record: Record) -> Result<()> {
+        self.until_done(Some(record)).await
+    }
+
+    /// Waits until everything is stored that was handed in before.
+    pub(crate) async fn settled(&self) -> Result<()> {
+        self.until_done(None).await
+    }
+
+    async fn until_done(&self, record: Option<Record>) -> Result<()> {
         let (done, stored) = oneshot::channel();
         let job = Job { record, done: Some(done) };
         let sent = self.queue.send(job).await.is_ok();
+        self.urgent.notify_one();
         match sent && stored.await.unwrap_or(false) {
             true => Ok(()),
             false => Err(Error::new(
@@ -84,14 +97,18 @@ impl Audit {
 
     /// Hands in a record that nobody waits for; waits only while too many others do.
     pub(crate) async fn queue(&self, record: Record) {
-        if self.queue.send(Job { record, done: None }).await.is_err() {
+        if self.queue.send(Job { record: Some(record), done: None }).await.is_err() {
             tracing::error!("the audit trail is closed, and something is not recorded");
+        }
+        // Enough for a commit, so nobody need wait for more.
+        if self.queue.capacity() + writer::MOST <= CAPACITY {
+            self.urgent.notify_one();
         }
     }
 
     /// The same for who cannot wait. What finds no room is counted as lost.
     pub(crate) fn queue_now(&self, record: Record) {
-        if self.queue.try_send(Job { record, done: None }).is_err() {
+        if self.queue.try_send(Job { record: Some(record), done: None }).is_err() {
             tracing::error!("the audit trail has no room, and a call that was given up is not recorded");
         }
     }

@@ -9,7 +9,7 @@ use std::{
 
 use jackfield_audit::{Chain, Head, Key, Kind, Mask, Record};
 use jackfield_store::{Bucket, Expect, Mutation, Store, StoreError};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::{Audit, Begun, CAPACITY, Job, key, trail};
 use crate::{
@@ -20,7 +20,12 @@ use crate::{
 };
 
 /// Records stored in one commit at most.
-const MOST: usize = 512;
+pub(super) const MOST: usize = 512;
+/// How long records that nobody waits for may wait for others: what a commit costs, and waking whoever makes it, is then
+/// paid a hundred times a second at most.
+const GATHER: Duration = Duration::from_millis(10);
+/// Blocks let go of in one commit at most.
+const MOST_FORGOTTEN: usize = 1024;
 /// How far the trail has come is signed after so many records, or so long after something was recorded.
 const CHECKPOINT_RECORDS: u64 = 1000;
 const CHECKPOINT_AFTER: Duration = Duration::from_secs(60);
@@ -49,9 +54,11 @@ pub(crate) async fn start(store: &Arc<dyn Store>, folder: Option<&Path>) -> Resu
         }
     };
     let (queue, jobs) = mpsc::channel(CAPACITY);
+    let urgent = Arc::new(Notify::new());
     let mask = Mask::new(&[key.seed(), &b"mask"[..]].concat());
     let chain = Chain::resume(state.chain.as_str(), &key, state.head.clone());
-    Ok((Audit { queue, mask }, Begun { store: store.clone(), key, chain, state, revision, jobs }))
+    let audit = Audit { queue, urgent: urgent.clone(), mask };
+    Ok((audit, Begun { store: store.clone(), key, chain, state, revision, jobs, urgent }))
 }
 
 /// Writes until the host stops, and then what has come until then.
@@ -68,6 +75,9 @@ pub(crate) async fn run(shared: Arc<Shared>, begun: Begun, in_folder: bool) {
                 if got == 0 {
                     return;
                 }
+                if jobs.iter().all(|job| job.done.is_none()) {
+                    writer.gather(&mut jobs, &mut stop).await;
+                }
                 writer.write(&mut jobs).await;
             }
             () = tasks::stopped(&mut stop) => break,
@@ -78,7 +88,7 @@ pub(crate) async fn run(shared: Arc<Shared>, begun: Begun, in_folder: bool) {
     while writer.begun.jobs.recv_many(&mut jobs, MOST).await > 0 {
         writer.write(&mut jobs).await;
     }
-    let stopped = Job { record: host("host.stopped"), done: None };
+    let stopped = Job { record: Some(host("host.stopped")), done: None };
     writer.write(&mut vec![stopped]).await;
 }
 
@@ -96,15 +106,29 @@ struct Writer {
 }
 
 impl Writer {
+    /// Adds what comes in a little while, or until somebody waits.
+    async fn gather(&mut self, jobs: &mut Vec<Job>, stop: &mut watch::Receiver<bool>) {
+        tokio::select! {
+            () = self.begun.urgent.notified() => {}
+            () = tasks::stopped(stop) => {}
+            () = tokio::time::sleep(GATHER) => {}
+        }
+        while jobs.len() < MOST
+            && let Ok(job) = self.begun.jobs.try_recv()
+        {
+            jobs.push(job);
+        }
+    }
+
     /// Stores these records, and perhaps a checkpoint, and tells those who wait.
     async fn write(&mut self, jobs: &mut Vec<Job>) {
         let mut chain = self.begun.chain.clone();
         let first = chain.head().seq + 1;
         let mut text = String::with_capacity(jobs.len() * 512);
-        for job in jobs.iter() {
-            text.push_str(&chain.append(&job.record).text);
+        for record in jobs.iter().filter_map(|job| job.record.as_ref()) {
+            text.push_str(&chain.append(record).text);
         }
-        let unsigned = self.unsigned + jobs.len() as u64;
+        let unsigned = self.unsigned + (chain.head().seq + 1 - first);
         let due = unsigned >= CHECKPOINT_RECORDS || unsigned > 0 && self.signed.elapsed() >= CHECKPOINT_AFTER;
         if due {
             text.push_str(&chain.checkpoint(now_ms(), &self.begun.key).text);
@@ -149,18 +173,24 @@ impl Writer {
         mutations: &mut Vec<Mutation>,
     ) -> std::result::Result<(), StoreError> {
         let aim = self.most_bytes - self.most_bytes / 16;
-        for (key, block) in self.begun.store.list(Bucket::Audit, "", None, 1024).await? {
-            if state.bytes <= aim {
-                break;
+        let mut after: Option<String> = None;
+        loop {
+            // A few at a time: a block may be large.
+            let oldest = self.begun.store.list(Bucket::Audit, "", after.as_deref(), 8).await?;
+            let Some((last, _)) = oldest.last() else { return Ok(()) };
+            after = Some(last.clone());
+            for (key, block) in oldest {
+                if state.bytes <= aim || mutations.len() == MOST_FORGOTTEN {
+                    return Ok(());
+                }
+                let text = String::from_utf8_lossy(&block.value);
+                let (Ok(first), Some(last)) = (key.parse::<u64>(), text.lines().last()) else { return Ok(()) };
+                let seq = first + text.lines().count() as u64 - 1;
+                state.before = Head { seq, hash: jackfield_audit::hash_of(last) };
+                state.bytes = state.bytes.saturating_sub(block.value.len() as u64);
+                mutations.push(Mutation::delete(Bucket::Audit, key));
             }
-            let text = String::from_utf8_lossy(&block.value);
-            let (Ok(first), Some(last)) = (key.parse::<u64>(), text.lines().last()) else { break };
-            let seq = first + text.lines().count() as u64 - 1;
-            state.before = Head { seq, hash: jackfield_audit::hash_of(last) };
-            state.bytes = state.bytes.saturating_sub(block.value.len() as u64);
-            mutations.push(Mutation::delete(Bucket::Audit, key));
         }
-        Ok(())
     }
 
     /// After a failure: what is stored decides what comes next.

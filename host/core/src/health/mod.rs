@@ -9,13 +9,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jackfield_audit::Request;
 use jackfield_engine::{
     CallContext, CallError,
     lifecycle::{Health as GuestHealth, HealthStatus},
 };
 
 use crate::{
-    Error, EventKind, HealthReport, HealthState, Result,
+    Error, ErrorKind, ErrorSource, EventKind, HealthReport, HealthState, Result,
     clock::{ms_since, now_ms},
     faults,
     integrations::{Integration, Runtime},
@@ -90,7 +91,7 @@ pub(crate) async fn check(shared: &Shared, integration: &Integration, asked: boo
             return integration.live.health.report();
         }
     };
-    let answer = ask(integration, runtime).await;
+    let (answer, _) = ask(integration, runtime).await;
     let (finding, mut found) = match answer {
         Ok(health) => works(health),
         Err(Asked::Busy) => return integration.live.health.report(),
@@ -111,22 +112,45 @@ pub(crate) async fn check(shared: &Shared, integration: &Integration, asked: boo
     integration.live.health.report()
 }
 
+/// Asks an integration's plugin how its outside system is, with something else than what runs; nothing is remembered of the
+/// answer. Fails where it is not healthy, and returns what was asked of the outside system.
+pub(crate) async fn try_out(integration: &Integration, runtime: &Runtime) -> Result<Vec<Request>> {
+    let (answer, requests) = ask(integration, runtime).await;
+    match answer {
+        Ok(health) if matches!(health.status, HealthStatus::Healthy | HealthStatus::Degraded) => Ok(requests),
+        Ok(health) => Err(Error::new(ErrorKind::Unavailable, ErrorSource::Downstream, bounded(health.message))),
+        Err(Asked::Failed(error)) => Err(error),
+        Err(Asked::Busy) => Err(Error::new(ErrorKind::Unavailable, ErrorSource::Host, "it has no place for a check")),
+    }
+}
+
 /// Why an integration could not be asked.
 enum Asked {
     Busy,
     Failed(Error),
 }
 
-async fn ask(integration: &Integration, runtime: &Runtime) -> Result<GuestHealth, Asked> {
-    let context = CallContext::new("lifecycle.check-health", MAX_CHECK.min(runtime.limits.call_timeout));
-    let tracked = integration.live.tracks.begin(context.id, false);
-    runtime.calls.check_health(context).await.map_err(|error| match error {
-        CallError::Busy { .. } => Asked::Busy,
-        error => {
-            integration.live.failed("check-health", &error);
-            Asked::Failed(faults::call(error, false, tracked.so_far()))
+/// Asks, and tells what was asked of the outside system for it. What a guest says is looked through for secrets.
+async fn ask(integration: &Integration, runtime: &Runtime) -> (Result<GuestHealth, Asked>, Vec<Request>) {
+    const CHECK: &str = "lifecycle.check-health";
+    let context = CallContext::new(CHECK, MAX_CHECK.min(runtime.limits.call_timeout));
+    let live = &integration.live;
+    let tracked = live.tracks.begin(context.id, false);
+    let clean = |text: String| live.leaks.text(CHECK, "a check's answer", &text).into_owned();
+    let answer = match runtime.calls.check_health(context).await {
+        Ok(health) => Ok(GuestHealth {
+            message: clean(health.message),
+            system_version: health.system_version.map(clean),
+            ..health
+        }),
+        Err(CallError::Busy { .. }) => Err(Asked::Busy),
+        Err(error) => {
+            live.failed("check-health", &error);
+            let error = faults::call(error, false, tracked.so_far());
+            Err(Asked::Failed(Error { message: clean(error.message), ..error }))
         }
-    })
+    };
+    (answer, tracked.asked.take().0)
 }
 
 fn works(health: GuestHealth) -> (Finding, HealthReport) {
@@ -177,7 +201,6 @@ pub(crate) fn word(state: HealthState) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ErrorKind, ErrorSource};
 
     #[test]
     fn a_report_keeps_since_when_and_the_version_until_they_change() {

@@ -20,13 +20,14 @@ use crate::{
     state::GuestState,
 };
 
-/// Makes what runs for a record.
+/// Makes what runs for a record. `trying`: a credential and the version of it that is used, to see whether it works.
 pub(super) fn runtime(
     shared: &Shared,
     name: &Arc<str>,
     record: &IntegrationRecord,
     plugin: &Arc<Installed>,
     live: &Live,
+    trying: Option<(&str, u64)>,
 ) -> Result<Runtime> {
     let code = plugin.code.as_ref().map_err(Clone::clone)?;
     let manifest = &plugin.record.manifest;
@@ -34,7 +35,7 @@ pub(super) fn runtime(
     let granted = limits::grant(&manifest.limits, &record.limits)?;
     let limits = limits::of_calls(&granted);
     // From what the operator wrote and nothing else: an address is a grant, and the schema's defaults are the plugin's.
-    let endpoints = endpoints(shared, manifest, &record.config, &record.endpoints)?;
+    let endpoints = endpoints(shared, manifest, &record.config, &record.endpoints, trying)?;
     let mut gateway_limits = GatewayLimits { response_bytes: limits.response_bytes, ..GatewayLimits::default() };
     // Each call that runs can have one request under way.
     gateway_limits.in_flight = gateway_limits.in_flight.max(limits.concurrency);
@@ -62,7 +63,7 @@ pub(super) fn runtime(
     Ok(Runtime {
         feeds: calls.beside(limits::of_feeds(&limits)),
         calls,
-        capabilities: serve(&code.plugin, &code.reflection, &live.calls)?,
+        capabilities: serve(&code.plugin, &code.reflection, &manifest.writes, &live.calls)?,
         gateway,
         limits,
         granted,
@@ -77,6 +78,7 @@ fn endpoints(
     manifest: &Manifest,
     config: &Map<String, Value>,
     settings: &BTreeMap<String, EndpointSettings>,
+    trying: Option<(&str, u64)>,
 ) -> Result<Vec<EndpointSpec>> {
     let known = || manifest.endpoints.iter().map(|endpoint| endpoint.name.as_str());
     for name in settings.keys() {
@@ -105,7 +107,14 @@ fn endpoints(
             ca_pem: settings.ca_pem,
             authority: settings
                 .credential
-                .map(|bound| credentials::authority(shared, &rule.name, bound))
+                .map(|bound| {
+                    let version = trying.and_then(|(name, version)| (name == bound.name).then_some(version));
+                    let authority = credentials::authority(shared, &rule.name, bound)?;
+                    Ok(match version {
+                        Some(version) => authority.trying(version),
+                        None => authority,
+                    })
+                })
                 .transpose()?,
         });
     }
@@ -141,7 +150,7 @@ pub(crate) async fn load_all(
         let shared_name: Arc<str> = name.as_str().into();
         let live = Live::new(shared_name.clone(), &record.plugin, shared);
         let runtime = installed(plugins, &record)
-            .and_then(|plugin| self::runtime(shared, &shared_name, &record, plugin, &live))
+            .and_then(|plugin| self::runtime(shared, &shared_name, &record, plugin, &live, None))
             .map(Arc::new);
         if let Err(error) = &runtime {
             tracing::error!(integration = name, %error, "an integration cannot run");

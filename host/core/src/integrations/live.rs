@@ -14,6 +14,7 @@ use crate::{
     health::Health,
     leaks::Watch,
     metrics::Calls,
+    retries::Retries,
     shared::Shared,
     track::Tracks,
 };
@@ -26,6 +27,7 @@ pub(crate) struct Live {
     pub(crate) calls: Calls,
     pub(crate) tracks: Arc<Tracks>,
     pub(crate) bounds: Arc<Bounds>,
+    pub(crate) retries: Retries,
     /// Crashes, those by an exceeded limit among them.
     pub(crate) traps: AtomicU64,
     crash_told: Throttle,
@@ -40,6 +42,7 @@ impl Live {
             calls: Calls::default(),
             tracks: Arc::default(),
             bounds: Arc::new(Bounds::new(teller.clone())),
+            retries: Retries::default(),
             traps: AtomicU64::new(0),
             crash_told: Throttle::default(),
             leaks: Arc::new(Watch::new(shared.known.clone(), teller.clone())),

@@ -22,7 +22,7 @@ use crate::{
     EndpointSettings, Error, ErrorKind, ErrorSource, EventKind, IntegrationInfo, NewIntegration, Result, TimestampMs,
     UpdateIntegration,
     clock::{now_ms, random_name},
-    config, faults, limits, names,
+    config, faults, journal, limits, names,
     plugins::{self, Installed},
     registrar::{Change, Decision, encode},
     shared::Shared,
@@ -86,7 +86,7 @@ pub(crate) async fn add(shared: &Shared, new: NewIntegration) -> Result<Integrat
     };
     let name: Arc<str> = new.name.into();
     let live = Live::new(name.clone(), &record.plugin, shared);
-    let runtime = Arc::new(build::runtime(shared, &name, &record, &plugin, &live)?);
+    let runtime = Arc::new(build::runtime(shared, &name, &record, &plugin, &live, None)?);
     judge(&name, &runtime, &plugin).await?;
     let value = encode(&record)?;
     let decide = {
@@ -139,7 +139,7 @@ pub(crate) async fn update(shared: &Shared, name: &str, change: UpdateIntegratio
         old.runtime.clone()
     } else {
         let plugin = view.plugin(&record.plugin)?.clone();
-        let runtime = Arc::new(build::runtime(shared, &old.name, &record, &plugin, &old.live)?);
+        let runtime = Arc::new(build::runtime(shared, &old.name, &record, &plugin, &old.live, None)?);
         judge(&old.name, &runtime, &plugin).await?;
         Ok(runtime)
     };
@@ -171,18 +171,26 @@ pub(crate) async fn update(shared: &Shared, name: &str, change: UpdateIntegratio
     Ok(shared.view.load().integration(name)?.info())
 }
 
+/// What would run for an integration with a certain version of a credential.
+pub(crate) fn beside(shared: &Shared, integration: &Integration, trying: (&str, u64)) -> Result<Runtime> {
+    let plugin = shared.view.load().plugin(&integration.record.plugin)?.clone();
+    build::runtime(shared, &integration.name, &integration.record, &plugin, &integration.live, Some(trying))
+}
+
 /// Removes an integration and its state.
 pub(crate) async fn remove(shared: &Shared, name: &str) -> Result<()> {
     let name = name.to_owned();
     let decide = move |view: &View| {
         let integration = view.integration(&name)?;
         let IntegrationRecord { incarnation, plugin, .. } = &integration.record;
+        let mut mutations = vec![
+            Mutation::delete(Bucket::Integrations, name.clone()).expect(Expect::Present),
+            Mutation::delete(Bucket::Meta, state::marker(incarnation)),
+            Mutation::delete_prefix(Bucket::State, state::prefix(incarnation)),
+        ];
+        mutations.extend(journal::forget_all(incarnation));
         Ok(Decision::Change(Change {
-            mutations: vec![
-                Mutation::delete(Bucket::Integrations, name.clone()).expect(Expect::Present),
-                Mutation::delete(Bucket::Meta, state::marker(incarnation)),
-                Mutation::delete_prefix(Bucket::State, state::prefix(incarnation)),
-            ],
+            mutations,
             event: (
                 EventKind::IntegrationRemoved,
                 Some(name.clone()),

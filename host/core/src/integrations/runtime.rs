@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jackfield_engine::{Callable, Limits, Plugin, Pool};
 use jackfield_gateway::Gateway;
 use jackfield_reflect::{CapabilityId, Operation, Reflection};
+use jackfield_registry::Writes;
 use serde_json::{Map, Value};
 
 use super::Integration;
@@ -50,6 +51,8 @@ pub(crate) struct Served {
     pub(crate) action: Arc<str>,
     pub(crate) metrics: Arc<OperationMetrics>,
     pub(crate) breaker: Breaker,
+    /// The plugin promises that the same write under the same key has its effect once, however often it is sent.
+    pub(crate) once_by_key: bool,
 }
 
 impl Served {
@@ -59,13 +62,19 @@ impl Served {
 }
 
 /// What a plugin's operations are as those of an integration.
-pub(super) fn serve(plugin: &Plugin, reflection: &Reflection, calls: &Calls) -> Result<Vec<ServedCapability>> {
+pub(super) fn serve(
+    plugin: &Plugin,
+    reflection: &Reflection,
+    writes: &Writes,
+    calls: &Calls,
+) -> Result<Vec<ServedCapability>> {
     let served = |short: &str, operation: &Arc<Operation>| -> Result<Served> {
         Ok(Served {
             callable: plugin.callable(operation).map_err(|error| faults::call(error, false, Track::default()))?,
             action: operation.action().into(),
             metrics: calls.of(short, &operation.name),
             breaker: Breaker::default(),
+            once_by_key: writes.are_once_by_key(&operation.action()),
         })
     };
     let ids: Vec<&CapabilityId> = reflection.capabilities.iter().map(|capability| &capability.id).collect();

@@ -3,8 +3,8 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use jackfield_reflect::{InterfaceId, ReflectError, Reflection, differences, reflect};
-use jackfield_registry::Package;
+use jackfield_reflect::{InterfaceId, OperationKind, ReflectError, Reflection, did_you_mean, differences, reflect};
+use jackfield_registry::{Package, Writes};
 
 use super::known;
 use crate::{Error, ErrorKind, ErrorSource, Result, config::Schema, faults, view::View};
@@ -23,6 +23,7 @@ pub(super) fn inspect(file: &[u8], view: &View) -> Result<Inspected> {
     fits_host(&package)?;
     let reflection = reflect(file, &package.wit).map_err(faults::reflection)?;
     fits_manifest(&package, &reflection)?;
+    fits_writes(&package, &reflection)?;
     known::fits(&reflection)?;
     Schema::new(&package.manifest.config)?;
     let inspected = Inspected { package: Arc::new(package), reflection: Arc::new(reflection) };
@@ -64,6 +65,25 @@ fn fits_manifest(package: &Package, reflection: &Reflection) -> Result<()> {
     Err(Error::invalid(format!(
         "the manifest's `capabilities` do not match the component; correct them and pack it again:{faults}"
     )))
+}
+
+/// Whether what the manifest promises of writes is about writes that there are.
+fn fits_writes(package: &Package, reflection: &Reflection) -> Result<()> {
+    let operations = || reflection.capabilities.iter().flat_map(|capability| &capability.operations);
+    let writes: Vec<String> =
+        operations().filter(|o| o.kind == OperationKind::Write).map(|operation| operation.action()).collect();
+    let promises = &package.manifest.writes.once_by_key;
+    let about = |pattern: &String| {
+        let alone = Writes { once_by_key: vec![pattern.clone()] };
+        writes.iter().any(|write| alone.are_once_by_key(write))
+    };
+    match promises.iter().find(|pattern| !about(pattern)) {
+        None => Ok(()),
+        Some(pattern) => Err(Error::invalid(format!(
+            "the manifest's `writes.once-by-key` names `{pattern}`, which is no write of the component's.{}",
+            did_you_mean(pattern, writes.iter().map(String::as_str))
+        ))),
+    }
 }
 
 /// Whether capabilities that installed plugins export too are the same ones: a caller of a capability must be able to rely

@@ -53,7 +53,13 @@ async fn serve(mut connection: TcpStream, requests: Arc<AtomicU32>) {
         return;
     }
     let answer: &[u8] = match path {
+        // The first of a kind is dropped without an answer, and later ones are answered.
+        "/flaky" if requests.load(Ordering::SeqCst) == 1 => b"",
         "/slow" => return std::future::pending().await,
+        "/later" => {
+            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            b"HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n"
+        }
         "/garbage" => b"\x16\x03\x01 this is no HTTP at all\r\n\r\n",
         "/cut" => b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nonly this",
         "/close" => b"",

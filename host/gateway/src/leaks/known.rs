@@ -1,26 +1,34 @@
 //! What there is to look for: everything secret in the vault, as it is now.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc, Mutex, PoisonError, Weak,
+    atomic::{AtomicU64, Ordering},
+};
 
 use arc_swap::ArcSwap;
 use jackfield_vault::Vault;
 
 use super::Needles;
-use crate::authority;
+use crate::{Token, authority};
 
-/// The secrets of a vault, looked up when they may have changed and made ready once for all who look for them. By default
-/// there are none.
+/// The secrets of a vault and the tokens they were exchanged for, looked up when they may have changed and made ready once
+/// for all who look for them. By default there are none.
 #[derive(Default)]
 pub struct Known {
     vault: Option<Arc<Vault>>,
-    /// With the vault's epoch that they were looked up in.
-    ready: ArcSwap<(u64, Arc<Needles>)>,
+    /// As long as whoever exchanged them remembers them.
+    tokens: Mutex<Vec<Weak<Token>>>,
+    /// How many tokens were ever learnt.
+    learnt: AtomicU64,
+    /// With the vault's epoch and the number of tokens that they were looked up at.
+    ready: ArcSwap<(u64, u64, Arc<Needles>)>,
 }
 
 impl Known {
     /// Those of a vault.
     pub fn of(vault: Arc<Vault>) -> Self {
-        Self { vault: Some(vault), ready: ArcSwap::from_pointee((u64::MAX, Arc::default())) }
+        let ready = ArcSwap::from_pointee((u64::MAX, 0, Arc::default()));
+        Self { vault: Some(vault), tokens: Mutex::default(), learnt: AtomicU64::new(0), ready }
     }
 
     /// All of them, as of now. Those of a vault that is sealed cannot be told, and no request is made with them either.
@@ -33,28 +41,42 @@ impl Known {
         self.with(|needles| needles.redact(text))
     }
 
+    /// One more that is to be looked for.
+    pub(crate) fn learn(&self, token: &Arc<Token>) {
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.retain(|token| token.strong_count() > 0);
+        tokens.push(Arc::downgrade(token));
+        self.learnt.fetch_add(1, Ordering::Release);
+    }
+
     /// Every answer passes here: no count is written that other processors write too.
     fn with<R>(&self, use_them: impl FnOnce(&Arc<Needles>) -> R) -> R {
         let ready = self.ready.load();
+        let stale = |vault: &Vault| vault.epoch() != ready.0 || self.learnt.load(Ordering::Acquire) != ready.1;
         match &self.vault {
-            Some(vault) if vault.epoch() != ready.0 => {
+            Some(vault) if stale(vault) => {
                 drop(ready);
                 use_them(&self.look_up(vault))
             }
-            _ => use_them(&ready.1),
+            _ => use_them(&ready.2),
         }
     }
 
     fn look_up(&self, vault: &Vault) -> Arc<Needles> {
-        let epoch = vault.epoch();
+        let (epoch, learnt) = (vault.epoch(), self.learnt.load(Ordering::Acquire));
         let (epoch, needles) = match vault.secrets() {
             Ok((epoch, leases)) => {
                 let secrets: Vec<_> = leases.iter().flat_map(authority::secrets).collect();
-                (epoch, Arc::new(Needles::new(secrets.iter().map(|secret| secret.as_bytes()))))
+                let tokens: Vec<_> = {
+                    let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+                    tokens.iter().filter_map(Weak::upgrade).collect()
+                };
+                let tokens = tokens.iter().filter_map(|token| token.text()).map(str::as_bytes);
+                (epoch, Arc::new(Needles::new(secrets.iter().map(|secret| secret.as_bytes()).chain(tokens))))
             }
             Err(_) => (epoch, Arc::default()),
         };
-        self.ready.store(Arc::new((epoch, needles.clone())));
+        self.ready.store(Arc::new((epoch, learnt, needles.clone())));
         needles
     }
 }

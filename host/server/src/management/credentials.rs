@@ -1,5 +1,7 @@
 //! Credentials: set, list, show, promote, roll back, revoke, delete. What one holds goes in and never comes out.
 
+use std::collections::BTreeMap;
+
 use axum::{
     Json,
     extract::{Request, State},
@@ -7,7 +9,7 @@ use axum::{
     routing::{MethodRouter, get, post},
 };
 use http::{StatusCode, Uri, header};
-use jackfield_core::{CredentialUse, NewCredential};
+use jackfield_core::{CredentialKind, CredentialUse, NewCredential, Rotation, Secret};
 use serde::Deserialize;
 
 use crate::{
@@ -30,12 +32,27 @@ pub(super) fn verb_promote() -> MethodRouter<App> {
     post(promote)
 }
 
+pub(super) fn verb_rotate() -> MethodRouter<App> {
+    post(rotate)
+}
+
 pub(super) fn verb_rollback() -> MethodRouter<App> {
     post(roll_back)
 }
 
 pub(super) fn verb_revoke() -> MethodRouter<App> {
     post(revoke)
+}
+
+/// The new version, and what becomes of the old one.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Rotate {
+    #[serde(rename = "type")]
+    kind: CredentialKind,
+    fields: BTreeMap<String, Secret>,
+    #[serde(default)]
+    revoke_old: bool,
 }
 
 /// Which version.
@@ -77,6 +94,17 @@ async fn promote(
     Known::read(request.uri(), &[])?;
     let Promote { version } = body::json(request, &app.options).await?;
     Ok(tagged(app.host.promote_credential(&name, version).await?))
+}
+
+async fn rotate(
+    State(app): State<App>,
+    Segments(name): Segments<String>,
+    request: Request,
+) -> Result<Json<Rotation>, Problem> {
+    Known::read(request.uri(), &[])?;
+    let Rotate { kind, fields, revoke_old } = body::json(request, &app.options).await?;
+    let new = NewCredential { kind, fields, staged: true };
+    Ok(Json(app.host.rotate_credential(&name, new, revoke_old).await?))
 }
 
 async fn roll_back(

@@ -1,5 +1,5 @@
-//! The host's own API: plugins, integrations, capabilities, credentials, the vault and the audit trail. Each handler is one call of the embedding API; what is
-//! decided here is the status, the paging and the header.
+//! The host's own API: plugins, integrations, capabilities, credentials, the vault, the journal of writes and the audit
+//! trail. Each handler is one call of the embedding API; what is decided here is the status, the paging and the header.
 
 use axum::Router;
 
@@ -9,6 +9,7 @@ mod audit;
 mod capabilities;
 mod credentials;
 mod integrations;
+mod operations;
 mod plugins;
 mod vault;
 
@@ -24,8 +25,12 @@ pub(crate) fn routes() -> Router<App> {
         .route("/v1/credentials", credentials::collection())
         .route("/v1/credentials/{name}", credentials::item())
         .route("/v1/credentials/{name}/promote", credentials::verb_promote())
+        .route("/v1/credentials/{name}/rotate", credentials::verb_rotate())
         .route("/v1/credentials/{name}/rollback", credentials::verb_rollback())
         .route("/v1/credentials/{name}/revoke", credentials::verb_revoke())
+        .route("/v1/operations", operations::collection())
+        .route("/v1/operations/{integration}/{key}", operations::item())
+        .route("/v1/operations/{integration}/{key}/resolve", operations::verb_resolve())
         .route("/v1/audit", audit::collection())
         .route("/v1/audit/export", audit::whole())
         .route("/v1/vault", vault::item())

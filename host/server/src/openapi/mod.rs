@@ -40,6 +40,7 @@ fn document(host: &Host) -> Result<Value, Problem> {
         json!({"name": "integrations", "description": "Plugins configured for an outside system each."}),
         json!({"name": "capabilities", "description": "What plugins can do, from their WIT."}),
         json!({"name": "credentials", "description": "What authenticates requests to outside systems."}),
+        json!({"name": "operations", "description": "Writes that were begun, and what came of them."}),
         json!({"name": "audit", "description": "What was done, chained and signed."}),
         json!({"name": "vault", "description": "Where credentials are kept, sealed."}),
         json!({"name": "host", "description": "The host itself."}),

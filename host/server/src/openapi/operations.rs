@@ -103,7 +103,14 @@ fn answer<'a>(
         Some(Shape::Option(_)) => "The answer; null when there is none.",
         Some(_) => "The answer.",
     };
-    item.insert("responses".into(), json!({"200": {"description": description, "content": content}}));
+    let mut ok = json!({"description": description, "content": content});
+    if operation.kind == OperationKind::Write {
+        let header = |name: &str| json!({"$ref": format!("#/components/headers/{name}")});
+        ok["headers"] = json!({
+            "idempotency-key": header("idempotency-key"), "idempotency-replayed": header("idempotency-replayed"),
+        });
+    }
+    item.insert("responses".into(), json!({"200": ok}));
     item.insert("problems".into(), problems.copied().collect());
     let mut item = Value::Object(item);
     finish(&mut item);

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::problem::Problem;
 
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 pub(crate) const TIMEOUT_MS: HeaderName = HeaderName::from_static("jackfield-timeout-ms");
 pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -26,6 +27,18 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Pro
         )));
     }
     Ok(Some(key.to_owned()))
+}
+
+/// Names a write to whoever sent it: by `Idempotency-Key`, with which it can be sent again, and `Idempotency-Replayed`
+/// where it was carried out before.
+pub(crate) fn name_write(headers: &mut HeaderMap, key: &str, replayed: bool) {
+    // A key in the body may be of characters that no header can hold.
+    if let Ok(value) = HeaderValue::from_str(key) {
+        headers.insert(IDEMPOTENCY_KEY, value);
+    }
+    if replayed {
+        headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+    }
 }
 
 /// `Jackfield-Timeout-Ms`: how long the caller is willing to wait.

@@ -19,6 +19,8 @@ pub enum CredentialKind {
     ApiKey,
     /// A certificate and its private key, for TLS.
     ClientCertificate,
+    /// An AWS access key, with a session token where it is a temporary one: requests are signed with it (SigV4).
+    AwsAccessKey,
 }
 
 /// A field of a credential.
@@ -32,14 +34,16 @@ pub struct Field {
     pub secret: bool,
     /// Whether it may hold several lines.
     pub lines: bool,
+    /// Whether it may be left out.
+    pub optional: bool,
 }
 
 const fn line(name: &'static str, label: &'static str, secret: bool) -> Field {
-    Field { name, label, secret, lines: false }
+    Field { name, label, secret, lines: false, optional: false }
 }
 
 const fn lines(name: &'static str, label: &'static str, secret: bool) -> Field {
-    Field { name, label, secret, lines: true }
+    Field { name, label, secret, lines: true, optional: false }
 }
 
 /// The longest value of a field, in bytes: a chain of certificates with large keys.
@@ -47,7 +51,7 @@ const MOST_BYTES: usize = 64 << 10;
 
 impl CredentialKind {
     /// Every type.
-    pub const ALL: [Self; 4] = [Self::Basic, Self::Bearer, Self::ApiKey, Self::ClientCertificate];
+    pub const ALL: [Self; 5] = [Self::Basic, Self::Bearer, Self::ApiKey, Self::ClientCertificate, Self::AwsAccessKey];
 
     /// Its name.
     pub fn as_str(self) -> &'static str {
@@ -56,6 +60,7 @@ impl CredentialKind {
             Self::Bearer => "bearer",
             Self::ApiKey => "api-key",
             Self::ClientCertificate => "client-certificate",
+            Self::AwsAccessKey => "aws-access-key",
         }
     }
 
@@ -64,18 +69,24 @@ impl CredentialKind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 
-    /// What it consists of, all of it needed.
+    /// What it consists of.
     pub fn fields(self) -> &'static [Field] {
         const BASIC: &[Field] = &[line("username", "user name", false), line("password", "password", true)];
         const BEARER: &[Field] = &[line("token", "token", true)];
         const API_KEY: &[Field] = &[line("key", "key", true)];
         const CLIENT_CERTIFICATE: &[Field] =
             &[lines("certificate", "certificate chain, PEM", false), lines("private-key", "private key, PEM", true)];
+        const AWS_ACCESS_KEY: &[Field] = &[
+            line("access-key-id", "access key ID", false),
+            line("secret-access-key", "secret access key", true),
+            Field { optional: true, ..line("session-token", "session token", true) },
+        ];
         match self {
             Self::Basic => BASIC,
             Self::Bearer => BEARER,
             Self::ApiKey => API_KEY,
             Self::ClientCertificate => CLIENT_CERTIFICATE,
+            Self::AwsAccessKey => AWS_ACCESS_KEY,
         }
     }
 
@@ -95,6 +106,9 @@ impl CredentialKind {
         for field in fields {
             let wrong = |reason: &str| Err(VaultError::Fields(format!("the field `{}` {reason}", field.name)));
             let Some(value) = material.get(field.name) else {
+                if field.optional {
+                    continue;
+                }
                 return wrong(&format!("is missing; a {self} credential has {}", names()));
             };
             if value.is_empty() {
@@ -138,6 +152,8 @@ mod tests {
         assert!(judge(Basic, &[("username", "a:b"), ("password", "x")]).unwrap_err().contains("colon"));
         assert!(judge(Bearer, &[("token", "")]).unwrap_err().contains("empty"));
         assert!(judge(Bearer, &[("token", "a\nb")]).unwrap_err().contains("one line"));
+        let keys = [("access-key-id", "AKID"), ("secret-access-key", "x")];
+        assert!(judge(CredentialKind::AwsAccessKey, &keys).is_ok(), "a session token is for temporary ones");
         assert!(judge(Bearer, &[("token", "a"), ("tokn", "b")]).unwrap_err().contains("no field `tokn`"));
     }
 
