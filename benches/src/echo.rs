@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use bytes::Bytes;
-use jackfield_core::{Host, NewIntegration};
+use jackfield_core::{Host, HostBuilder, NewIntegration};
 use jackfield_engine::{
     CallContext, Callable, Engine, EngineConfig, Limits, LogLevel, LogSink, Outbound, OutboundRequest,
     OutboundResponse, Pool, Services, StateItem, StateMutation, StateStore, Versioned, types::Error,
@@ -116,7 +116,12 @@ impl Bench {
 
 /// A host in memory with the integration `echo`.
 pub(crate) async fn host() -> Result<Host> {
-    let host = Host::builder().in_memory().build().await?;
+    host_with(Host::builder()).await
+}
+
+/// A host of this kind with the integration `echo`.
+pub(crate) async fn host_with(builder: HostBuilder) -> Result<Host> {
+    let host = builder.build().await?;
     host.install_plugin(packed("echo")?.to_vec()).await?;
     let mut new = NewIntegration::new("echo", "echo");
     new.config.insert("url".into(), "http://127.0.0.1:9".into());

@@ -2,6 +2,7 @@
 //! by round, in one run, so that whatever else the machine does meets all of them alike.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints a table")]
 
+mod audit;
 mod bare;
 mod calls;
 mod echo;
@@ -28,7 +29,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const USAGE: &str = "\
 usage: jackfield-bench [--quick] [GROUP…]
 
-Groups: calls, parts, callers, rest, start, memory, leaks, neighbour; all of them where none is named. `neighbour:WAY` is one
+Groups: calls, parts, callers, rest, start, memory, leaks, audit, neighbour; all of them where none is named. `neighbour:WAY` is one
 way to misbehave alone.
 --quick: fewer rounds, to see that everything runs.
 The last line is JSON.";
@@ -85,6 +86,9 @@ fn run(mut words: Vec<String>) -> Result<()> {
         }
         if wanted("leaks") {
             leaks::all(&mut table, quick).await?;
+        }
+        if wanted("audit") {
+            audit::all(&mut table, quick).await?;
         }
         if wanted("neighbour") {
             neighbour::all(&mut table, quick, way).await?;

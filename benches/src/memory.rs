@@ -105,7 +105,7 @@ async fn flight(host: &Host, count: usize) -> Result<f64> {
         let host = host.clone();
         calls.spawn(async move {
             let answer = host.call(CallRequest::new("echo", "echo", "fetch", &br#"{"path":"/x"}"#[..])).await?;
-            anyhow::ensure!(answer == "200", "{answer:?}");
+            anyhow::ensure!(*answer == *b"200", "{answer:?}");
             Ok(())
         });
     }

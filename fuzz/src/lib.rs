@@ -14,6 +14,7 @@ pub mod path;
 pub mod query;
 pub mod seeds;
 pub mod sse;
+pub mod trail;
 pub mod wit;
 
 /// Panics where a property does not hold for an input.
@@ -29,6 +30,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("path", path::check),
     ("query", query::check),
     ("sse", sse::check),
+    ("trail", trail::check),
     ("wit", wit::check),
 ];
 

@@ -7,10 +7,12 @@ pub mod answer;
 pub mod echoing;
 pub mod fake;
 pub mod fixture;
+pub mod openbao;
 pub mod outside;
 pub mod python;
 pub mod soak;
 mod stand;
+pub mod troubled;
 pub mod unruly;
 
 pub use stand::{Stand, packed, plugins_folder, workspace};

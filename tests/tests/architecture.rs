@@ -52,6 +52,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "jackfield-server",
             "jackfield-core",
+            "jackfield-audit",
             "jackfield-engine",
             "jackfield-gateway",
             "jackfield-reflect",
@@ -65,6 +66,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "jackfield-server",
             "jackfield-core",
+            "jackfield-audit",
             "jackfield-engine",
             "jackfield-gateway",
             "jackfield-registry",

@@ -75,6 +75,13 @@ fn a_secret_that_is_given_back_a_thousand_times_is_nowhere_to_be_found() {
             json!({"type": "api-key", "fields": {"key": CANARY}}),
             json!({"name": "canary", "query": "key", "allow-plain-http": true}),
         ),
+        // Signed (SigV4): the key itself stays here, the token of temporary ones travels.
+        (
+            json!({"type": "aws-access-key", "fields": {
+                "access-key-id": "AKIDEXAMPLE", "secret-access-key": "never-sent-anywhere", "session-token": CANARY,
+            }}),
+            json!({"name": "canary", "region": "us-east-1", "service": "s3", "allow-plain-http": true}),
+        ),
     ];
     for (credential, binding) in &bindings {
         let outside = Echoing::start();

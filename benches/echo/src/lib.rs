@@ -22,6 +22,10 @@ impl Echo for Guest {
         Ok(note)
     }
 
+    fn keep(_: echo::Memo, _: WriteOptions) -> Result<()> {
+        Ok(())
+    }
+
     fn bytes(bytes: Vec<u8>) -> Result<Vec<u8>> {
         Ok(bytes)
     }

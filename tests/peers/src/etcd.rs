@@ -176,13 +176,19 @@ impl EtcdCluster {
 pub struct Etcdctl {
     executable: Executable,
     endpoints: String,
+    user: Option<String>,
 }
 
 impl Etcdctl {
     /// A client of the given endpoints, separated by commas.
     pub fn new(endpoints: &str) -> Result<Etcdctl> {
         let executable = Program::any("etcdctl", "etcdctl", "etcd-client").find()?;
-        Ok(Etcdctl { executable, endpoints: endpoints.into() })
+        Ok(Etcdctl { executable, endpoints: endpoints.into(), user: None })
+    }
+
+    /// The same client as a user, `name:password`.
+    pub fn as_user(self, user: &str) -> Etcdctl {
+        Etcdctl { user: Some(user.into()), ..self }
     }
 
     /// Runs it with these arguments; what it printed.
@@ -208,7 +214,8 @@ impl Etcdctl {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.executable.command();
-        command.env("ETCDCTL_API", "3").arg(format!("--endpoints={}", self.endpoints)).args(arguments);
+        command.env("ETCDCTL_API", "3").arg(format!("--endpoints={}", self.endpoints));
+        command.args(self.user.iter().map(|user| format!("--user={user}"))).args(arguments);
         command.stdin(Stdio::null());
         command
     }

@@ -175,7 +175,7 @@ fn forget(pid: u32) {
 
 /// Runs `start` again when it failed because its port was taken in the meantime: between picking a free port and
 /// binding it, another program may have been faster.
-pub(crate) fn on_free_ports<T>(mut start: impl FnMut() -> Result<T>) -> Result<T> {
+pub fn on_free_ports<T>(mut start: impl FnMut() -> Result<T>) -> Result<T> {
     for _ in 0..2 {
         match start() {
             Err(error) if error.to_string().contains("address already in use") => {}
