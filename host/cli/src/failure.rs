@@ -138,7 +138,7 @@ fn remedy(kind: &str, source: &str) -> Option<&'static str> {
     Some(match (kind, source) {
         ("conflict", _) => "look at what is there now, then decide",
         ("outcome-unknown", _) => {
-            "look whether it happened, or send it again with the same --idempotency-key: it is carried out once; `jackfield operation list --unknown` shows all such writes"
+            "look whether it happened; `jackfield operation list --unknown` shows such writes, and `operation resolve` settles them"
         }
         ("deadline-exceeded", _) => "give it longer with --timeout, or ask for less",
         ("unauthenticated" | "permission-denied", "downstream") => {

@@ -9,6 +9,7 @@ mod args;
 mod commands;
 mod compiler;
 mod failure;
+mod memory;
 mod output;
 mod params;
 mod schema;

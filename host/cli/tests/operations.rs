@@ -9,7 +9,8 @@ fn a_write_that_is_sent_again_is_answered_as_before_and_is_found_in_the_list() {
     let bench = Bench::new().with_playground();
     // Made only where there is none, so a second one would fail.
     let create = |key: &str| {
-        let line = ["call", "pg", "key-value.compare-and-set", "key=a", "value=1", "--idempotency-key", key, "-o", "json"];
+        let line =
+            ["call", "pg", "key-value.compare-and-set", "key=a", "value=1", "--idempotency-key", key, "-o", "json"];
         bench.run(&line)
     };
     let first = create("deploy/7").ok().json();

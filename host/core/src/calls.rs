@@ -21,7 +21,7 @@ use crate::{
     metrics::TYPED,
     retries::Attempts,
     shared::Shared,
-    track::{Asked, Tracked},
+    track::{Asked, Track, Tracked},
     waiting,
 };
 
@@ -244,9 +244,9 @@ async fn attempt(
                 CallError::Guest(_) | CallError::Params(_) | CallError::Busy { .. } => tracked.so_far(),
                 // The guest was stopped. What it may still have begun in that moment is seen when that is over.
                 CallError::DeadlineExceeded if write => {
-                    tracked.close();
+                    let then = tracked.close();
                     tokio::time::sleep(LAST_MOMENT).await;
-                    tracked.so_far()
+                    Track { waits: then.waits, ..tracked.so_far() }
                 }
                 _ => tracked.close(),
             };

@@ -20,6 +20,9 @@ const MAX_MESSAGE: usize = 4096;
 /// The code of an outbound request that the address policy refuses.
 pub(crate) const ADDRESS_REFUSED: &str = "address-refused";
 
+/// The code of an outbound request that could not be authenticated.
+pub(crate) const CREDENTIAL: &str = "credential";
+
 /// The longest time after which a guest may ask its caller to come again.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 
@@ -121,6 +124,8 @@ pub(crate) fn guest(error: types::Error) -> Error {
     let source = match error.source {
         // The plugin may use its endpoint; it is the host's policy that refuses what the endpoint's name resolves to.
         _ if kind == ErrorKind::PermissionDenied && error.code.as_deref() == Some(ADDRESS_REFUSED) => ErrorSource::Host,
+        // Credentials are the host's business, and the plugin knows nothing of them.
+        _ if kind == ErrorKind::Unauthenticated && error.code.as_deref() == Some(CREDENTIAL) => ErrorSource::Host,
         types::ErrorSource::Downstream => ErrorSource::Downstream,
         // `plugin` stands for the plugin and for what it was asked; of these kinds it is what was asked.
         types::ErrorSource::Plugin if asked => ErrorSource::Caller,

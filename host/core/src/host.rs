@@ -95,10 +95,12 @@ impl Host {
         integrations::update(self.shared(), name, change).await
     }
 
-    /// Removes an integration and the state its plugin has kept.
-    pub async fn remove_integration(&self, name: &str) -> Result<()> {
+    /// Removes an integration, the state its plugin has kept and what is remembered of its writes. Fails with `conflict`
+    /// while nobody knows what came of some of those, unless `discard_unknown`: then whoever sends one again to another
+    /// integration of the name has it carried out again.
+    pub async fn remove_integration(&self, name: &str, discard_unknown: bool) -> Result<()> {
         self.shared().open()?;
-        integrations::remove(self.shared(), name).await
+        integrations::remove(self.shared(), name, discard_unknown).await
     }
 
     /// Checks an integration now and returns how it is; the report is remembered as if it had been due.

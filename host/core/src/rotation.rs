@@ -74,7 +74,9 @@ async fn carry_out(shared: &Shared, name: &str, new: NewCredential, revoke: bool
                     "`{}` does not work with the new version of the credential `{name}`, so it was revoked{still}: {}",
                     integration.name, error.message
                 );
-                return Err(Error::new(ErrorKind::Conflict, ErrorSource::Caller, message));
+                credentials::changed(shared, name, &format!("was not rotated: {message}")).await?;
+                let error = Error::new(ErrorKind::Conflict, ErrorSource::Caller, message);
+                return Err(Error { code: Some("rotation-refused".to_owned()), ..error });
             }
         }
     }

@@ -40,8 +40,8 @@ async fn an_endpoint_or_plugin_that_is_not_there_is_named_with_the_nearest() {
 async fn an_integration_that_is_added_again_starts_empty() {
     let host = playing().await;
     put(&host, "a", "MQ==").await;
-    host.remove_integration("play").await.unwrap();
-    assert_eq!(host.remove_integration("play").await.unwrap_err().kind, ErrorKind::NotFound);
+    host.remove_integration("play", false).await.unwrap();
+    assert_eq!(host.remove_integration("play", false).await.unwrap_err().kind, ErrorKind::NotFound);
     host.add_integration(NewIntegration::new("play", "playground")).await.unwrap();
     assert_eq!(call(&host, "play", "key-value.get", json!({"key": "a"})).await.unwrap(), Value::Null);
 }
@@ -83,7 +83,7 @@ async fn a_plugin_is_kept_while_it_is_used_and_installed_once() {
     let error = host.remove_plugin("playground").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Conflict);
     assert!(error.message.contains("`play`"), "{error}");
-    host.remove_integration("play").await.unwrap();
+    host.remove_integration("play", false).await.unwrap();
     host.remove_plugin("playground").await.unwrap();
     assert!(host.capabilities().is_empty());
 }

@@ -218,7 +218,9 @@ async fn what_is_remembered_outlives_the_host_and_goes_with_its_integration() {
     assert_eq!(state(&host, "lost").await, WriteState::Unknown);
     let all = host.writes(Some("wild"), false, 10).await.unwrap();
     assert_eq!(all.iter().map(|write| write.key.as_str()).collect::<Vec<_>>(), ["lost", "k"]);
-    host.remove_integration("wild").await.unwrap();
+    let refused = host.remove_integration("wild", false).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Conflict, "what came of one write is unknown");
+    host.remove_integration("wild", true).await.unwrap();
     let mut new = NewIntegration::new("wild", "unruly");
     new.config.insert("url".into(), outside.url.clone().into());
     host.add_integration(new).await.unwrap();

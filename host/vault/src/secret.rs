@@ -4,7 +4,10 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, de::Visitor};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, Visitor},
+};
 use zeroize::Zeroize as _;
 
 use crate::{VaultError, pages::Pages};
@@ -72,6 +75,9 @@ impl From<String> for Secret {
 }
 
 /// A text, which is nowhere else once it is read: as far as whoever reads it keeps no copy.
+/// What is told of a secret that is no text: nothing of it.
+const NOT_TEXT: &str = "a secret is a text; put it in quotes";
+
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Text;
@@ -88,6 +94,23 @@ impl<'de> Deserialize<'de> for Secret {
 
             fn visit_string<E>(self, text: String) -> Result<Secret, E> {
                 Ok(text.into())
+            }
+
+            // A value of another type would be told in the error.
+            fn visit_bool<E: Error>(self, _: bool) -> Result<Secret, E> {
+                Err(E::custom(NOT_TEXT))
+            }
+
+            fn visit_u64<E: Error>(self, _: u64) -> Result<Secret, E> {
+                Err(E::custom(NOT_TEXT))
+            }
+
+            fn visit_i64<E: Error>(self, _: i64) -> Result<Secret, E> {
+                Err(E::custom(NOT_TEXT))
+            }
+
+            fn visit_f64<E: Error>(self, _: f64) -> Result<Secret, E> {
+                Err(E::custom(NOT_TEXT))
             }
         }
         deserializer.deserialize_str(Text)

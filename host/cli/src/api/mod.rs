@@ -81,6 +81,7 @@ impl Request {
 #[derive(Clone, Debug)]
 pub(crate) struct Response {
     pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
@@ -88,15 +89,20 @@ impl Api {
     /// Asks, and reads the whole answer. An error status is an error.
     pub(crate) async fn request(&self, request: Request) -> Result<Response, Failure> {
         let response = self.send(request).await?;
-        let status = response.status();
-        let body = response.into_body().collect().await.map_err(|error| {
+        let (head, body) = response.into_parts();
+        let status = head.status;
+        let body = body.collect().await.map_err(|error| {
             Failure::Failed(format!(
                 "the answer of {} broke off ({error}); if it was a write, look whether it happened",
                 self.name()
             ))
         })?;
         let body = body.to_bytes();
-        if status.is_success() { Ok(Response { status, body }) } else { Err(self.refusal(status, body)) }
+        if status.is_success() {
+            Ok(Response { status, headers: head.headers, body })
+        } else {
+            Err(self.refusal(status, body))
+        }
     }
 
     /// Asks for a stream and gives it back unread.

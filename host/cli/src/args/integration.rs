@@ -51,6 +51,10 @@ Examples:
     Remove {
         /// The integration
         name: String,
+
+        /// Remove it although there are writes of unknown outcome, and forget them
+        #[arg(long)]
+        discard_unknown: bool,
     },
 }
 

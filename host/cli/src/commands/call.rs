@@ -29,23 +29,33 @@ pub(super) async fn run(context: &Context, args: CallArgs) -> Result<(), Failure
     let assignments = Assignment::read_all(&args.params, reads_stdin(args.json.as_deref()))?;
     let request = request(&args, capability, name)?;
 
-    let (body, operation) = context
+    let (answer, operation) = context
         .with(async |api| {
             let operation = known(context, api, &args, capability, name).await?;
             let body = match &operation {
                 Some(operation) => body(operation, capability, base, &assignments, args.dry_run)?,
                 None => base,
             };
-            Ok((api.request(request.json(&Value::Object(body))?).await?.body, operation))
+            Ok((api.request(request.json(&Value::Object(body))?).await?, operation))
         })
         .await?;
 
     let mut next = String::new();
-    context.ui.answer(&body, |tree| {
+    context.ui.answer(&answer.body, |tree| {
         tree.text("next").clone_into(&mut next);
         let schema = operation.as_ref().map(|operation| Schema::new(&operation.response_schema));
         output::answer(tree, schema, context.ui.style)
     })?;
+    let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(key) = header("idempotency-key") {
+        context.ui.detail(&format!("the write's idempotency key is {}", quoted(key)));
+    }
+    if header("idempotency-replayed").is_some() {
+        context.ui.note("this write was carried out before, under the same key; this is what was answered then");
+    }
+    if args.dry_run {
+        context.ui.note("a dry run: nothing was changed");
+    }
     if !next.is_empty() {
         context.ui.note(&format!("there is more: add {}", quoted(&format!("page.cursor={next}"))));
     }

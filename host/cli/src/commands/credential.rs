@@ -26,7 +26,7 @@ pub(super) async fn run(context: &Context, verb: CredentialVerb) -> Result<(), F
         CredentialVerb::Rotate(args) => {
             let body = version(&args.new, "revoke-old", args.revoke_old)?;
             let request = post(&args.new.name, "rotate").json(&body)?;
-            return context.show(request, |rotation| rotated(rotation, style)).await;
+            return context.show(request, |rotation| rotated(rotation, args.revoke_old, style)).await;
         }
         CredentialVerb::List(page) => {
             let mut query = Query::default();
@@ -64,7 +64,7 @@ fn version(args: &FieldArgs, more: &str, is: bool) -> Result<serde_json::Value, 
     Ok(json!({"type": kind, "fields": texts, more: is}))
 }
 
-fn rotated(rotation: &Tree, style: Style) -> String {
+fn rotated(rotation: &Tree, revoke_old: bool, style: Style) -> String {
     let verified = match rotation.texts("verified") {
         none if none.is_empty() => "not tried out".to_owned(),
         verified => format!("tried out by {verified}"),
@@ -76,8 +76,9 @@ fn rotated(rotation: &Tree, style: Style) -> String {
     let is = |name: &str| rotation.get(name).is_some_and(|value| value.to_string() == "true");
     let old = match (is("drained"), is("revoked")) {
         (_, true) => "the old version is revoked",
+        (true, false) if revoke_old => "no call uses the old version any more, but it was NOT revoked",
         (true, false) => "no call uses the old version any more",
-        (false, false) => "calls that began with the old version are still under way",
+        (false, false) => "calls that began with the old version are still under way, so it was not revoked",
     };
     let credential = rotation.get("credential").map(|credential| show(credential, style)).unwrap_or_default();
     format!("{verified}{untested}; {old}\n\n{credential}")

@@ -32,8 +32,9 @@ pub(super) async fn run(context: &Context, verb: IntegrationVerb) -> Result<(), 
             if views::is_unhealthy(&health) { Err(Failure::Told) } else { Ok(()) }
         }
         IntegrationVerb::Update(args) => update(context, args).await,
-        IntegrationVerb::Remove { name } => {
-            let request = Request::new(Method::DELETE, path(&name));
+        IntegrationVerb::Remove { name, discard_unknown } => {
+            let query = if discard_unknown { "?discard-unknown=true" } else { "" };
+            let request = Request::new(Method::DELETE, format!("{}{query}", path(&name)));
             context.show(request, |_| format!("removed integration {}\n", printable(&name))).await
         }
     }
@@ -212,7 +213,7 @@ fn binding(text: &str) -> Result<Value, Failure> {
     let mut binding = json!({"name": parts.next()});
     for part in parts {
         match part.split_once('=') {
-            None if part == "plain-http" => binding["allow-plain-http"] = true.into(),
+            None if matches!(part, "plain-http" | "allow-plain-http") => binding["allow-plain-http"] = true.into(),
             Some((name @ ("header" | "prefix" | "query" | "region" | "service" | "login"), value)) => {
                 binding[name] = value.into()
             }

@@ -12,6 +12,7 @@ use crate::{
     args::{LogFormat, ServeArgs},
     compiler,
     failure::Failure,
+    memory,
 };
 
 /// What a shell reports for a program that was stopped by Ctrl-C.
@@ -25,6 +26,7 @@ pub(super) async fn run(context: &Context, args: ServeArgs) -> Result<(), Failur
     let passphrase = context.connection.vault_passphrase()?;
     let host = host(&data, cache.as_deref(), &url, passphrase, &args).await?;
 
+    memory::give_back();
     context.ui.say(&format!("jackfield is listening on {url}"));
     bound.serve(host.clone(), ServerOptions::default(), told_to_stop()).await;
     host.shutdown().await;

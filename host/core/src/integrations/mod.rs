@@ -177,8 +177,15 @@ pub(crate) fn beside(shared: &Shared, integration: &Integration, trying: (&str, 
     build::runtime(shared, &integration.name, &integration.record, &plugin, &integration.live, Some(trying))
 }
 
-/// Removes an integration and its state.
-pub(crate) async fn remove(shared: &Shared, name: &str) -> Result<()> {
+/// Removes an integration, its state, and what is remembered of its writes.
+pub(crate) async fn remove(shared: &Shared, name: &str, discard_unknown: bool) -> Result<()> {
+    let unknown = journal::list(shared, Some(name), true, 1).await?;
+    if !discard_unknown && !unknown.is_empty() {
+        let message = format!(
+            "there are writes of `{name}` of which nobody knows what came of them; settle them first, see `jackfield operation list --unknown --integration {name}`, or discard them with it (`--discard-unknown`)"
+        );
+        return Err(Error::new(ErrorKind::Conflict, ErrorSource::Caller, message));
+    }
     let name = name.to_owned();
     let decide = move |view: &View| {
         let integration = view.integration(&name)?;

@@ -88,9 +88,14 @@ async fn remove(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    Known::read(&uri, &[])?;
+    let query = Known::read(&uri, &["discard-unknown"])?;
+    let discard_unknown = match query.one("discard-unknown")? {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(Problem::invalid("`discard-unknown` is `true` or `false`").at("/discard-unknown")),
+    };
     etag::check(&headers, app.host.integration(&name)?.revision)?;
-    app.host.remove_integration(&name).await?;
+    app.host.remove_integration(&name, discard_unknown).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -44,7 +44,7 @@ fn for_a_while(site: &Site, new: &Value, using: impl FnOnce(&str) -> Result<(), 
     let name = new["name"].as_str().unwrap_or_default();
     let used = using(name);
     let path = format!("/v1/integrations/{name}");
-    site.send("DELETE", &path, &Value::Null, 204)?;
+    site.send("DELETE", &format!("{path}?discard-unknown=true"), &Value::Null, 204)?;
     site.send("GET", &path, &Value::Null, 404)?;
     used
 }
