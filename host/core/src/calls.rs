@@ -59,11 +59,11 @@ async fn write(
         return Ok(Answer { json, idempotency_key: None, replayed: false });
     }
     let named = |error| Error { idempotency_key: Some(key.clone()), ..error };
-    let until = Instant::now() + allowed(&runtime.limits, timeout);
+    let wait = allowed(&runtime.limits, timeout);
+    let until = Instant::now() + wait;
     let action = &*served.action;
     let asked =
         journal::Write { integration, action, params: &params, key: &key, fresh, once_by_key: served.once_by_key };
-    let wait = until.saturating_duration_since(Instant::now());
     let begun = match journal::begin(shared, asked, wait).await {
         Ok(journal::Begun::CarryOut(intent)) => intent,
         Ok(journal::Begun::Before(result)) => {

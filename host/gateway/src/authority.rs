@@ -286,7 +286,7 @@ fn is_plain(byte: u8) -> bool {
 }
 
 /// What a query's value leaves as it is.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+pub(crate) const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Appends a parameter to a target's query.
 fn append(target: &mut String, name: &str, value: &str) {

@@ -21,7 +21,7 @@ mod taken;
 use std::time::Duration;
 
 use bytes::Bytes;
-use jackfield_store::{Bucket, Mutation, Record, Store};
+use jackfield_store::{Bucket, Mutation, Store};
 
 use crate::{
     Error, ErrorKind, ErrorSource, Result, TimestampMs, clock::now_ms, faults, integrations::Integration,
@@ -148,13 +148,11 @@ async fn known(store: &dyn Store, id: &Id) -> Result<Known> {
             let revision = record.revision;
             Known::Open(Entry::decode(record)?.0, revision)
         }
-        (None, Some(record)) => done_entry(record)?,
+        (None, Some(record)) => {
+            let (entry, answer) = Entry::decode(record)?;
+            Known::Done(entry, answer)
+        }
     })
-}
-
-fn done_entry(record: Record) -> Result<Known> {
-    let (entry, answer) = Entry::decode(record)?;
-    Ok(Known::Done(entry, answer))
 }
 
 fn other_request(before: &Entry) -> Error {

@@ -10,7 +10,7 @@ use http::{
     HeaderName, HeaderValue,
     header::{self, InvalidHeaderValue},
 };
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+use percent_encoding::{AsciiSet, percent_decode_str, percent_encode};
 use ring::{
     digest::{SHA256, digest},
     hmac,
@@ -18,7 +18,7 @@ use ring::{
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use crate::authority::Signed;
+use crate::authority::{PLAIN, Signed};
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
@@ -35,9 +35,8 @@ const UNSIGNED: [HeaderName; 6] = [
     header::TRANSFER_ENCODING,
 ];
 
-/// RFC 3986, unreserved.
-const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-const PATH: &AsciiSet = &VALUE.remove(b'/');
+/// What a path leaves as it is.
+const PATH: &AsciiSet = &PLAIN.remove(b'/');
 
 /// Headers that this scheme sets, and a guest may not.
 pub(crate) fn is_own(name: &HeaderName) -> bool {
@@ -153,7 +152,7 @@ fn cleaned(path: &str) -> String {
 
 /// The parameters of a query in the order of their bytes, each escaped anew. `+` is a plus sign here, as AWS reads it.
 fn sorted(query: &str) -> String {
-    let escaped = |text: &str| percent_encode(&percent_decode_str(text).collect::<Vec<_>>(), VALUE).to_string();
+    let escaped = |text: &str| percent_encode(&percent_decode_str(text).collect::<Vec<_>>(), PLAIN).to_string();
     let mut pairs: Vec<(String, String)> = query
         .split('&')
         .filter(|pair| !pair.is_empty())
