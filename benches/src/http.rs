@@ -75,9 +75,10 @@ pub(crate) async fn rest(table: &mut Table, quick: bool) -> Result<()> {
 async fn caller(address: std::net::SocketAddr, path: &str, times: usize) -> Result<Vec<f64>> {
     let mut sender = connect(address).await?;
     let mut latencies = Vec::with_capacity(times);
+    let body = echo::note_json();
     for _ in 0..times {
         let start = Instant::now();
-        send(&mut sender, path, echo::note_json()).await?;
+        send(&mut sender, path, body.clone()).await?;
         latencies.push(start.elapsed().as_secs_f64() * 1e6);
     }
     Ok(latencies)

@@ -32,12 +32,14 @@
 mod chain;
 mod key;
 mod mask;
+mod parameters;
 mod record;
 mod verify;
 
 pub use chain::{Chain, Head, Header, Line, hash_of};
 pub use key::{Key, KeyError};
 pub use mask::Mask;
+pub use parameters::Parameters;
 pub use record::{CredentialUse, Kind, Outcome, Record, Request};
 pub use verify::{Expectations, Fault, Verified, What, verify};
 

@@ -5,6 +5,8 @@
 use ring::hmac;
 use serde_json::Value;
 
+use crate::Parameters;
+
 /// Longer parameters are not recorded, in bytes of JSON; their length and mark are.
 const MOST: usize = 4 << 10;
 
@@ -29,17 +31,22 @@ impl Mask {
     }
 
     /// Parameters as they are recorded: values at the paths (JSON Pointers) that are secret are marked.
-    pub fn parameters(&self, text: &[u8], is_secret: impl Fn(&str) -> bool) -> Value {
-        if text.len() > MOST {
-            return serde_json::json!({"bytes": text.len(), "mark": self.bytes(text)});
-        }
-        match serde_json::from_slice::<Value>(text) {
-            Ok(mut value) => {
+    pub fn parameters(&self, text: &[u8], is_secret: impl Fn(&str) -> bool) -> Parameters {
+        let short = Some(text).filter(|text| text.len() <= MOST);
+        let value = match short.map(serde_json::from_slice::<Value>) {
+            Some(Ok(mut value)) => {
                 self.mask(&mut value, &mut String::new(), &is_secret);
                 value
             }
-            Err(_) => serde_json::json!({"bytes": text.len(), "mark": self.bytes(text)}),
-        }
+            _ => serde_json::json!({"bytes": text.len(), "mark": self.bytes(text)}),
+        };
+        value.into()
+    }
+
+    /// Parameters of an operation that takes nothing secret, and that were found to be what it takes: recorded as they came.
+    pub fn open(&self, text: &str) -> Parameters {
+        let open = Some(text).filter(|text| text.len() <= MOST).and_then(Parameters::open);
+        open.unwrap_or_else(|| self.parameters(text.as_bytes(), |_| false))
     }
 
     fn mask(&self, value: &mut Value, path: &mut String, is_secret: &impl Fn(&str) -> bool) {
@@ -87,6 +94,7 @@ mod tests {
         let text = json!({"a": 1, "s": {"pin": 1234, "on": true, "none": null}, "list": [{"s": "x"}, {"s": "x"}]});
         let secret = |path: &str| path.starts_with("/s/") || path.ends_with("/s") && path.starts_with("/list");
         let masked = mask.parameters(text.to_string().as_bytes(), secret);
+        let masked: Value = serde_json::from_str(masked.json()).unwrap();
         assert_eq!(masked["a"], 1);
         for path in ["/s/pin", "/s/on", "/s/none", "/list/0/s"] {
             assert!(masked.pointer(path).unwrap().as_str().unwrap().starts_with("hmac-sha256:"), "{path}");
@@ -97,7 +105,9 @@ mod tests {
 
     #[test]
     fn long_parameters_are_told_by_length_and_mark() {
-        let masked = Mask::new(b"key").parameters(format!("[\"{}\"]", "x".repeat(5000)).as_bytes(), |_| false);
-        assert_eq!(masked["bytes"], 5004);
+        let (mask, text) = (Mask::new(b"key"), format!("[\"{}\"]", "x".repeat(5000)));
+        let masked = mask.parameters(text.as_bytes(), |_| false);
+        assert!(masked.json().starts_with("{\"bytes\":5004,\"mark\":\"hmac-sha256:"), "{masked:?}");
+        assert_eq!(mask.open(&text), masked);
     }
 }

@@ -2,7 +2,8 @@
 //! with their secret values masked, paths by the pattern that granted them.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+
+use crate::Parameters;
 
 /// What kind of thing happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,7 +111,7 @@ pub struct Record {
     pub idempotency_key: Option<String>,
     /// What it was asked, masked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parameters: Option<Value>,
+    pub parameters: Option<Parameters>,
     /// What the plugin asked of outside systems.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requests: Vec<Request>,

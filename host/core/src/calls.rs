@@ -12,7 +12,7 @@ use jackfield_reflect::OperationKind;
 
 use crate::{
     Answer, CallRequest, Error, ErrorKind, EventKind, Result,
-    audit::{Of, Recorded},
+    audit::{Asks, Of, Recorded},
     breaker::Turned,
     faults,
     idempotency::{self, Named},
@@ -69,7 +69,7 @@ async fn write(
         Ok(journal::Begun::Before(result)) => {
             let context = CallContext::new(action, wait);
             let nothing = Arc::default();
-            if let Some(recorded) = recorded(shared, integration, served, &context, Some(&key), &params, nothing) {
+            if let Some(recorded) = recorded(shared, integration, served, &context, Some(&key), params.clone(), nothing) {
                 recorded.replayed(&result).await;
             }
             let json = result.map_err(named)?;
@@ -120,7 +120,7 @@ async fn carried_out(
     let tracked = integration.live.tracks.begin(context.id, operation.kind == OperationKind::Write);
     let (key, intent) = journalled.unzip();
     let mut noted = intent.map(|intent| Noted { intent, tracked: &tracked, began: false });
-    let mut recorded = recorded(shared, integration, served, &context, key, &params, tracked.asked.clone());
+    let mut recorded = recorded(shared, integration, served, &context, key, params.clone(), tracked.asked.clone());
     // Side by side: the disk is waited for once.
     let (record, note) = tokio::join!(
         OptionFuture::from(recorded.as_mut().map(Recorded::begin)),
@@ -168,11 +168,11 @@ impl Drop for Noted<'_> {
 /// The record of a call, where records are kept.
 fn recorded<'a>(
     shared: &'a Shared,
-    integration: &Integration,
-    served: &Served,
+    integration: &'a Integration,
+    served: &'a Served,
     context: &CallContext,
     key: Option<&str>,
-    params: &[u8],
+    params: Bytes,
     asked: Arc<Asked>,
 ) -> Option<Recorded<'a>> {
     let of = Of {
@@ -184,7 +184,8 @@ fn recorded<'a>(
         key,
     };
     let audit = shared.audit.as_ref()?;
-    Some(Recorded::new(audit, of, served.operation(), params, &integration.live.leaks, asked))
+    let asks = Asks { operation: served.operation(), open: served.open, leaks: &integration.live.leaks };
+    Some(Recorded::new(audit, of, asks, params, asked))
 }
 
 /// Tries a call, again where that is worth it and does no harm. A feed is polled again by whoever follows it.

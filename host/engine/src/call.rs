@@ -13,6 +13,7 @@ use crate::{
     guest::OutOfCpu,
     guest_error::guest_error,
     meter::Meter,
+    pool::Place,
     settings::MAX_WASM_STACK,
 };
 
@@ -36,7 +37,7 @@ impl Pool {
     ) -> Result<Vec<u8>, CallError> {
         let until = self.until(&context);
         // In this order: what waits is the text; only a call that is about to run is decoded.
-        let (place, meter) = self.place(until, &context).await?;
+        let (place, meter) = Place::take(self.clone(), until, &context).await?;
         let limits = JsonLimits::default();
         let room = self.plugin.engine.room(limits.most_memory(params.len()));
         let room = timeout_at(until, room).await.map_err(|_| CallError::Busy {
@@ -45,12 +46,11 @@ impl Pool {
         // Who had to wait for room begins only now.
         let meter = if room.is_some() { Arc::default() } else { meter };
         let long = params.len() > LONG_PARAMS;
-        let (this, times) = (self.clone(), meter.clone());
+        let times = meter.clone();
         let work = Box::pin(async move {
-            let _place = place;
             let image = callable.operation.decode_params(&params, &limits).map_err(CallError::Params)?;
             drop(params);
-            this.run(callable, Held { image, room }, context, &times).await
+            place.run(callable, Held { image, room }, context, &times).await
         });
         self.movable(until, meter, long, work).await
     }

@@ -35,6 +35,7 @@ mod engine;
 mod error;
 mod guest;
 mod guest_error;
+mod idle;
 mod imports;
 pub mod lifecycle;
 mod limit;

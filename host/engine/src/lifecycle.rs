@@ -8,6 +8,7 @@ pub use crate::bindings::exports::jackfield::plugin::lifecycle::{Description, He
 use crate::{
     CallContext, CallError, Guest, GuestState, Pool,
     bindings::exports::jackfield::plugin::lifecycle::Guest as Lifecycle,
+    pool::Place,
 };
 
 type Answer<'a, R> = Pin<Box<dyn Future<Output = wasmtime::Result<R>> + Send + 'a>>;
@@ -20,12 +21,11 @@ impl Pool {
         F: for<'a> FnOnce(&'a Lifecycle, &'a mut Store<GuestState>) -> Answer<'a, R> + Send + 'static,
     {
         let until = self.until(&context);
-        let (place, meter) = self.place(until, &context).await?;
-        let (this, times) = (self.clone(), meter.clone());
+        let (place, meter) = Place::take(self.clone(), until, &context).await?;
+        let times = meter.clone();
         let work = Box::pin(async move {
-            let _place = place;
-            this.with_guest(context, &times, async |guest: &mut Guest| {
-                let (store, plugin) = guest.bindings(|store, instance| this.plugin.lifecycle.load(store, instance))?;
+            place.with_guest(context, &times, async |guest: &mut Guest| {
+                let (store, plugin) = guest.bindings(|store, instance| place.plugin.lifecycle.load(store, instance))?;
                 call(plugin.jackfield_plugin_lifecycle(), store).await
             })
             .await

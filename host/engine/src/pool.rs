@@ -5,20 +5,22 @@
 //! nobody could say what state it was left in.
 
 use std::{
+    ops::Deref,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::Semaphore,
     time::{Instant, sleep, timeout_at},
 };
 
 use crate::{
     CallContext, CallError, Guest, GuestState, Limits, Plugin, Services, call,
+    idle::Idle,
     meter::Meter,
     running::{InTurn, Running, Work, until},
     share::Share,
@@ -34,21 +36,13 @@ pub struct Pool {
     pub(crate) services: Arc<Services>,
     pub(crate) limits: Limits,
     /// First in, first out: a caller that waits is never overtaken.
-    places: Arc<Semaphore>,
-    idle: Mutex<Idle>,
+    places: Semaphore,
+    idle: Idle,
     memory: Arc<AtomicU64>,
     share: Arc<Share>,
     /// Held by the call that is the next to have an instance made.
     next: tokio::sync::Mutex<()>,
     counters: Counters,
-}
-
-/// Instances that wait for a call.
-#[derive(Default)]
-struct Idle {
-    guests: Vec<Guest>,
-    /// The fewest of them since the last trim: so many were not needed.
-    spare: usize,
 }
 
 #[derive(Default)]
@@ -88,10 +82,10 @@ impl Pool {
 
     fn with(plugin: Arc<Plugin>, services: Arc<Services>, limits: Limits, share: Arc<Share>) -> Arc<Self> {
         let pool = Arc::new(Self {
-            places: Arc::new(Semaphore::new(places(&limits))),
+            places: Semaphore::new(places(&limits)),
             services,
+            idle: Idle::new(limits.max_idle),
             limits,
-            idle: Mutex::default(),
             memory: Arc::default(),
             share,
             next: tokio::sync::Mutex::default(),
@@ -108,7 +102,7 @@ impl Pool {
     pub fn stats(&self) -> PoolStats {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         PoolStats {
-            idle: self.idle.lock().map_or(0, |idle| idle.guests.len() as u64),
+            idle: self.idle.len() as u64,
             busy: places(&self.limits).saturating_sub(self.places.available_permits()) as u64,
             created: load(&self.counters.created),
             discarded: load(&self.counters.discarded),
@@ -127,7 +121,7 @@ impl Pool {
         F: AsyncFnOnce(&mut Guest) -> wasmtime::Result<R>,
     {
         let at = self.until(&context);
-        let (_place, meter) = self.place(at, &context).await?;
+        let (_place, meter) = Place::take(self, at, &context).await?;
         let work = self.with_guest(context, &meter, call);
         let work = InTurn { work, meter: &meter, share: &self.share, turns: None };
         until(at, work).await.ok_or(CallError::DeadlineExceeded)?
@@ -153,21 +147,6 @@ impl Pool {
         Instant::from_std(context.deadline.min(context.started + self.limits.call_timeout))
     }
 
-    /// The right to run one call, in turn, and the meter it runs on.
-    pub(crate) async fn place(
-        &self,
-        until: Instant,
-        context: &CallContext,
-    ) -> Result<(OwnedSemaphorePermit, Arc<Meter>), CallError> {
-        if let Ok(place) = self.places.clone().try_acquire_owned() {
-            return Ok((place, Arc::new(self.share.meter(context.started))));
-        }
-        self.counters.waited.fetch_add(1, Ordering::Relaxed);
-        let busy = || CallError::Busy { reason: format!("{} calls run already", self.limits.concurrency) };
-        let place = timeout_at(until, self.places.clone().acquire_owned()).await.map_err(|_| busy())?;
-        Ok((place.map_err(|_| busy())?, Arc::default()))
-    }
-
     /// Runs a call in an instance, which is kept if it answers and discarded if not, or if this future is dropped.
     pub(crate) async fn with_guest<F, R>(
         &self,
@@ -179,7 +158,7 @@ impl Pool {
         F: AsyncFnOnce(&mut Guest) -> wasmtime::Result<R>,
     {
         let mut lease = Lease { pool: self, guest: None };
-        let guest = match self.take() {
+        let guest = match self.idle.take() {
             Some(guest) => guest,
             // Boxed, since it is rare and large: it would make every call's future as large.
             None => Box::pin(self.instantiate(&context, meter)).await.inspect_err(|error| self.crashed(error))?,
@@ -204,13 +183,6 @@ impl Pool {
         if error.is_guest_fault() {
             self.share.was_long();
         }
-    }
-
-    fn take(&self) -> Option<Guest> {
-        let mut idle = self.idle.lock().ok()?;
-        let guest = idle.guests.pop();
-        idle.spare = idle.spare.min(idle.guests.len());
-        guest
     }
 
     async fn instantiate(&self, context: &CallContext, meter: &Arc<Meter>) -> Result<Guest, CallError> {
@@ -246,23 +218,12 @@ impl Pool {
 
     /// Drops all warm instances.
     pub(crate) fn let_go(&self) {
-        let idle = self.idle.lock().map(|mut idle| std::mem::take(&mut idle.guests));
-        drop(idle);
+        self.idle.let_go();
     }
 
     /// Drops the instances that were idle all the time since the last trim.
     pub(crate) fn trim(&self) {
-        let dropped = match self.idle.lock() {
-            Ok(mut idle) => {
-                let spare = idle.spare.min(idle.guests.len());
-                let kept = idle.guests.split_off(spare);
-                idle.spare = kept.len();
-                std::mem::replace(&mut idle.guests, kept)
-            }
-            Err(_) => return,
-        };
-        // Unmapping takes a while: not under the lock.
-        drop(dropped);
+        self.idle.trim();
     }
 }
 
@@ -277,6 +238,45 @@ impl std::fmt::Debug for Pool {
             .field("integration", &self.services.integration)
             .field("stats", &self.stats())
             .finish_non_exhaustive()
+    }
+}
+
+/// The right to run one call of a pool, which it holds on to as long: borrowed, or shared where the call can move. Whatever
+/// is counted here is written by every thread that calls, so nothing is counted twice.
+pub(crate) struct Place<P: Deref<Target = Pool>>(P);
+
+impl<P: Deref<Target = Pool>> Place<P> {
+    /// The right to run one call, in turn, and the meter it runs on.
+    pub(crate) async fn take(
+        pool: P,
+        until: Instant,
+        context: &CallContext,
+    ) -> Result<(Self, Arc<Meter>), CallError> {
+        let (permit, meter) = match pool.places.try_acquire() {
+            Ok(permit) => (permit, Arc::new(pool.share.meter(context.started))),
+            Err(_) => {
+                pool.counters.waited.fetch_add(1, Ordering::Relaxed);
+                let busy = || CallError::Busy { reason: format!("{} calls run already", pool.limits.concurrency) };
+                let permit = timeout_at(until, pool.places.acquire()).await.map_err(|_| busy())?;
+                (permit.map_err(|_| busy())?, Arc::default())
+            }
+        };
+        permit.forget();
+        Ok((Self(pool), meter))
+    }
+}
+
+impl<P: Deref<Target = Pool>> Deref for Place<P> {
+    type Target = Pool;
+
+    fn deref(&self) -> &Pool {
+        &self.0
+    }
+}
+
+impl<P: Deref<Target = Pool>> Drop for Place<P> {
+    fn drop(&mut self) {
+        self.0.places.add_permits(1);
     }
 }
 
@@ -297,16 +297,7 @@ impl Lease<'_> {
         if self.pool.plugin.engine.slots.are_scarce() {
             return;
         }
-        // Declared before the lock, so that a surplus instance is unmapped after it.
-        let mut surplus = None;
-        if let Ok(mut idle) = self.pool.idle.lock() {
-            if idle.guests.len() < self.pool.limits.max_idle {
-                idle.guests.push(guest);
-            } else {
-                surplus = Some(guest);
-            }
-        }
-        drop(surplus);
+        self.pool.idle.keep(guest);
     }
 }
 

@@ -89,7 +89,7 @@ fn pool(config: &EngineConfig) -> PoolingAllocationConfig {
         // as may, however few are used at once: with a hundred a host was still growing after an hour of steady load.
         .max_unused_warm_slots(32)
         // Measured: instantiation takes half as long when this much stays mapped; more than most guests touch.
-        .linear_memory_keep_resident(1 << 20)
+        .linear_memory_keep_resident(256 << 10)
         // Only what a guest has touched is emptied, and stays. Measured: an instance comes and goes in a third of the
         // time, and 300 at once leave 30 MiB behind in place of 330. Linux since 6.7; elsewhere all of it is.
         .pagemap_scan(wasmtime::Enabled::Auto)

@@ -1,9 +1,13 @@
 //! A response's body while it arrives.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::time::timeout_at;
+use zeroize::Zeroizing;
 
 use crate::{SendError, sender::explain_hyper};
 
@@ -41,5 +45,23 @@ impl Body {
                 },
             }
         }
+    }
+
+    /// All of a short answer; none if it is longer than `most` bytes. It may hold a secret, so it is in one place only and
+    /// is overwritten there.
+    pub async fn all(&mut self, most: usize, until: Instant) -> Result<Option<Zeroizing<Vec<u8>>>, SendError> {
+        // Growing would leave copies behind.
+        let mut all = Zeroizing::new(Vec::with_capacity(most));
+        let read = async {
+            while let Some(piece) = self.next().await? {
+                if all.len() + piece.len() > most {
+                    return Ok(false);
+                }
+                all.extend_from_slice(&piece);
+            }
+            Ok::<_, SendError>(true)
+        };
+        let complete = timeout_at(until.into(), read).await.map_err(|_| SendError::Timeout { sent: true })??;
+        Ok(complete.then_some(all))
     }
 }

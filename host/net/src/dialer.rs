@@ -56,6 +56,14 @@ impl Default for SenderOptions {
     }
 }
 
+impl SenderOptions {
+    /// For an address that the operator named and that the host itself asks: it may be wherever it is.
+    pub fn of_the_operator(ca_pem: Option<String>) -> Self {
+        let everywhere = ["0.0.0.0/0", "::/0"].iter().filter_map(|range| range.parse().ok()).collect();
+        Self { ca_pem, allow_addresses: everywhere, ..Self::default() }
+    }
+}
+
 /// Makes senders.
 pub struct Dialer {
     resolver: Arc<dyn Resolver>,

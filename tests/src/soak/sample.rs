@@ -20,6 +20,8 @@ pub struct Sample {
     pub anonymous: u64,
     /// Open descriptors, those of the database excepted.
     pub descriptors: u64,
+    /// What those are.
+    pub open: Vec<String>,
     /// Descriptors of the database: the store opens a connection when as many reads come together as never before.
     pub database: u64,
     /// Threads. Those for blocking work end ten seconds after their last, so their number is never quite at rest.
@@ -34,6 +36,21 @@ pub struct Sample {
     pub idle: u64,
     /// Linear memory of all instances, in KiB.
     pub guests: u64,
+}
+
+impl Sample {
+    /// What is open here and was not then.
+    pub(super) fn opened_since(&self, then: &Sample) -> Vec<&str> {
+        let mut known: Vec<&String> = then.open.iter().collect();
+        let mut more = Vec::new();
+        for open in &self.open {
+            match known.iter().position(|other| *other == open) {
+                Some(place) => drop(known.swap_remove(place)),
+                None => more.push(open.as_str()),
+            }
+        }
+        more
+    }
 }
 
 /// Where a server is looked at.
@@ -63,17 +80,17 @@ impl Meter {
         let metrics = metrics.text();
         let failed = |error: io::Error| format!("{}: {error}", self.process.display());
         let entries = |folder: &str| fs::read_dir(self.process.join(folder)).map_err(failed);
-        let open: Vec<PathBuf> =
-            entries("fd")?.flatten().filter_map(|entry| fs::read_link(entry.path()).ok()).collect();
-        let database = open.iter().filter(|path| is_database(path)).count();
+        let open = entries("fd")?.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+        let (database, open): (Vec<PathBuf>, Vec<PathBuf>) = open.partition(|path| is_database(path));
         let memory = fs::read_to_string(self.process.join("smaps_rollup")).map_err(failed)?;
         let kib = |name| field(&memory, name).ok_or_else(|| format!("smaps_rollup has no {name}"));
         Ok(Sample {
             at,
             resident: kib("Rss:")?,
             anonymous: kib("Anonymous:")?,
-            descriptors: (open.len() - database) as u64,
-            database: database as u64,
+            descriptors: open.len() as u64,
+            open: self.named(&open),
+            database: database.len() as u64,
             threads: entries("task")?.count() as u64,
             tasks: sum(&metrics, "jackfield_tasks_alive", r#"runtime="main""#),
             long: sum(&metrics, "jackfield_tasks_alive", r#"runtime="long""#),
@@ -82,6 +99,26 @@ impl Meter {
             guests: sum(&metrics, "jackfield_guest_memory_bytes", "") / 1024,
         })
     }
+
+    /// What descriptors are: of a socket its addresses and state, since its number says nothing.
+    fn named(&self, open: &[PathBuf]) -> Vec<String> {
+        let read = |file: &str| fs::read_to_string(self.process.join("net").join(file)).unwrap_or_default();
+        let connections = read("tcp") + &read("tcp6");
+        let name = |path: &PathBuf| {
+            let name = path.to_string_lossy().into_owned();
+            let inode = name.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']'));
+            let found = inode.map(|inode| connections.lines().find_map(|line| connection(line, inode)));
+            found.map_or(name.clone(), |found| found.unwrap_or_else(|| "socket".into()))
+        };
+        open.iter().map(name).collect()
+    }
+}
+
+/// One line of `/proc/net/tcp`: its addresses, hexadecimal as they are there, and its state, if it is this socket's.
+fn connection(line: &str, inode: &str) -> Option<String> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let (local, remote, state) = (fields.get(1)?, fields.get(2)?, fields.get(3)?);
+    (*fields.get(9)? == inode).then(|| format!("tcp {local} {remote} state {state}"))
 }
 
 /// Whether it is the database, its log or its index.

@@ -70,6 +70,13 @@ pub fn judge(rests: &[Sample], growth: f64) -> Verdict {
             faults.push(format!("{name} at rest: {}", listed(&values)));
         }
     }
+    let by_descriptors = |rest: &&Sample| rest.descriptors;
+    if let Some((least, most)) = rests.iter().min_by_key(by_descriptors).zip(rests.iter().max_by_key(by_descriptors))
+        && most.descriptors > least.descriptors
+    {
+        let more = most.opened_since(least).join(", ");
+        faults.push(format!("after {:.0} s there was more open than after {:.0} s: {more}", most.at, least.at));
+    }
     let database = rests.iter().map(|rest| rest.database).max().unwrap_or(0);
     if database > DATABASE {
         faults.push(format!("{database} descriptors of the database are open; {DATABASE} are all that there are"));
@@ -167,6 +174,8 @@ mod tests {
     fn one_descriptor_or_task_too_many_at_one_rest_fails() {
         let mut one = rests(|_| 1.0);
         one[40].descriptors += 1;
+        one[40].open.push("tcp 1 2 state 01".into());
+        assert_eq!(faults(&one)[1], "after 2400 s there was more open than after 0 s: tcp 1 2 state 01");
         assert!(faults(&one)[0].starts_with("descriptors at rest are not equal"), "{:?}", faults(&one));
         let mut one = rests(|_| 1.0);
         one[47].tasks += 1;

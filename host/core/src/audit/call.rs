@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::Instant};
 
-use jackfield_audit::{Kind, Outcome, Record};
+use bytes::Bytes;
+use jackfield_audit::{Kind, Outcome, Parameters, Record};
 use jackfield_reflect::{Operation, OperationKind};
 
 use super::{Audit, SUBJECT, parameters};
@@ -17,6 +18,9 @@ use crate::{
 pub(crate) struct Recorded<'a> {
     audit: &'a Audit,
     record: Option<Record>,
+    asks: Asks<'a>,
+    /// What it was asked, until that is in the record.
+    params: Option<Bytes>,
     started: Instant,
     writes: bool,
     asked: Arc<Asked>,
@@ -33,6 +37,28 @@ pub(crate) struct Of<'a> {
     pub(crate) key: Option<&'a str>,
 }
 
+/// What a call is asked, and what of that may be recorded.
+#[derive(Clone, Copy)]
+pub(crate) struct Asks<'a> {
+    pub(crate) operation: &'a Operation,
+    /// Nothing that it takes can be secret.
+    pub(crate) open: bool,
+    pub(crate) leaks: &'a Watch,
+}
+
+impl Asks<'_> {
+    /// Parameters as they are recorded. Of one that nothing secret belongs in, something secret may still have been asked:
+    /// by a slip, which the operation has refused then.
+    fn recorded(&self, audit: &Audit, action: &str, params: &[u8], accepted: bool) -> Parameters {
+        let text = String::from_utf8_lossy(params);
+        let clean = self.leaks.text(action, "the parameters of a call", &text);
+        if self.open && accepted {
+            return audit.mask.open(&clean);
+        }
+        audit.mask.parameters(clean.as_bytes(), |path| parameters::is_secret(self.operation, path))
+    }
+}
+
 /// What is said of a write that was not sent again.
 const FROM_THE_JOURNAL: &str = "answered from the journal";
 
@@ -41,13 +67,10 @@ impl<'a> Recorded<'a> {
     pub(crate) fn new(
         audit: &'a Audit,
         of: Of<'_>,
-        operation: &Operation,
-        params: &[u8],
-        leaks: &Watch,
+        asks: Asks<'a>,
+        params: Bytes,
         asked: Arc<Asked>,
     ) -> Self {
-        let text = String::from_utf8_lossy(params);
-        let clean = leaks.text(of.action, "the parameters of a call", &text);
         let record = Record {
             at: now_ms(),
             subject: SUBJECT.into(),
@@ -55,17 +78,18 @@ impl<'a> Recorded<'a> {
             plugin_digest: Some(of.plugin_digest),
             revision: Some(of.revision),
             call: Some(of.call),
-            idempotency_key: of.key.map(|key| leaks.text(of.action, "an idempotency key", key).into_owned()),
-            parameters: Some(audit.mask.parameters(clean.as_bytes(), |path| parameters::is_secret(operation, path))),
+            idempotency_key: of.key.map(|key| asks.leaks.text(of.action, "an idempotency key", key).into_owned()),
             ..Record::new(Kind::Call, of.action)
         };
-        let writes = operation.kind == OperationKind::Write;
-        Self { audit, record: Some(record), started: Instant::now(), writes, asked }
+        let writes = asks.operation.kind == OperationKind::Write;
+        Self { audit, record: Some(record), asks, params: Some(params), started: Instant::now(), writes, asked }
     }
 
     /// The call begins. Of a write, that it is about to be carried out is stored before this returns, or it fails.
     pub(crate) async fn begin(&mut self) -> Result<()> {
-        if let Some(record) = self.record.as_ref().filter(|_| self.writes) {
+        if let Some(record) = self.record.as_mut().filter(|_| self.writes) {
+            let params = self.params.take().unwrap_or_default();
+            record.parameters = Some(self.asks.recorded(self.audit, &record.action, &params, false));
             let intent = Record { kind: Kind::Intent, ..record.clone() };
             if let Err(error) = self.audit.store(intent).await {
                 // What cannot be recorded does not happen, so there is nothing to record.
@@ -109,6 +133,10 @@ impl<'a> Recorded<'a> {
 
     fn ended(&mut self, outcome: Outcome, message: Option<String>) -> Option<Record> {
         let mut record = self.record.take()?;
+        if let Some(params) = self.params.take() {
+            let accepted = outcome == Outcome::Ok;
+            record.parameters = Some(self.asks.recorded(self.audit, &record.action, &params, accepted));
+        }
         (record.requests, record.more_requests) = self.asked.take();
         record.at = now_ms();
         record.ms = Some(ms_since(self.started));

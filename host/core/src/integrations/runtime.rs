@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::Integration;
 use crate::{
     Error, Result,
+    audit,
     breaker::Breaker,
     faults,
     metrics::{Calls, OperationMetrics},
@@ -53,6 +54,8 @@ pub(crate) struct Served {
     pub(crate) breaker: Breaker,
     /// The plugin promises that the same write under the same key has its effect once, however often it is sent.
     pub(crate) once_by_key: bool,
+    /// Nothing that it is asked can be secret.
+    pub(crate) open: bool,
 }
 
 impl Served {
@@ -75,6 +78,7 @@ pub(super) fn serve(
             metrics: calls.of(short, &operation.name),
             breaker: Breaker::default(),
             once_by_key: writes.are_once_by_key(&operation.action()),
+            open: audit::are_open(operation),
         })
     };
     let ids: Vec<&CapabilityId> = reflection.capabilities.iter().map(|capability| &capability.id).collect();

@@ -65,10 +65,7 @@ impl Transit {
         if !address.is_tls() && !address.is_loopback() {
             return Err(fail("the vault key would travel in clear; use https://".into()));
         }
-        // The operator named this address, so it may be wherever it is.
-        let everywhere = ["0.0.0.0/0", "::/0"].iter().filter_map(|range| range.parse().ok()).collect();
-        let options =
-            SenderOptions { ca_pem: self.ca_pem.clone(), allow_addresses: everywhere, ..SenderOptions::default() };
+        let options = SenderOptions::of_the_operator(self.ca_pem.clone());
         let sender = dialer.sender(address, &options).map_err(|error| fail(error.to_string()))?;
         Ok(Source { transit: self.clone(), sender })
     }
@@ -151,17 +148,8 @@ impl Source {
         let until = Instant::now() + PATIENCE;
         let response = self.sender.send(request, until).await.map_err(|error| self.fail(error.to_string()))?;
         let (head, mut body) = response.into_parts();
-        let mut text = Zeroizing::new(Vec::new());
-        let read = async {
-            while let Some(piece) = body.next().await.map_err(|error| self.fail(error.to_string()))? {
-                if text.len() + piece.len() > MOST {
-                    return Err(self.fail("its answer is too long"));
-                }
-                text.extend_from_slice(&piece);
-            }
-            Ok(())
-        };
-        tokio::time::timeout_at(until.into(), read).await.map_err(|_| self.fail("its answer took too long"))??;
+        let read = body.all(MOST, until).await.map_err(|error| self.fail(error.to_string()))?;
+        let text = read.ok_or_else(|| self.fail("its answer is too long"))?;
         if !head.status.is_success() {
             let said = serde_json::from_slice::<Refused>(&text).map(|refused| refused.errors.join("; "));
             let said: String = said.unwrap_or_default().chars().filter(|c| !c.is_control()).take(200).collect();
