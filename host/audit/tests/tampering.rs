@@ -11,7 +11,9 @@ fn record(n: u64) -> Record {
         subject: "local".into(),
         target: Some("play".into()),
         call: Some(n),
-        parameters: Some(serde_json::json!({"key": format!("k-{n}"), "value": "checkpoint\",\"kind\":\"checkpoint"})),
+        parameters: Some(
+            serde_json::json!({"key": format!("k-{n}"), "value": "checkpoint\",\"kind\":\"checkpoint"}).into(),
+        ),
         outcome: Some(Outcome::Ok),
         ..Record::new(Kind::Call, "key-value.put")
     }
