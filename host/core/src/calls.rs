@@ -69,7 +69,8 @@ async fn write(
         Ok(journal::Begun::Before(result)) => {
             let context = CallContext::new(action, wait);
             let nothing = Arc::default();
-            if let Some(recorded) = recorded(shared, integration, served, &context, Some(&key), params.clone(), nothing) {
+            if let Some(recorded) = recorded(shared, integration, served, &context, Some(&key), params.clone(), nothing)
+            {
                 recorded.replayed(&result).await;
             }
             let json = result.map_err(named)?;

@@ -7,8 +7,7 @@ use wasmtime::Store;
 pub use crate::bindings::exports::jackfield::plugin::lifecycle::{Description, Health, HealthStatus};
 use crate::{
     CallContext, CallError, Guest, GuestState, Pool,
-    bindings::exports::jackfield::plugin::lifecycle::Guest as Lifecycle,
-    pool::Place,
+    bindings::exports::jackfield::plugin::lifecycle::Guest as Lifecycle, pool::Place,
 };
 
 type Answer<'a, R> = Pin<Box<dyn Future<Output = wasmtime::Result<R>> + Send + 'a>>;
@@ -24,11 +23,13 @@ impl Pool {
         let (place, meter) = Place::take(self.clone(), until, &context).await?;
         let times = meter.clone();
         let work = Box::pin(async move {
-            place.with_guest(context, &times, async |guest: &mut Guest| {
-                let (store, plugin) = guest.bindings(|store, instance| place.plugin.lifecycle.load(store, instance))?;
-                call(plugin.jackfield_plugin_lifecycle(), store).await
-            })
-            .await
+            place
+                .with_guest(context, &times, async |guest: &mut Guest| {
+                    let (store, plugin) =
+                        guest.bindings(|store, instance| place.plugin.lifecycle.load(store, instance))?;
+                    call(plugin.jackfield_plugin_lifecycle(), store).await
+                })
+                .await
         });
         self.movable(until, meter, false, work).await
     }

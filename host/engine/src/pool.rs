@@ -247,11 +247,7 @@ pub(crate) struct Place<P: Deref<Target = Pool>>(P);
 
 impl<P: Deref<Target = Pool>> Place<P> {
     /// The right to run one call, in turn, and the meter it runs on.
-    pub(crate) async fn take(
-        pool: P,
-        until: Instant,
-        context: &CallContext,
-    ) -> Result<(Self, Arc<Meter>), CallError> {
+    pub(crate) async fn take(pool: P, until: Instant, context: &CallContext) -> Result<(Self, Arc<Meter>), CallError> {
         let (permit, meter) = match pool.places.try_acquire() {
             Ok(permit) => (permit, Arc::new(pool.share.meter(context.started))),
             Err(_) => {

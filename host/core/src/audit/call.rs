@@ -64,13 +64,7 @@ const FROM_THE_JOURNAL: &str = "answered from the journal";
 
 impl<'a> Recorded<'a> {
     /// A call that is to be recorded.
-    pub(crate) fn new(
-        audit: &'a Audit,
-        of: Of<'_>,
-        asks: Asks<'a>,
-        params: Bytes,
-        asked: Arc<Asked>,
-    ) -> Self {
+    pub(crate) fn new(audit: &'a Audit, of: Of<'_>, asks: Asks<'a>, params: Bytes, asked: Arc<Asked>) -> Self {
         let record = Record {
             at: now_ms(),
             subject: SUBJECT.into(),

@@ -31,9 +31,10 @@ fn is_open(shape: &Shape, left: &mut usize) -> bool {
         Shape::Record(record) => {
             record.fields.iter().all(|field| !is_secret_name(&field.name) && is_open(&field.shape, left))
         }
-        Shape::Variant(variant) => variant.cases.iter().all(|case| {
-            !is_secret_name(&case.name) && case.shape.as_ref().is_none_or(|shape| is_open(shape, left))
-        }),
+        Shape::Variant(variant) => variant
+            .cases
+            .iter()
+            .all(|case| !is_secret_name(&case.name) && case.shape.as_ref().is_none_or(|shape| is_open(shape, left))),
         _ => true,
     }
 }
@@ -111,8 +112,7 @@ mod tests {
 
     #[test]
     fn bytes_and_what_is_called_secret_are_marked_and_names_and_numbers_are_not() {
-        let put =
-            operation("key: string, value: list<u8>, logins: list<login>, changes: list<change>, count: u32");
+        let put = operation("key: string, value: list<u8>, logins: list<login>, changes: list<change>, count: u32");
         for secret in ["/value", "/logins/0/api-token", "/logins/3/blob", "/changes/0/put"] {
             assert!(is_secret(&put, secret), "{secret}");
         }

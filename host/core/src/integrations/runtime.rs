@@ -10,8 +10,7 @@ use serde_json::{Map, Value};
 
 use super::Integration;
 use crate::{
-    Error, Result,
-    audit,
+    Error, Result, audit,
     breaker::Breaker,
     faults,
     metrics::{Calls, OperationMetrics},
