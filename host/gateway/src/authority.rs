@@ -15,7 +15,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 use crate::{
     GatewayError, headers,
     signers::sigv4::{self, Signer},
-    tokens::{Login, Token, Tokens},
+    tokens::{self, Login, Token, Tokens, Way},
 };
 
 /// What the operator says of an endpoint's credential.
@@ -171,11 +171,12 @@ impl Authority {
     }
 
     /// How the credential is exchanged for a token, where it is.
-    pub(crate) fn login(&self) -> Option<Login> {
-        match self.binding.place {
+    pub(crate) fn exchanged(&self, lease: &Lease) -> Option<Way> {
+        let login = match self.binding.place {
             Some(Place::Login(login)) => Some(login),
             _ => None,
-        }
+        };
+        Way::of(lease.kind, login)
     }
 
     /// The tokens that it was exchanged for.
@@ -195,6 +196,7 @@ impl Authority {
         let field = |name: &str| lease.material.text(name).ok_or_else(|| fail(incomplete(lease)));
         // The value itself is never told, whatever is wrong with it.
         let unfit = || fail(format!("credential `{}`: it holds a character that headers cannot carry", lease.name));
+        let nobody = || fail(format!("credential `{}`: there is no token for it", lease.name));
         let mut set = |name: HeaderName, value: &str| {
             let mut value = HeaderValue::from_str(value).map_err(|_| unfit())?;
             value.set_sensitive(true);
@@ -207,7 +209,7 @@ impl Authority {
                 set(header::AUTHORIZATION, &Zeroizing::new(format!("Basic {}", *pair)))
             }
             (CredentialKind::Basic, Some(Place::Login(Login::Etcd))) => {
-                let token = token.and_then(Token::text).ok_or_else(|| fail("nobody has logged in".to_owned()))?;
+                let token = token.and_then(Token::text).ok_or_else(nobody)?;
                 set(header::AUTHORIZATION, token)
             }
             (CredentialKind::Bearer, None) => {
@@ -234,8 +236,31 @@ impl Authority {
                 };
                 signer.sign(request, SystemTime::now()).map_err(|_| unfit())
             }
-            (CredentialKind::AwsAccessKey, None) => Err(fail(format!(
-                "credential `{}` is an AWS access key, and the binding does not say for which region and service",
+            (CredentialKind::AwsRole, Some(Place::Aws { region, service })) => {
+                let given = |name: &str| token.and_then(|token| token.field(name)).ok_or_else(nobody);
+                let signer = Signer {
+                    access_key_id: given("access-key-id")?,
+                    secret_access_key: given("secret-access-key")?,
+                    session_token: Some(given("session-token")?),
+                    region,
+                    service,
+                };
+                signer.sign(request, SystemTime::now()).map_err(|_| unfit())
+            }
+            (
+                CredentialKind::Oauth2Client
+                | CredentialKind::JwtBearer
+                | CredentialKind::TokenExchange
+                | CredentialKind::GcpServiceAccount
+                | CredentialKind::AzureClient
+                | CredentialKind::GithubApp,
+                None,
+            ) => {
+                let token = token.and_then(Token::text).ok_or_else(nobody)?;
+                set(header::AUTHORIZATION, &Zeroizing::new(format!("Bearer {token}")))
+            }
+            (CredentialKind::AwsAccessKey | CredentialKind::AwsRole, None) => Err(fail(format!(
+                "credential `{}` is for AWS, and the binding does not say for which region and service",
                 lease.name
             ))),
             (CredentialKind::ApiKey, None) => Err(fail(format!(
@@ -265,7 +290,8 @@ pub(crate) fn secrets(lease: &Lease) -> Vec<Zeroizing<String>> {
             let escaped = field("key").map(|key| Zeroizing::new(utf8_percent_encode(key, PLAIN).to_string()));
             secrets.extend(escaped);
         }
-        CredentialKind::Bearer | CredentialKind::ClientCertificate | CredentialKind::AwsAccessKey => {}
+        CredentialKind::GcpServiceAccount => secrets.extend(tokens::gcp_private_key(lease)),
+        _ => {}
     }
     secrets
 }

@@ -84,6 +84,11 @@ impl Endpoint {
         Ok(made)
     }
 
+    /// What makes senders to other places.
+    pub(crate) fn dialer(&self) -> &Dialer {
+        &self.dialer
+    }
+
     /// In which turn so many senders are asked: the one that answered last first.
     pub(crate) fn turns(&self, senders: usize) -> impl Iterator<Item = usize> + use<> {
         let first = self.good.load(Ordering::Relaxed);

@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use crate::{
-    Authority, EndpointSpec, GatewayError, Known, Needles, ResponseBody,
+    EndpointSpec, GatewayError, Known, Needles, ResponseBody,
     authority::Signed,
     endpoint::Endpoint,
     headers,
@@ -244,8 +244,8 @@ impl Gateway {
             let mut ahead = None;
             if attempts < TOKENS
                 && let Some(token) = token
-                && let Some(login) = endpoint.authority.as_ref().and_then(Authority::login)
-                && tokens::refuses(login, &head, &mut body, &mut ahead, until)
+                && let Some(way) = endpoint.authority.as_ref().zip(lease).and_then(|(a, lease)| a.exchanged(lease))
+                && tokens::refuses(way, &token, &head, &mut body, &mut ahead, until)
                     .await
                     .map_err(|error| GatewayError::from_send(&endpoint.name, error))?
             {
@@ -266,8 +266,8 @@ impl Gateway {
         until: Instant,
     ) -> Result<Option<Arc<Token>>, GatewayError> {
         let (Some(authority), Some(lease)) = (&endpoint.authority, lease) else { return Ok(None) };
-        let Some(login) = authority.login() else { return Ok(None) };
-        let exchange = Exchange { login, endpoint: &endpoint.name, lease, sender, until };
+        let Some(way) = authority.exchanged(lease) else { return Ok(None) };
+        let exchange = Exchange { way, endpoint: &endpoint.name, lease, sender, dialer: endpoint.dialer(), until };
         let learn = |token: &Arc<Token>| {
             if let Some(known) = &self.known {
                 known.learn(token);

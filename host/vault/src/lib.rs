@@ -52,7 +52,7 @@ mod secret;
 mod usage;
 mod vault;
 
-pub use credential::{CredentialInfo, CredentialKind, Field, Material, VersionInfo, VersionState};
+pub use credential::{CredentialInfo, CredentialKind, Field, Form, Material, VersionInfo, VersionState};
 pub use credentials::Lease;
 pub use error::VaultError;
 pub use jackfield_net as net;

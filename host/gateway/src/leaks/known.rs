@@ -71,7 +71,7 @@ impl Known {
                     let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
                     tokens.iter().filter_map(Weak::upgrade).collect()
                 };
-                let tokens = tokens.iter().filter_map(|token| token.text()).map(str::as_bytes);
+                let tokens = tokens.iter().flat_map(|token| token.secrets()).map(str::as_bytes);
                 (epoch, Arc::new(Needles::new(secrets.iter().map(|secret| secret.as_bytes()).chain(tokens))))
             }
             Err(_) => (epoch, Arc::default()),

@@ -3,8 +3,10 @@
 
 use std::fmt;
 
+use jackfield_net::Address;
 use serde::{Deserialize, Serialize};
 
+use super::fields::{self, Field, Form};
 use crate::{Material, VaultError};
 
 /// What a credential consists of.
@@ -21,29 +23,21 @@ pub enum CredentialKind {
     ClientCertificate,
     /// An AWS access key, with a session token where it is a temporary one: requests are signed with it (SigV4).
     AwsAccessKey,
-}
-
-/// A field of a credential.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Field {
-    /// Its name.
-    pub name: &'static str,
-    /// What it is, for a prompt.
-    pub label: &'static str,
-    /// Whether it is looked for in everything that goes to a plugin, and never shown. A user name is not.
-    pub secret: bool,
-    /// Whether it may hold several lines.
-    pub lines: bool,
-    /// Whether it may be left out.
-    pub optional: bool,
-}
-
-const fn line(name: &'static str, label: &'static str, secret: bool) -> Field {
-    Field { name, label, secret, lines: false, optional: false }
-}
-
-const fn lines(name: &'static str, label: &'static str, secret: bool) -> Field {
-    Field { name, label, secret, lines: true, optional: false }
+    /// An AWS access key that takes over a role: requests are signed with what STS gives for it (AssumeRole).
+    AwsRole,
+    /// A client of an OAuth 2.0 server that is given tokens in its own name (RFC 6749, 4.4), by a secret or by an assertion
+    /// that it signs (RFC 7523, 2.2).
+    Oauth2Client,
+    /// An assertion, signed with a key, that an OAuth 2.0 server gives tokens for (RFC 7523, 2.1).
+    JwtBearer,
+    /// A token that an OAuth 2.0 server exchanges for another (RFC 8693).
+    TokenExchange,
+    /// A service account of Google Cloud, by the key file that is downloaded for it.
+    GcpServiceAccount,
+    /// An application of Microsoft Entra ID, by a secret or a certificate.
+    AzureClient,
+    /// A GitHub App where it is installed.
+    GithubApp,
 }
 
 /// The longest value of a field, in bytes: a chain of certificates with large keys.
@@ -51,7 +45,20 @@ const MOST_BYTES: usize = 64 << 10;
 
 impl CredentialKind {
     /// Every type.
-    pub const ALL: [Self; 5] = [Self::Basic, Self::Bearer, Self::ApiKey, Self::ClientCertificate, Self::AwsAccessKey];
+    pub const ALL: [Self; 12] = [
+        Self::Basic,
+        Self::Bearer,
+        Self::ApiKey,
+        Self::ClientCertificate,
+        Self::AwsAccessKey,
+        Self::AwsRole,
+        Self::Oauth2Client,
+        Self::JwtBearer,
+        Self::TokenExchange,
+        Self::GcpServiceAccount,
+        Self::AzureClient,
+        Self::GithubApp,
+    ];
 
     /// Its name.
     pub fn as_str(self) -> &'static str {
@@ -61,6 +68,13 @@ impl CredentialKind {
             Self::ApiKey => "api-key",
             Self::ClientCertificate => "client-certificate",
             Self::AwsAccessKey => "aws-access-key",
+            Self::AwsRole => "aws-role",
+            Self::Oauth2Client => "oauth2-client",
+            Self::JwtBearer => "jwt-bearer",
+            Self::TokenExchange => "token-exchange",
+            Self::GcpServiceAccount => "gcp-service-account",
+            Self::AzureClient => "azure-client",
+            Self::GithubApp => "github-app",
         }
     }
 
@@ -71,22 +85,19 @@ impl CredentialKind {
 
     /// What it consists of.
     pub fn fields(self) -> &'static [Field] {
-        const BASIC: &[Field] = &[line("username", "user name", false), line("password", "password", true)];
-        const BEARER: &[Field] = &[line("token", "token", true)];
-        const API_KEY: &[Field] = &[line("key", "key", true)];
-        const CLIENT_CERTIFICATE: &[Field] =
-            &[lines("certificate", "certificate chain, PEM", false), lines("private-key", "private key, PEM", true)];
-        const AWS_ACCESS_KEY: &[Field] = &[
-            line("access-key-id", "access key ID", false),
-            line("secret-access-key", "secret access key", true),
-            Field { optional: true, ..line("session-token", "session token", true) },
-        ];
         match self {
-            Self::Basic => BASIC,
-            Self::Bearer => BEARER,
-            Self::ApiKey => API_KEY,
-            Self::ClientCertificate => CLIENT_CERTIFICATE,
-            Self::AwsAccessKey => AWS_ACCESS_KEY,
+            Self::Basic => fields::BASIC,
+            Self::Bearer => fields::BEARER,
+            Self::ApiKey => fields::API_KEY,
+            Self::ClientCertificate => fields::CLIENT_CERTIFICATE,
+            Self::AwsAccessKey => fields::AWS_ACCESS_KEY,
+            Self::AwsRole => fields::AWS_ROLE,
+            Self::Oauth2Client => fields::OAUTH2_CLIENT,
+            Self::JwtBearer => fields::JWT_BEARER,
+            Self::TokenExchange => fields::TOKEN_EXCHANGE,
+            Self::GcpServiceAccount => fields::GCP_SERVICE_ACCOUNT,
+            Self::AzureClient => fields::AZURE_CLIENT,
+            Self::GithubApp => fields::GITHUB_APP,
         }
     }
 
@@ -118,15 +129,49 @@ impl CredentialKind {
                 return wrong("is longer than 64 KiB");
             }
             let Ok(text) = std::str::from_utf8(value) else { return wrong("is not UTF-8") };
-            if text.chars().any(|c| c.is_control() && !(field.lines && matches!(c, '\n' | '\r' | '\t'))) {
-                return wrong(if field.lines { "holds a control character" } else { "is not one line of text" });
+            let lines = field.form == Form::Lines;
+            if text.chars().any(|c| c.is_control() && !(lines && matches!(c, '\n' | '\r' | '\t'))) {
+                return wrong(if lines { "holds a control character" } else { "is not one line of text" });
+            }
+            if field.form == Form::Url {
+                match Address::parse(text) {
+                    Ok(address) if address.is_tls() || address.is_loopback() => {}
+                    Ok(_) => return wrong("is an address that secrets would be sent to in clear; use https://"),
+                    Err(error) => return wrong(&format!("is no address: {error}")),
+                }
             }
             // RFC 7617: the first colon ends the user name.
             if field.name == "username" && text.contains(':') {
                 return wrong("holds a colon, which a user name cannot");
             }
         }
-        Ok(())
+        self.judge_together(material).map_err(|reason| VaultError::Fields(format!("a {self} credential {reason}")))
+    }
+
+    /// What one field requires of another.
+    fn judge_together(self, material: &Material) -> Result<(), &'static str> {
+        let has = |name: &str| material.get(name).is_some();
+        match self {
+            Self::Oauth2Client if has("client-secret") == has("private-key") => {
+                Err("has either a `client-secret` or a `private-key`")
+            }
+            Self::Oauth2Client if has("client-authentication") && has("private-key") => {
+                Err("with a `private-key` authenticates with that; leave `client-authentication` out")
+            }
+            Self::Oauth2Client if !matches!(material.text("client-authentication"), None | Some("basic" | "post")) => {
+                Err("sends its secret as `client-authentication` says: `basic` or `post`")
+            }
+            Self::AzureClient if has("client-secret") == has("private-key") => {
+                Err("has either a `client-secret` or a `certificate` with its `private-key`")
+            }
+            Self::AzureClient if has("certificate") != has("private-key") => {
+                Err("needs both of `certificate` and `private-key`, or a `client-secret`")
+            }
+            Self::TokenExchange if has("client-secret") && !has("client-id") => {
+                Err("with a `client-secret` needs its `client-id` too")
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -154,7 +199,27 @@ mod tests {
         assert!(judge(Bearer, &[("token", "a\nb")]).unwrap_err().contains("one line"));
         let keys = [("access-key-id", "AKID"), ("secret-access-key", "x")];
         assert!(judge(CredentialKind::AwsAccessKey, &keys).is_ok(), "a session token is for temporary ones");
+        let with = |more: &[(&str, &str)]| {
+            let fields = [&[("token-url", "https://id.example/token"), ("client-id", "me")], more].concat();
+            judge(CredentialKind::Oauth2Client, &fields)
+        };
+        assert!(with(&[("client-secret", "x"), ("client-authentication", "post")]).is_ok());
+        assert!(with(&[("private-key", "x")]).is_ok());
+        assert!(with(&[]).unwrap_err().contains("either"));
+        assert!(with(&[("client-secret", "x"), ("private-key", "y")]).unwrap_err().contains("either"));
+        assert!(with(&[("client-secret", "x"), ("client-authentication", "jwt")]).unwrap_err().contains("`post`"));
         assert!(judge(Bearer, &[("token", "a"), ("tokn", "b")]).unwrap_err().contains("no field `tokn`"));
+    }
+
+    #[test]
+    fn a_token_is_not_fetched_in_clear_from_another_machine() {
+        let at = |url: &str| {
+            let fields = [("token-url", url), ("client-id", "me"), ("client-secret", "x")];
+            judge(CredentialKind::Oauth2Client, &fields)
+        };
+        assert!(at("http://127.0.0.1:8080/token").is_ok());
+        assert!(at("http://id.example/token").unwrap_err().contains("in clear"));
+        assert!(at("id.example").unwrap_err().contains("no address"));
     }
 
     #[test]

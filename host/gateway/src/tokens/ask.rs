@@ -1,0 +1,222 @@
+//! One exchange: what is asked, where, and what comes back. What each scheme says is in a module of its own, which sends
+//! nothing itself.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use jackfield_net::{Address, ConnectError, Dialer, OutgoingRequest, SendError, Sender, SenderOptions};
+use jackfield_vault::{CredentialKind, Lease, Material};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use zeroize::Zeroizing;
+
+use super::{Login, Token, azure, etcd, gcp, github, oauth, sts};
+use crate::GatewayError;
+
+/// How long an exchange may take at most.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest answer of an exchange, in bytes.
+const MOST: usize = 64 << 10;
+
+/// How a credential is exchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Etcd,
+    Oauth2Client,
+    JwtBearer,
+    TokenExchange,
+    Gcp,
+    Azure,
+    Github,
+    Sts,
+}
+
+impl Way {
+    /// How a credential of a type is exchanged, where it is.
+    pub(crate) fn of(kind: CredentialKind, login: Option<Login>) -> Option<Self> {
+        match (kind, login) {
+            (CredentialKind::Basic, Some(Login::Etcd)) => Some(Self::Etcd),
+            (CredentialKind::Oauth2Client, _) => Some(Self::Oauth2Client),
+            (CredentialKind::JwtBearer, _) => Some(Self::JwtBearer),
+            (CredentialKind::TokenExchange, _) => Some(Self::TokenExchange),
+            (CredentialKind::GcpServiceAccount, _) => Some(Self::Gcp),
+            (CredentialKind::AzureClient, _) => Some(Self::Azure),
+            (CredentialKind::GithubApp, _) => Some(Self::Github),
+            (CredentialKind::AwsRole, _) => Some(Self::Sts),
+            _ => None,
+        }
+    }
+}
+
+/// What is sent to be given a token.
+#[derive(Debug)]
+pub(super) struct Ask {
+    /// Where; at the endpoint itself where there is none.
+    pub(super) url: Option<String>,
+    /// What comes behind that address.
+    pub(super) path: String,
+    /// Besides the type of the body.
+    pub(super) headers: HeaderMap,
+    pub(super) content_type: &'static str,
+    pub(super) body: Zeroizing<Vec<u8>>,
+}
+
+impl Ask {
+    /// A form (RFC 6749, appendix B).
+    pub(super) fn form(url: String, form: Zeroizing<String>) -> Self {
+        Self {
+            url: Some(url),
+            path: String::new(),
+            headers: HeaderMap::new(),
+            content_type: "application/x-www-form-urlencoded",
+            body: Zeroizing::new(form.as_bytes().to_vec()),
+        }
+    }
+
+    /// The path and query at an address.
+    pub(super) fn target(&self, address: &Address) -> String {
+        let base = address.base_path();
+        // An address does not end with a slash; where tokens are given may.
+        let slash =
+            self.path.is_empty() && (base.is_empty() || self.url.as_ref().is_some_and(|url| url.ends_with('/')));
+        format!("{base}{}{}", self.path, if slash { "/" } else { "" })
+    }
+}
+
+/// What came back.
+pub(super) struct Given {
+    pub(super) fields: Material,
+    pub(super) lifetime: Option<Duration>,
+}
+
+/// Why nothing came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// The credential is not what it should be; asking again changes nothing.
+    Credential(String),
+    /// The other side has trouble.
+    Trouble(String),
+}
+
+impl Refused {
+    /// What an answer means that is no success and says nothing more.
+    pub(super) fn of(status: StatusCode) -> Self {
+        match status.is_client_error()
+            && status != StatusCode::TOO_MANY_REQUESTS
+            && status != StatusCode::REQUEST_TIMEOUT
+        {
+            true => Self::Credential(format!("it answers {status}")),
+            false => Self::Trouble(format!("it answers {status}")),
+        }
+    }
+}
+
+/// How long it is until a moment (RFC 3339), if that is one.
+pub(super) fn until(moment: &str, now: SystemTime) -> Option<Duration> {
+    let moment = OffsetDateTime::parse(moment, &Rfc3339).ok()?;
+    (moment - OffsetDateTime::from(now)).try_into().ok()
+}
+
+/// A field that a credential of its type has.
+pub(super) fn field<'l>(lease: &'l Lease, name: &str) -> Result<&'l str, String> {
+    lease.material.text(name).ok_or_else(|| format!("it lacks the field `{name}`; set it again"))
+}
+
+/// One exchange.
+pub(crate) struct Exchange<'a> {
+    pub(crate) way: Way,
+    pub(crate) endpoint: &'a str,
+    pub(crate) lease: &'a Lease,
+    /// The endpoint itself.
+    pub(crate) sender: &'a Sender,
+    pub(crate) dialer: &'a Dialer,
+    pub(crate) until: Instant,
+}
+
+impl Exchange<'_> {
+    fn fail(&self, reason: &str) -> GatewayError {
+        let reason = format!("credential `{}`: no token for it: {reason}", self.lease.name);
+        GatewayError::Credential { endpoint: self.endpoint.to_owned(), reason }
+    }
+
+    /// The other side did not answer. The request itself was not sent, so it may be somewhere else or again.
+    pub(super) fn unreachable(&self, reason: &str) -> GatewayError {
+        let place = self.sender.address().to_string();
+        let reason = format!("credential `{}`: no token for it: {reason}", self.lease.name);
+        GatewayError::Connect { endpoint: self.endpoint.to_owned(), reason: ConnectError::Closed { place, reason } }
+    }
+
+    /// Asks. `giver` is where tokens are given, kept for the next time.
+    pub(super) async fn ask(&self, giver: &mut Option<(u64, Sender)>) -> Result<Token, GatewayError> {
+        let lease = self.lease;
+        let now = SystemTime::now();
+        let ask = match self.way {
+            Way::Etcd => etcd::ask(lease),
+            Way::Oauth2Client => oauth::client(lease, now),
+            Way::JwtBearer => oauth::bearer(lease, now),
+            Way::TokenExchange => oauth::exchange(lease),
+            Way::Gcp => gcp::ask(lease, now),
+            Way::Azure => azure::ask(lease, now),
+            Way::Github => github::ask(lease, now),
+            Way::Sts => sts::ask(lease, now),
+        };
+        let ask = ask.map_err(|reason| self.fail(&reason))?;
+        let sender = match &ask.url {
+            None => self.sender,
+            Some(url) => self.giver(url, giver)?,
+        };
+        let (status, text) = self.send(sender, ask).await?;
+        let given = match self.way {
+            Way::Etcd => etcd::read(status, &text),
+            Way::Github => github::read(status, &text, now),
+            Way::Sts => sts::read(status, &text, now),
+            _ => oauth::read(status, &text),
+        };
+        let Given { fields, lifetime } = given.map_err(|refused| match refused {
+            Refused::Credential(reason) => self.fail(&reason),
+            Refused::Trouble(reason) => self.unreachable(&reason),
+        })?;
+        let token = Token { fields, version: lease.version, made: Instant::now(), lifetime };
+        if token.text().is_some_and(|text| HeaderValue::from_str(text).is_err()) {
+            return Err(self.fail("it is none that a header can carry"));
+        }
+        Ok(token)
+    }
+
+    /// The sender to where tokens are given. The operator named that address, and no plugin has a say in it.
+    fn giver<'g>(&self, url: &str, giver: &'g mut Option<(u64, Sender)>) -> Result<&'g Sender, GatewayError> {
+        let version = self.lease.version;
+        if !giver.as_ref().is_some_and(|(made_for, _)| *made_for == version) {
+            let address = Address::parse(url).map_err(|error| self.fail(&format!("`{url}` is no address: {error}")))?;
+            if !address.is_tls() && !address.is_loopback() {
+                return Err(self.fail(&format!("its secret would be sent to {url} in clear; use https://")));
+            }
+            let options = SenderOptions::of_the_operator(self.lease.material.text("ca").map(str::to_owned));
+            let sender = self.dialer.sender(address, &options).map_err(|error| self.fail(&error.to_string()))?;
+            *giver = Some((version, sender));
+        }
+        giver.as_ref().map(|(_, sender)| sender).ok_or_else(|| self.fail("there is nobody to ask"))
+    }
+
+    async fn send(&self, sender: &Sender, ask: Ask) -> Result<(StatusCode, Zeroizing<Vec<u8>>), GatewayError> {
+        let target = ask.target(sender.address());
+        let mut headers = ask.headers;
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(ask.content_type));
+        headers.entry(header::ACCEPT).or_insert(HeaderValue::from_static("application/json"));
+        headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static("jackfield"));
+        let request = OutgoingRequest {
+            method: Method::POST,
+            target: target.parse().map_err(|_| self.fail("where it is given has no path that it could go to"))?,
+            headers,
+            body: Bytes::from_owner(ask.body),
+        };
+        let until = self.until.min(Instant::now() + PATIENCE);
+        let lost = |error: SendError| match error {
+            SendError::Connect(reason) => GatewayError::Connect { endpoint: self.endpoint.to_owned(), reason },
+            error => self.unreachable(&error.to_string()),
+        };
+        let (head, mut body) = sender.send(request, until).await.map_err(lost)?.into_parts();
+        let text = body.all(MOST, until).await.map_err(lost)?;
+        Ok((head.status, text.ok_or_else(|| self.fail("the answer is too long"))?))
+    }
+}
