@@ -110,7 +110,7 @@ pub(crate) fn authority(shared: &Shared, endpoint: &str, bound: CredentialBindin
         (None, None, None, None, Some(login)) => Some(Place::Login(login)),
         (None, None, None, None, None) => None,
         _ => {
-            let message = "`header` or `query` is for an API key, `region` with `service` for an AWS access key, `login` \
+            let message = "`header` or `query` is for an API key, `region` with `service` for AWS, `login` \
                            for a user name and a password; name what belongs to one of them";
             return Err(at(Error::invalid(message), ""));
         }
@@ -123,14 +123,14 @@ pub(crate) fn authority(shared: &Shared, endpoint: &str, bound: CredentialBindin
             Err("it is an API key: say in which header or query parameter it goes, e.g. `\"header\": \"X-Api-Key\"`"
                 .to_owned())
         }
-        (CredentialKind::AwsAccessKey, None) => {
-            Err("it is an AWS access key: say what requests are signed for, e.g. `\"region\": \"eu-central-1\", \"service\": \"s3\"`"
-                .to_owned())
-        }
+        (CredentialKind::AwsAccessKey | CredentialKind::AwsRole, None) => Err(
+            "it is for AWS: say what requests are signed for, e.g. `\"region\": \"eu-central-1\", \"service\": \"s3\"`"
+                .to_owned(),
+        ),
         (CredentialKind::ApiKey, Some(Place::Header { .. } | Place::Query(_)))
-        | (CredentialKind::AwsAccessKey, Some(Place::Aws { .. }))
+        | (CredentialKind::AwsAccessKey | CredentialKind::AwsRole, Some(Place::Aws { .. }))
         | (CredentialKind::Basic, Some(Place::Login(_))) => Ok(()),
-        (CredentialKind::Basic | CredentialKind::Bearer | CredentialKind::ClientCertificate, None) => Ok(()),
+        (_, None) => Ok(()),
         (CredentialKind::ApiKey, Some(_)) => {
             Err("it is an API key, which goes in a header or the query; name one of them".to_owned())
         }

@@ -66,7 +66,7 @@ impl Idle {
     }
 
     /// The parts, this thread's first.
-    fn from_here(&self) -> impl Iterator<Item = &Part> {
+    fn starting_here(&self) -> impl Iterator<Item = &Part> {
         let parts = self.parts();
         let own = TURN.get() % parts.len().max(1);
         let (before, from) = parts.split_at(own);
@@ -75,7 +75,7 @@ impl Idle {
 
     /// An instance, if there is one.
     pub(crate) fn take(&self) -> Option<Guest> {
-        self.from_here().find_map(Part::take)
+        self.starting_here().find_map(Part::take)
     }
 
     /// Keeps an instance, unless as many wait already as may.
@@ -87,7 +87,7 @@ impl Idle {
         let most = self.most.div_ceil(parts.len().max(1));
         // Declared before the lock, so that a surplus instance is unmapped after it.
         let mut surplus = Some(guest);
-        if let Some(mut waiting) = self.from_here().next().and_then(Part::lock)
+        if let Some(mut waiting) = self.starting_here().next().and_then(Part::lock)
             && waiting.guests.len() < most
         {
             waiting.guests.extend(surplus.take());

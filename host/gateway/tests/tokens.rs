@@ -21,6 +21,8 @@ use support::{Server, answer};
 
 const RSA: &str = include_str!("data/rsa.pem");
 
+type Fields<'f> = Vec<(&'f str, &'f str)>;
+
 /// A system that wants tokens, who gives them, and a gateway between the plugin and both.
 struct World {
     vault: Arc<Vault>,
@@ -200,24 +202,24 @@ async fn each_grant_is_asked_for_as_its_standard_says() {
     .to_string();
     let ca = support::certificates::Ca::new();
     let (chain, key) = ca.client("app");
-    let cases: [(CredentialKind, Vec<(&str, &str)>, &str, &[(&str, &str)]); 6] = [
+    let cases: [(CredentialKind, Fields<'_>, &str, Fields<'_>); 6] = [
         (
             CredentialKind::Oauth2Client,
             vec![("token-url", &token_url), ("client-id", "me"), ("private-key", &key), ("audience", "x")],
             "/token/",
-            &[("grant_type", "client_credentials"), ("client_id", "me"), ("audience", "x")],
+            vec![("grant_type", "client_credentials"), ("client_id", "me"), ("audience", "x")],
         ),
         (
             CredentialKind::JwtBearer,
             vec![("token-url", &token_url), ("issuer", "me"), ("private-key", RSA), ("scope", "s")],
             "/token/",
-            &[("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("scope", "s")],
+            vec![("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("scope", "s")],
         ),
         (
             CredentialKind::TokenExchange,
             vec![("token-url", &token_url), ("subject-token", "mine"), ("resource", "https://x")],
             "/token/",
-            &[
+            vec![
                 ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
                 ("subject_token", "mine"),
                 ("subject_token_type", "urn:ietf:params:oauth:token-type:access_token"),
@@ -228,7 +230,7 @@ async fn each_grant_is_asked_for_as_its_standard_says() {
             CredentialKind::GcpServiceAccount,
             vec![("key", &key_file)],
             "/token/",
-            &[("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")],
+            vec![("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")],
         ),
         (
             CredentialKind::AzureClient,
@@ -240,7 +242,7 @@ async fn each_grant_is_asked_for_as_its_standard_says() {
                 ("authority", &url),
             ],
             "/t-1/oauth2/v2.0/token",
-            &[("grant_type", "client_credentials"), ("client_secret", "s3cret"), ("scope", "s")],
+            vec![("grant_type", "client_credentials"), ("client_secret", "s3cret"), ("scope", "s")],
         ),
         (
             CredentialKind::AzureClient,
@@ -253,7 +255,7 @@ async fn each_grant_is_asked_for_as_its_standard_says() {
                 ("authority", &url),
             ],
             "/t-1/oauth2/v2.0/token",
-            &[("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")],
+            vec![("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")],
         ),
     ];
     for (kind, fields, path, expected) in cases {
@@ -263,7 +265,7 @@ async fn each_grant_is_asked_for_as_its_standard_says() {
         assert_eq!(asked.head.uri.path(), path, "{kind}");
         let form = form(&asked.body);
         for (name, value) in expected {
-            assert_eq!(form.get(*name).map(String::as_str), Some(*value), "{kind}: {form:?}");
+            assert_eq!(form.get(name).map(String::as_str), Some(value), "{kind}: {form:?}");
         }
     }
 }

@@ -86,6 +86,8 @@ Examples:
   pass show pagerduty | jackfield credential set pagerduty --type api-key --stdin
   jackfield credential set kube --type client-certificate --file certificate=tls.crt --file private-key=tls.key
   jackfield credential set aws --type aws-access-key access-key-id=AKIA… --file secret-access-key=key.txt
+  jackfield credential set api --type oauth2-client token-url=https://id.example/token client-id=jackfield scope=read
+  jackfield credential set gcp --type gcp-service-account --file key=account.json
   jackfield integration update prom --credential api=prometheus
 
 Types and their fields:
@@ -93,7 +95,20 @@ Types and their fields:
   bearer              token (secret)
   api-key             key (secret)
   client-certificate  certificate, private-key (secret), both PEM
-  aws-access-key      access-key-id, secret-access-key (secret), session-token (secret, of temporary ones)")]
+  aws-access-key      access-key-id, secret-access-key (secret), session-token (secret, of temporary ones)
+
+Types that the host exchanges for tokens; those are what requests carry:
+  oauth2-client        token-url, client-id, client-secret (secret) or private-key (secret, PEM) with key-id;
+                       scope, audience, client-authentication (`basic` or `post`)
+  jwt-bearer           token-url, issuer, private-key (secret, PEM); key-id, subject, audience, scope
+  token-exchange       token-url, subject-token (secret); subject-token-type, client-id, client-secret (secret), scope,
+                       audience, resource
+  gcp-service-account  key (secret, the JSON file); scope, subject
+  azure-client         tenant, client-id, scope, client-secret (secret) or certificate and private-key (secret); authority
+  github-app           app-id, installation-id, private-key (secret, PEM); api-url
+  aws-role             access-key-id, secret-access-key (secret), role-arn; session-token (secret), external-id,
+                       session-name, sts-url
+All of them: ca, certificates to trust where tokens are given instead of the system's (PEM)")]
 pub(crate) struct SetArgs {
     #[command(flatten)]
     pub(crate) new: FieldArgs,

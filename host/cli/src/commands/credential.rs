@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use http::Method;
-use jackfield_core::{CredentialKind, Secret};
+use jackfield_core::{CredentialKind, Form, Secret};
 use serde_json::json;
 
 use super::Context;
@@ -105,13 +105,12 @@ fn fields(kind: CredentialKind, args: &FieldArgs) -> Result<BTreeMap<&'static st
     }
     for Pair { name, value } in &args.files {
         let field = known(name)?;
-        fields.insert(field.name, secret::from_file(Path::new(value), !field.lines)?);
+        fields.insert(field.name, secret::from_file(Path::new(value), field.form != Form::Lines)?);
     }
-    let missing: Vec<_> =
-        kind.fields().iter().filter(|field| !field.optional && !fields.contains_key(field.name)).collect();
+    let missing: Vec<_> = kind.missing(|name| fields.contains_key(name)).collect();
     match (&missing[..], args.stdin) {
         ([field], true) => {
-            fields.insert(field.name, secret::from_stdin(!field.lines)?);
+            fields.insert(field.name, secret::from_stdin(field.form != Form::Lines)?);
         }
         (several, true) => {
             let names: Vec<_> = several.iter().map(|field| format!("`{}`", field.name)).collect();
@@ -120,9 +119,9 @@ fn fields(kind: CredentialKind, args: &FieldArgs) -> Result<BTreeMap<&'static st
         }
         (several, false) => {
             for field in several {
-                if field.lines || !field.secret {
-                    let how =
-                        if field.lines { format!("--file {}=PATH", field.name) } else { format!("{}=…", field.name) };
+                let lines = field.form == Form::Lines;
+                if lines || !field.secret {
+                    let how = if lines { format!("--file {}=PATH", field.name) } else { format!("{}=…", field.name) };
                     return Err(Failure::Usage(format!(
                         "the field `{}` ({}) is missing: {how}",
                         field.name, field.label

@@ -186,7 +186,7 @@ impl Exchange<'_> {
     /// The sender to where tokens are given. The operator named that address, and no plugin has a say in it.
     fn giver<'g>(&self, url: &str, giver: &'g mut Option<(u64, Sender)>) -> Result<&'g Sender, GatewayError> {
         let version = self.lease.version;
-        if !giver.as_ref().is_some_and(|(made_for, _)| *made_for == version) {
+        if giver.as_ref().is_none_or(|(made_for, _)| *made_for != version) {
             let address = Address::parse(url).map_err(|error| self.fail(&format!("`{url}` is no address: {error}")))?;
             if !address.is_tls() && !address.is_loopback() {
                 return Err(self.fail(&format!("its secret would be sent to {url} in clear; use https://")));

@@ -2,6 +2,7 @@
 //! (`management.json`, `components.json`; a test holds both to what is served). Everything below an integration is
 //! derived from its operations, one concrete path each, so a client generator or a fuzzer needs no knowledge of plugins.
 
+mod credentials;
 mod operations;
 mod params;
 mod schemas;
@@ -33,6 +34,9 @@ fn document(host: &Host) -> Result<Value, Problem> {
     let mut paths = object(MANAGEMENT)?;
     for operation in paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
         finish(operation);
+    }
+    if let Some(Value::Object(schemas)) = components.get_mut("schemas") {
+        schemas.insert(credentials::NAME.into(), credentials::types());
     }
     let mut schemas = Schemas::new(components.remove("schemas"));
     let mut tags = vec![

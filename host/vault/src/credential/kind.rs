@@ -101,6 +101,14 @@ impl CredentialKind {
         }
     }
 
+    /// The fields that are still needed where some are there: what a person is asked for. Of a secret and a key that stand
+    /// for one another it is the secret.
+    pub fn missing(self, has: impl Fn(&str) -> bool) -> impl Iterator<Item = &'static Field> {
+        let secret = matches!(self, Self::Oauth2Client | Self::AzureClient) && !has("private-key");
+        let needed = move |field: &&Field| !field.optional || (secret && field.name == "client-secret");
+        self.fields().iter().filter(needed).filter(move |field| !has(field.name))
+    }
+
     /// Whether a version may hold this. What is wrong is told by the field's name, never with its value.
     pub fn judge(self, material: &Material) -> Result<(), VaultError> {
         let fields = self.fields();
@@ -220,6 +228,16 @@ mod tests {
         assert!(at("http://127.0.0.1:8080/token").is_ok());
         assert!(at("http://id.example/token").unwrap_err().contains("in clear"));
         assert!(at("id.example").unwrap_err().contains("no address"));
+    }
+
+    #[test]
+    fn a_person_is_asked_for_the_secret_unless_there_is_a_key() {
+        let missing = |has: &[&str]| {
+            let missing = CredentialKind::Oauth2Client.missing(|name| has.contains(&name));
+            missing.map(|field| field.name).collect::<Vec<_>>()
+        };
+        assert_eq!(missing(&["token-url"]), ["client-id", "client-secret"]);
+        assert_eq!(missing(&["token-url", "client-id", "private-key"]), [""; 0]);
     }
 
     #[test]
