@@ -4,9 +4,12 @@
 //! Nothing of the host is linked in; what these tests see is what a user sees. They fail by panicking, as tests do.
 
 pub mod answer;
+pub mod authorization_server;
 pub mod echoing;
 pub mod fake;
 pub mod fixture;
+pub mod moto;
+pub mod node;
 pub mod openbao;
 pub mod outside;
 pub mod python;
