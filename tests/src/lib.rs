@@ -17,6 +17,7 @@ pub mod soak;
 mod stand;
 pub mod troubled;
 pub mod unruly;
+pub mod witness;
 
 pub use stand::{Stand, packed, plugins_folder, workspace};
 

@@ -2,6 +2,7 @@
 
 mod hunt;
 mod poison;
+mod raw;
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},
@@ -197,6 +198,10 @@ impl Unruly for Guest {
 
     fn set_header(name: String, value: String) -> Result<u16> {
         Ok(http::get("api", "/plain").header(&name, value).send()?.status())
+    }
+
+    fn attempt(request: unruly::RawRequest) -> Result<Vec<u8>> {
+        raw::send(request)
     }
 
     fn hunt(backwards: Vec<u8>) -> Result<u64> {
