@@ -17,6 +17,9 @@ use crate::{Error, ErrorKind, ErrorSource, track::Track};
 /// The longest message of a guest's that is passed on, in bytes.
 const MAX_MESSAGE: usize = 4096;
 
+/// The code of an outbound request that the operator does not allow, though the plugin's manifest asks for it.
+pub(crate) const NOT_ALLOWED: &str = "not-allowed";
+
 /// The code of an outbound request that the address policy refuses.
 pub(crate) const ADDRESS_REFUSED: &str = "address-refused";
 
@@ -124,6 +127,8 @@ pub(crate) fn guest(error: types::Error) -> Error {
     let source = match error.source {
         // The plugin may use its endpoint; it is the host's policy that refuses what the endpoint's name resolves to.
         _ if kind == ErrorKind::PermissionDenied && error.code.as_deref() == Some(ADDRESS_REFUSED) => ErrorSource::Host,
+        // The plugin may ask for it; it is the call that the operator does not allow.
+        _ if kind == ErrorKind::PermissionDenied && error.code.as_deref() == Some(NOT_ALLOWED) => ErrorSource::Caller,
         // Credentials are the host's business, and the plugin knows nothing of them.
         _ if kind == ErrorKind::Unauthenticated && error.code.as_deref() == Some(CREDENTIAL) => ErrorSource::Host,
         types::ErrorSource::Downstream => ErrorSource::Downstream,

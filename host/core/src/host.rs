@@ -9,10 +9,10 @@ use jackfield_vault::{NewSource, Secret, VaultStatus};
 use tokio::sync::{broadcast, mpsc};
 
 use crate::{
-    Answer, AuditPage, CallRequest, CapabilityInfo, ChangeBatch, CredentialUse, Error, Event, HealthReport,
-    HostBuilder, IntegrationInfo, JournaledWrite, NewCredential, NewIntegration, PluginInfo, Readiness, Resolution,
-    Result, Rotation, UpdateIntegration, WatchRequest, audit, calls, credentials, feeds, health, integrations, journal,
-    metrics, plugins, rotation, shared::Shared, tasks::Tasks,
+    Answer, AuditPage, CallRequest, CapabilityInfo, ChangeBatch, CredentialUse, Error, Event, GrantAnswer, GrantInfo,
+    GrantQuestion, HealthReport, HostBuilder, IntegrationInfo, JournaledWrite, NewCredential, NewIntegration,
+    PluginInfo, Readiness, Resolution, Result, Rotation, UpdateIntegration, WatchRequest, audit, calls, credentials,
+    feeds, grants, health, integrations, journal, metrics, plugins, rotation, shared::Shared, tasks::Tasks,
 };
 
 /// A host of plugins. Clones are the same host; it ends with [`Host::shutdown`] or when the last clone is dropped.
@@ -108,6 +108,17 @@ impl Host {
         self.shared().open()?;
         let integration = self.shared().view.load().integration(name)?.clone();
         Ok(health::check(self.shared(), &integration, true).await)
+    }
+
+    /// What an integration may send to the outside, and what of that it has used.
+    pub fn grant(&self, name: &str) -> Result<GrantInfo> {
+        grants::show(self.shared(), name)
+    }
+
+    /// Which rule decides about a request that an integration could send. Nothing is sent.
+    pub fn explain_grant(&self, name: &str, question: &GrantQuestion) -> Result<GrantAnswer> {
+        let integration = self.shared().view.load().integration(name)?.clone();
+        grants::explain(&integration, question)
     }
 
     /// The capabilities that installed plugins export, by name.

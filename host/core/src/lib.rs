@@ -45,6 +45,7 @@ mod error;
 mod events;
 mod faults;
 mod feeds;
+mod grants;
 mod guest_log;
 mod health;
 mod host;
@@ -75,6 +76,7 @@ pub use audit::AuditPage;
 pub use builder::{HostBuilder, server_of};
 pub use credentials::{CredentialUse, NewCredential, make_key_file};
 pub use error::{Error, ErrorKind, ErrorSource, Result};
+pub use grants::{Asked, EndpointGrant, GrantAnswer, GrantInfo, GrantQuestion, GrantSettings, GrantUse};
 pub use host::Host;
 /// Verifying an exported audit trail, which needs no host.
 pub use jackfield_audit::{Expectations, Fault, Head, Verified, verify as verify_audit};

@@ -82,6 +82,9 @@ pub struct EndpointSettings {
     /// The credential that its requests are authenticated with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<CredentialBinding>,
+    /// What it allows of what the plugin asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<crate::GrantSettings>,
 }
 
 /// Which credential authenticates an endpoint's requests, and where in them it goes. The plugin learns nothing of it.

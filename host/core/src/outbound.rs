@@ -239,6 +239,7 @@ fn fault(error: &GatewayError, safe: bool) -> types::Error {
     let code = match error {
         GatewayError::Connect { reason: ConnectError::Refused { .. }, .. } => Some(faults::ADDRESS_REFUSED),
         GatewayError::Busy { .. } => Some("requests-limit"),
+        GatewayError::NotAllowed { .. } => Some(faults::NOT_ALLOWED),
         GatewayError::Credential { .. } => Some(faults::CREDENTIAL),
         GatewayError::TooLarge { .. } => Some("response-limit"),
         _ => None,

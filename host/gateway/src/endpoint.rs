@@ -8,7 +8,7 @@ use std::sync::{
 use jackfield_net::{Address, ConnectError, Dialer, IpNet, Sender, SenderOptions};
 use jackfield_vault::Lease;
 
-use crate::{Authority, GatewayError, Grant};
+use crate::{Allowance, Authority, GatewayError, Grant};
 
 /// An endpoint as the manifest and the operator describe it.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +21,10 @@ pub struct EndpointSpec {
     pub methods: Vec<String>,
     /// The paths the plugin may ask for, relative to the address; see [`Grant::paths`].
     pub paths: Vec<String>,
+    /// Those at which a `POST` changes nothing, says the plugin.
+    pub safe_posts: Vec<String>,
+    /// What the operator allows of that.
+    pub allowance: Allowance,
     /// Ranges that may be dialled besides public addresses and those written in `addresses`.
     pub allow_addresses: Vec<IpNet>,
     /// PEM certificates to trust instead of the system's roots.
@@ -53,7 +57,8 @@ impl Endpoint {
         if let Some(authority) = &spec.authority {
             authority.judge(&spec.name, &addresses)?;
         }
-        let grant = Grant { methods: spec.methods, paths: spec.paths };
+        let EndpointSpec { methods, paths, safe_posts, allowance, .. } = spec;
+        let grant = Grant { methods, paths, safe_posts, allowance };
         let senders = senders(&addresses, &options, dialer)
             .map_err(|reason| GatewayError::Connect { endpoint: spec.name.clone(), reason })?;
         Ok(Self {

@@ -43,6 +43,22 @@ pub enum GatewayError {
         /// What is granted.
         granted: String,
     },
+    /// The operator does not allow the request, which the manifest asks for.
+    #[error(
+        "`{asked}` is not allowed at endpoint `{endpoint}` ({rule}); allow it with `jackfield grant set {integration} --endpoint {endpoint} {flags}`"
+    )]
+    NotAllowed {
+        /// The integration.
+        integration: String,
+        /// The endpoint.
+        endpoint: String,
+        /// Method and path.
+        asked: String,
+        /// `read-only`, `methods` or `paths`.
+        rule: &'static str,
+        /// What would allow it.
+        flags: String,
+    },
     /// The path is not sent in any form.
     #[error(transparent)]
     Path(#[from] crate::InvalidPath),
@@ -141,6 +157,7 @@ impl GatewayError {
             self,
             Self::UnknownEndpoint { .. }
                 | Self::NotGranted { .. }
+                | Self::NotAllowed { .. }
                 | Self::Path(_)
                 | Self::Method
                 | Self::Header { .. }

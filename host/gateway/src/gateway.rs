@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use crate::{
-    EndpointSpec, GatewayError, Known, Needles, ResponseBody,
+    EndpointSpec, GatewayError, Known, Needles, ResponseBody, Uses,
     authority::Signed,
     endpoint::Endpoint,
     headers,
@@ -106,6 +106,8 @@ pub struct Gateway {
     endpoints: Vec<Endpoint>,
     limits: GatewayLimits,
     known: Option<Arc<Known>>,
+    integration: Arc<str>,
+    uses: Arc<Uses>,
     places: Arc<Semaphore>,
     requests: AtomicU64,
     refused: AtomicU64,
@@ -121,6 +123,8 @@ impl Gateway {
             endpoints,
             limits,
             known: None,
+            integration: "".into(),
+            uses: Arc::default(),
             places: Arc::new(Semaphore::new(limits.in_flight.clamp(1, Semaphore::MAX_PERMITS))),
             requests: AtomicU64::new(0),
             refused: AtomicU64::new(0),
@@ -133,6 +137,31 @@ impl Gateway {
     pub fn looking_for(mut self, known: Arc<Known>) -> Self {
         self.known = Some(known);
         self
+    }
+
+    /// The same for an integration of this name, whose requests are counted there.
+    pub fn of(mut self, integration: Arc<str>, uses: Arc<Uses>) -> Self {
+        (self.integration, self.uses) = (integration, uses);
+        self
+    }
+
+    /// The names of its endpoints.
+    pub fn endpoints(&self) -> Vec<&str> {
+        self.endpoints.iter().map(|endpoint| endpoint.name.as_str()).collect()
+    }
+
+    /// Which rule decides about a request: the pattern that grants it, and why it would be refused, were it not only
+    /// counted; or why it is refused. Nothing is sent or counted.
+    pub fn explain(
+        &self,
+        endpoint: &str,
+        method: &str,
+        path: &str,
+    ) -> Result<(String, Option<GatewayError>), GatewayError> {
+        let (endpoint, method) = (self.endpoint(endpoint)?, sendable(method)?);
+        let (path, _) = normalize(path)?;
+        let granted = endpoint.grant.check(&self.integration, &endpoint.name, method.as_str(), &path)?;
+        Ok((granted.pattern.to_owned(), granted.would_refuse))
     }
 
     /// Sends a request before `deadline` and returns when the response's head has arrived. Where an endpoint has several
@@ -277,17 +306,15 @@ impl Gateway {
     }
 
     fn check(&self, request: &Request) -> Result<(&Endpoint, Checked), GatewayError> {
-        let endpoint = self.endpoints.iter().find(|e| e.name == request.endpoint).ok_or_else(|| {
-            let declared: Vec<_> = self.endpoints.iter().map(|e| format!("`{}`", e.name)).collect();
-            let declared = if declared.is_empty() { "none".to_owned() } else { declared.join(", ") };
-            GatewayError::UnknownEndpoint { endpoint: request.endpoint.clone(), declared }
-        })?;
-        let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| GatewayError::Method)?;
-        if method == Method::CONNECT {
-            return Err(GatewayError::Method);
-        }
+        let endpoint = self.endpoint(&request.endpoint)?;
+        let method = sendable(&request.method)?;
         let (path, query) = normalize(&request.path_and_query)?;
-        let pattern = endpoint.grant.check(&endpoint.name, method.as_str(), &path)?.to_owned();
+        let granted = endpoint.grant.check(&self.integration, &endpoint.name, method.as_str(), &path);
+        if granted.as_ref().map_or(true, |granted| granted.would_refuse.is_some()) {
+            self.uses.refused(&endpoint.name, method.as_str(), &path);
+        }
+        let pattern = granted?.pattern.to_owned();
+        self.uses.granted(&endpoint.name, method.as_str(), &pattern);
         let headers = headers::outgoing(&request.headers)?;
         if let Some(authority) = &endpoint.authority {
             authority.reserve(&headers, query)?;
@@ -296,6 +323,14 @@ impl Gateway {
             return Err(GatewayError::TooLarge { what: "request", limit: self.limits.request_bytes });
         }
         Ok((endpoint, Checked { method, target: format!("{path}{query}"), headers, pattern }))
+    }
+
+    fn endpoint(&self, name: &str) -> Result<&Endpoint, GatewayError> {
+        self.endpoints.iter().find(|endpoint| endpoint.name == name).ok_or_else(|| {
+            let declared: Vec<_> = self.endpoints.iter().map(|e| format!("`{}`", e.name)).collect();
+            let declared = if declared.is_empty() { "none".to_owned() } else { declared.join(", ") };
+            GatewayError::UnknownEndpoint { endpoint: name.to_owned(), declared }
+        })
     }
 
     /// What it has done so far.
@@ -314,6 +349,12 @@ impl std::fmt::Debug for Gateway {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Gateway").field("stats", &self.stats()).finish_non_exhaustive()
     }
+}
+
+/// A method that can be sent.
+fn sendable(method: &str) -> Result<Method, GatewayError> {
+    let method = Method::from_bytes(method.as_bytes()).map_err(|_| GatewayError::Method)?;
+    if method == Method::CONNECT { Err(GatewayError::Method) } else { Ok(method) }
 }
 
 /// A request that was answered.

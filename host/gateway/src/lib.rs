@@ -16,14 +16,16 @@ mod leaks;
 mod path;
 mod signers;
 mod tokens;
+mod uses;
 
 pub use authority::{Authority, Binding, Place};
 pub use body::ResponseBody;
 pub use endpoint::EndpointSpec;
 pub use error::GatewayError;
 pub use gateway::{Gateway, GatewayLimits, GatewayStats, Request, Response, Sent};
-pub use grant::Grant;
+pub use grant::{Allowance, Grant, Granted};
 pub use jackfield_net::{self as net, Dialer, IpNet};
 pub use leaks::{DecodeError, Known, Needles, REDACTED, SHORTEST, Scan};
 pub use path::{InvalidPath, normalize};
 pub use tokens::{Login, Token};
+pub use uses::{Use, Uses};

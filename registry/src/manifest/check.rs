@@ -76,6 +76,7 @@ const ENDPOINT: &[Key] = &[
     Key("address", true, Form::Text(128)),
     Key("methods", true, Form::Texts(16, 16)),
     Key("paths", true, Form::Texts(500, 128)),
+    Key("safe-posts", false, Form::Texts(500, 128)),
 ];
 const LIMITS: &[Key] = &[
     Key("memory-mib", false, Form::Count(4096)),
@@ -277,14 +278,20 @@ fn endpoints(tree: &Value, faults: &mut Faults) {
         if paths.is_empty() {
             faults.add(key("paths"), "names no path, so nothing could be sent; name those the plugin uses");
         }
+        let safe_posts = strings(endpoint.get("safe-posts"));
+        if !safe_posts.is_empty() && !methods.contains(&"POST") {
+            faults.add(key("safe-posts"), "names paths for a `POST`, and `methods` has none");
+        }
         for (at, method) in methods.into_iter().enumerate() {
             if let Some(fault) = method_fault(method) {
                 faults.add(key(&format!("methods[{at}]")), fault);
             }
         }
-        for (at, path) in paths.into_iter().enumerate() {
-            if let Some(fault) = path_fault(path) {
-                faults.add(key(&format!("paths[{at}]")), fault);
+        for (list, paths) in [("paths", paths), ("safe-posts", safe_posts)] {
+            for (at, path) in paths.into_iter().enumerate() {
+                if let Some(fault) = path_fault(path) {
+                    faults.add(key(&format!("{list}[{at}]")), fault);
+                }
             }
         }
     }

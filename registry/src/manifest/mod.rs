@@ -80,6 +80,9 @@ pub struct EndpointRule {
     pub methods: Vec<String>,
     /// The paths it asks for, relative to the address. `*` as a whole segment stands for one segment, at the end for any rest.
     pub paths: Vec<String>,
+    /// Those of them at which a `POST` changes nothing: what an operator who allows only reads lets pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub safe_posts: Vec<String>,
 }
 
 /// What the plugin asks for. What is absent is the host's default; the host's ceilings always hold.

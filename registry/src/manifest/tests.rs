@@ -180,6 +180,19 @@ fn two_endpoints_of_one_name_are_refused() {
 }
 
 #[test]
+fn posts_that_only_read_are_paths_and_need_a_method() {
+    let with = |methods: &str, posts: &str| {
+        let endpoint = format!(
+            "[[endpoints]]\nname = \"b\"\naddress = \"url\"\nmethods = {methods}\npaths = [\"/\"]\nsafe-posts = {posts}\n[limits]"
+        );
+        faults("[limits]", &endpoint)
+    };
+    assert!(with("[\"POST\"]", "[\"/query\"]").is_empty());
+    assert!(with("[\"GET\"]", "[\"/query\"]")[0].to_string().contains("`methods` has none"));
+    assert!(!with("[\"POST\"]", "[\"query\"]").is_empty());
+}
+
+#[test]
 fn a_secret_has_no_place_in_the_configuration() {
     for to in ["type = \"integer\"\nwriteOnly = true", "type = \"string\"\nformat = \"password\""] {
         let fault = fault("type = \"integer\"", to);

@@ -5,6 +5,7 @@ mod audit;
 mod call;
 mod capability;
 mod credential;
+mod grant;
 mod integration;
 mod operation;
 mod parse;
@@ -20,6 +21,7 @@ pub(crate) use audit::AuditVerb;
 pub(crate) use call::{CallArgs, WatchArgs};
 pub(crate) use capability::CapabilityVerb;
 pub(crate) use credential::{CredentialVerb, FieldArgs, VaultGlobals};
+pub(crate) use grant::{GrantVerb, SetArgs as GrantSetArgs};
 pub(crate) use integration::{AddArgs, EndpointArgs, IntegrationVerb, ListArgs, UpdateArgs};
 pub(crate) use operation::OperationVerb;
 pub(crate) use parse::{Pair, ServerUrl};
@@ -121,6 +123,9 @@ pub(crate) enum Command {
     /// Set, list, show, promote, roll back, revoke and delete credentials
     #[command(subcommand, visible_alias = "credentials")]
     Credential(CredentialVerb),
+    /// Show, set and explain what integrations may send
+    #[command(subcommand, visible_alias = "grants")]
+    Grant(GrantVerb),
     /// Make, open and seal the vault that credentials are kept in
     #[command(subcommand)]
     Vault(VaultVerb),

@@ -5,6 +5,7 @@ mod audit;
 mod call;
 mod capability;
 mod credential;
+mod grant;
 mod integration;
 mod integration_views;
 mod offered;
@@ -83,6 +84,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         Command::Integration(verb) => integration::run(context, verb).await,
         Command::Capability(verb) => capability::run(context, verb).await,
         Command::Credential(verb) => credential::run(context, verb).await,
+        Command::Grant(verb) => grant::run(context, verb).await,
         Command::Vault(verb) => vault::run(context, verb).await,
         Command::Operation(verb) => operation::run(context, verb).await,
         Command::Audit(verb) => audit::run(context, verb).await,

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::{Integration, IntegrationRecord, Live, Runtime, runtime::serve};
 use crate::{
-    EndpointSettings, Error, ErrorKind, ErrorSource, Result, config, credentials, faults,
+    EndpointSettings, Error, ErrorKind, ErrorSource, Result, config, credentials, faults, grants,
     guest_log::GuestLog,
     limits, names,
     outbound::{self, GuestOutbound},
@@ -41,7 +41,8 @@ pub(super) fn runtime(
     gateway_limits.in_flight = gateway_limits.in_flight.max(limits.concurrency);
     let gateway = Gateway::new(endpoints, gateway_limits, shared.dialer.clone())
         .map_err(|error| outbound::misconfigured(manifest, &error))?
-        .looking_for(shared.known.clone());
+        .looking_for(shared.known.clone())
+        .of(name.clone(), live.uses.clone());
     let gateway = Arc::new(gateway);
     let guest_config: Arc<str> = config::for_guest(manifest, &config).into();
     let services = Services {
@@ -98,11 +99,20 @@ fn endpoints(
         // None where the schema does not require one: the plugin can do without, and is told so if it asks.
         let addresses = config::addresses(config, &rule.address);
         let settings = settings.get(&rule.name).cloned().unwrap_or_default();
+        if let Some(grant) = &settings.grant {
+            let at = |error: Error| {
+                let field = error.field.clone().unwrap_or_default();
+                error.at(format!("/endpoints/{}{field}", names::pointer(&rule.name)))
+            };
+            grants::judge(grant).map_err(at)?;
+        }
         specs.push(EndpointSpec {
             name: rule.name.clone(),
             addresses,
             methods: rule.methods.clone(),
             paths: rule.paths.clone(),
+            safe_posts: rule.safe_posts.clone(),
+            allowance: grants::allowance(&settings),
             allow_addresses: ranges(&rule.name, &settings)?,
             ca_pem: settings.ca_pem,
             authority: settings

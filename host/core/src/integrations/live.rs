@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use jackfield_engine::{CallError, Limit};
+use jackfield_gateway::Uses;
 
 use crate::{
     EventKind,
@@ -32,6 +33,8 @@ pub(crate) struct Live {
     pub(crate) traps: AtomicU64,
     crash_told: Throttle,
     pub(crate) leaks: Arc<Watch>,
+    /// What it has sent, and what it wanted to.
+    pub(crate) uses: Arc<Uses>,
 }
 
 impl Live {
@@ -45,6 +48,7 @@ impl Live {
             retries: Retries::default(),
             traps: AtomicU64::new(0),
             crash_told: Throttle::default(),
+            uses: Arc::default(),
             leaks: Arc::new(Watch::new(shared.known.clone(), teller.clone())),
             teller,
         })

@@ -8,6 +8,7 @@ use crate::state::App;
 mod audit;
 mod capabilities;
 mod credentials;
+mod grants;
 mod integrations;
 mod operations;
 mod plugins;
@@ -20,6 +21,8 @@ pub(crate) fn routes() -> Router<App> {
         .route("/v1/integrations", integrations::collection())
         .route("/v1/integrations/{name}", integrations::item())
         .route("/v1/integrations/{name}/check", integrations::check())
+        .route("/v1/integrations/{name}/grant", grants::item())
+        .route("/v1/integrations/{name}/grant/explain", grants::verb_explain())
         .route("/v1/capabilities", capabilities::collection())
         .route("/v1/capabilities/{capability}", capabilities::item())
         .route("/v1/credentials", credentials::collection())
