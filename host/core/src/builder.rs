@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-    Error, Host, Result, audit, credentials,
+    AuditRetention, Error, Host, Result, audit, credentials,
     events::Events,
     faults, health,
     host::Inner,
@@ -47,6 +47,7 @@ pub struct HostBuilder {
     compiler: Option<Compiler>,
     vault_passphrase: Option<Secret>,
     without_audit: bool,
+    audit_retention: AuditRetention,
 }
 
 impl HostBuilder {
@@ -107,6 +108,12 @@ impl HostBuilder {
     /// Keeps no audit trail: for embedders that keep one of their own.
     pub fn without_audit(mut self) -> Self {
         self.without_audit = true;
+        self
+    }
+
+    /// How much of the audit trail is kept.
+    pub fn audit_retention(mut self, retention: AuditRetention) -> Self {
+        self.audit_retention = retention;
         self
     }
 
@@ -171,7 +178,7 @@ impl HostBuilder {
         tasks.spawn(registrar::run(shared.clone(), jobs));
         tasks.spawn(health::scheduler::run(shared.clone(), self.health_interval.unwrap_or(HEALTH_INTERVAL)));
         if let Some(begun) = begun {
-            tasks.spawn(audit::run(shared.clone(), begun, self.data_dir.is_some()));
+            tasks.spawn(audit::run(shared.clone(), begun, self.data_dir.is_some(), self.audit_retention));
         }
         if let Some(audit) = &shared.audit {
             audit.started().await?;

@@ -72,7 +72,7 @@ mod view;
 mod waiting;
 mod wit_text;
 
-pub use audit::AuditPage;
+pub use audit::{AuditPage, AuditRetention};
 pub use builder::{HostBuilder, server_of};
 pub use credentials::{CredentialUse, NewCredential, make_key_file};
 pub use error::{Error, ErrorKind, ErrorSource, Result};

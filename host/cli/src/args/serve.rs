@@ -26,6 +26,14 @@ pub(crate) struct ServeArgs {
     /// How often each integration's health is checked, e.g. 30s
     #[arg(long, value_name = "TIME", value_parser = super::parse::timeout)]
     pub(crate) health_interval: Option<std::time::Duration>,
+
+    /// Let records of the audit trail go that are older than so many days; without it they are kept while there is room
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) audit_days: Option<u32>,
+
+    /// How much of the audit trail is kept, in MiB
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 1024)]
+    pub(crate) audit_mib: u32,
 }
 
 /// The form of the log.

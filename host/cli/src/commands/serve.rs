@@ -1,9 +1,9 @@
 //! `jackfield serve`: the API on a loopback address until someone says stop. The address is taken first, so that a port in
 //! use is told before the data folder is touched, and so that the lock file can name the port the system chose.
 
-use std::{io::IsTerminal as _, path::Path, process};
+use std::{io::IsTerminal as _, path::Path, process, time::Duration};
 
-use jackfield_core::{Host, Secret};
+use jackfield_core::{AuditRetention, Host, Secret};
 use jackfield_server::{ServerOptions, bind};
 use tracing_subscriber::EnvFilter;
 
@@ -53,6 +53,10 @@ async fn host(
     if let Some(interval) = args.health_interval {
         builder = builder.health_interval(interval);
     }
+    builder = builder.audit_retention(AuditRetention {
+        bytes: Some(u64::from(args.audit_mib) << 20),
+        age: args.audit_days.map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60)),
+    });
     builder.build().await.map_err(|error| Failure::Failed(error.message))
 }
 

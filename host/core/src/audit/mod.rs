@@ -13,7 +13,7 @@ mod parameters;
 mod trail;
 mod writer;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jackfield_audit::{Chain, Key, Kind, Mask, Outcome, Record};
 use jackfield_store::Store;
@@ -30,6 +30,15 @@ pub(crate) use writer::{run, start};
 const SUBJECT: &str = "local";
 /// Records that may wait to be stored before those who make more do.
 const CAPACITY: usize = 4096;
+
+/// How much of the trail is kept. What is let go of is its oldest part; what stays is verified as before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AuditRetention {
+    /// Bytes of records; a gibibyte in a data folder and 16 MiB in memory unless told otherwise.
+    pub bytes: Option<u64>,
+    /// How old a record may become; for ever unless told otherwise.
+    pub age: Option<Duration>,
+}
 
 /// Where records are handed in.
 #[derive(Debug)]

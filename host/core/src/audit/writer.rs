@@ -11,7 +11,7 @@ use jackfield_audit::{Chain, Head, Key, Kind, Mask, Record};
 use jackfield_store::{Bucket, Expect, Mutation, Store, StoreError};
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::{Audit, Begun, CAPACITY, Job, key, trail};
+use super::{Audit, AuditRetention, Begun, CAPACITY, Job, key, trail};
 use crate::{
     Error, Result,
     clock::{now_ms, random_name},
@@ -29,6 +29,8 @@ const MOST_FORGOTTEN: usize = 1024;
 /// How far the trail has come is signed after so many records, or so long after something was recorded.
 const CHECKPOINT_RECORDS: u64 = 1000;
 const CHECKPOINT_AFTER: Duration = Duration::from_secs(60);
+/// How often it is looked for records that are too old.
+const AGE_CHECK: Duration = Duration::from_secs(60);
 /// The trail of a host that keeps nothing, in bytes; one that keeps everything in a folder may be longer.
 const MOST_IN_MEMORY: u64 = 16 << 20;
 const MOST_IN_FOLDER: u64 = 1 << 30;
@@ -62,9 +64,11 @@ pub(crate) async fn start(store: &Arc<dyn Store>, folder: Option<&Path>) -> Resu
 }
 
 /// Writes until the host stops, and then what has come until then.
-pub(crate) async fn run(shared: Arc<Shared>, begun: Begun, in_folder: bool) {
-    let most_bytes = if in_folder { MOST_IN_FOLDER } else { MOST_IN_MEMORY };
-    let mut writer = Writer { begun, most_bytes, signed: Instant::now(), unsigned: 0 };
+pub(crate) async fn run(shared: Arc<Shared>, begun: Begun, in_folder: bool, retention: AuditRetention) {
+    let usual = if in_folder { MOST_IN_FOLDER } else { MOST_IN_MEMORY };
+    let most_bytes = retention.bytes.unwrap_or(usual);
+    let (signed, unsigned, aged) = (Instant::now(), 0, None);
+    let mut writer = Writer { begun, most_bytes, most_age: retention.age, signed, unsigned, aged };
     let mut stop = shared.stop.subscribe();
     let mut jobs = Vec::with_capacity(MOST);
     loop {
@@ -100,6 +104,9 @@ pub(super) fn host(action: &str) -> Record {
 struct Writer {
     begun: Begun,
     most_bytes: u64,
+    most_age: Option<Duration>,
+    /// When it was last looked for records that are too old.
+    aged: Option<Instant>,
     signed: Instant,
     /// Records since the last that was signed.
     unsigned: u64,
@@ -154,8 +161,9 @@ impl Writer {
         let mut state = trail::State { head: chain.head().clone(), ..self.begun.state.clone() };
         state.bytes += text.len() as u64;
         let mut mutations = vec![Mutation::set(Bucket::Audit, trail::key(first), text)];
-        if state.bytes > self.most_bytes {
-            self.shorten(&mut state, &mut mutations).await?;
+        let until = self.too_old();
+        if state.bytes > self.most_bytes || until.is_some() {
+            self.shorten(&mut state, until, &mut mutations).await?;
         }
         let value = serde_json::to_vec(&state).map_err(|error| StoreError::Invalid(error.to_string()))?;
         let expect = self.begun.revision.map_or(Expect::Absent, Expect::Revision);
@@ -165,14 +173,28 @@ impl Writer {
         Ok(())
     }
 
-    /// Lets go of the oldest blocks, until a sixteenth of the room is free. What is kept is whole by itself: it is known what
-    /// its first line follows.
+    /// Until when records are too old, if it is time to look for such.
+    fn too_old(&mut self) -> Option<i64> {
+        let age = self.most_age?;
+        if self.aged.is_some_and(|aged| aged.elapsed() < AGE_CHECK) {
+            return None;
+        }
+        self.aged = Some(Instant::now());
+        Some(now_ms().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// Lets go of the oldest blocks: of those with nothing younger than `until`, and, where there are too many bytes, until a
+    /// sixteenth of the room is free. What is kept is whole by itself: it is known what its first line follows.
     async fn shorten(
         &self,
         state: &mut trail::State,
+        until: Option<i64>,
         mutations: &mut Vec<Mutation>,
     ) -> std::result::Result<(), StoreError> {
-        let aim = self.most_bytes - self.most_bytes / 16;
+        let aim = match state.bytes > self.most_bytes {
+            true => self.most_bytes - self.most_bytes / 16,
+            false => u64::MAX,
+        };
         let mut after: Option<String> = None;
         loop {
             // A few at a time: a block may be large.
@@ -180,11 +202,12 @@ impl Writer {
             let Some((last, _)) = oldest.last() else { return Ok(()) };
             after = Some(last.clone());
             for (key, block) in oldest {
-                if state.bytes <= aim || mutations.len() == MOST_FORGOTTEN {
-                    return Ok(());
-                }
                 let text = String::from_utf8_lossy(&block.value);
                 let (Ok(first), Some(last)) = (key.parse::<u64>(), text.lines().last()) else { return Ok(()) };
+                let is_old = until.is_some_and(|until| at(last).is_some_and(|at| at < until));
+                if !(is_old || state.bytes > aim) || mutations.len() == MOST_FORGOTTEN {
+                    return Ok(());
+                }
                 let seq = first + text.lines().count() as u64 - 1;
                 state.before = Head { seq, hash: jackfield_audit::hash_of(last) };
                 state.bytes = state.bytes.saturating_sub(block.value.len() as u64);
@@ -204,4 +227,13 @@ impl Writer {
             Err(error) => tracing::error!(error, "how far the audit trail has come cannot be read"),
         }
     }
+}
+
+/// When the record of a line was made.
+fn at(line: &str) -> Option<i64> {
+    #[derive(serde::Deserialize)]
+    struct At {
+        at: i64,
+    }
+    serde_json::from_str::<At>(line).ok().map(|record| record.at)
 }
