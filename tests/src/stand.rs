@@ -18,7 +18,12 @@ pub struct Stand {
 impl Stand {
     /// Starts one that knows no plugin.
     pub fn start() -> Stand {
-        let program = Program::built().unwrap();
+        Stand::serving(&[])
+    }
+
+    /// Starts one whose server is started with these arguments too.
+    pub fn serving(arguments: &[&str]) -> Stand {
+        let program = Program::built().unwrap().serving(arguments);
         let folder = tempfile::tempdir().unwrap();
         let server = program.serve(&folder.path().join("data")).unwrap();
         Stand { address: server.address().into(), server: Some(server), program, folder }

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use jackfield_engine::{Compiler, Engine, EngineConfig};
 use jackfield_gateway::{Dialer, Known};
 use jackfield_store::{DataLock, MemoryStore, SqliteStore, Store};
-use jackfield_vault::Secret;
+use jackfield_vault::{AllowedSources, Secret};
 use tokio::{
     runtime::Handle,
     sync::{Notify, watch},
@@ -48,6 +48,7 @@ pub struct HostBuilder {
     vault_passphrase: Option<Secret>,
     without_audit: bool,
     audit_retention: AuditRetention,
+    credential_sources: AllowedSources,
 }
 
 impl HostBuilder {
@@ -111,6 +112,12 @@ impl HostBuilder {
         self
     }
 
+    /// Where fields of credentials may come from that are not kept in the vault; from nowhere else.
+    pub fn credential_sources(mut self, allowed: AllowedSources) -> Self {
+        self.credential_sources = allowed;
+        self
+    }
+
     /// How much of the audit trail is kept.
     pub fn audit_retention(mut self, retention: AuditRetention) -> Self {
         self.audit_retention = retention;
@@ -146,7 +153,9 @@ impl HostBuilder {
         let stop = watch::Sender::new(false);
         let plugins = plugins::load_all(&engine, &*store).await?;
         let dialer = Arc::new(Dialer::new());
-        let vault = Arc::new(credentials::open(store.clone(), dialer.clone(), self.vault_passphrase).await?);
+        let vault =
+            credentials::open(store.clone(), dialer.clone(), self.vault_passphrase, self.credential_sources).await?;
+        let vault = Arc::new(vault);
         let (audit, begun) = match self.without_audit {
             true => (None, None),
             false => {

@@ -6,7 +6,8 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use jackfield_gateway::{Authority, Binding, Dialer, Login, Place};
 use jackfield_store::Store;
 use jackfield_vault::{
-    CredentialInfo, CredentialKind, Material, NewSource, Secret, Vault, VaultState, VaultStatus, VersionState,
+    AllowedSources, CredentialInfo, CredentialKind, Material, NewSource, Secret, Sources, Vault, VaultState,
+    VaultStatus, VersionState,
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,9 @@ pub struct NewCredential {
     pub kind: CredentialKind,
     /// Its fields, those of its type.
     pub fields: BTreeMap<String, Secret>,
+    /// Those that are not kept here, and where they come from.
+    #[serde(default)]
+    pub sources: Sources,
     /// The new version waits to be promoted. The first of a credential never does.
     #[serde(default)]
     pub staged: bool,
@@ -45,8 +49,13 @@ pub fn make_key_file(path: &Path) -> Result<()> {
 }
 
 /// Loads the vault and opens it with whatever is at hand. One that stays sealed stops nothing but the use of credentials.
-pub(crate) async fn open(store: Arc<dyn Store>, dialer: Arc<Dialer>, passphrase: Option<Secret>) -> Result<Vault> {
-    let vault = Vault::load(store, dialer).await.map_err(faults::vault)?;
+pub(crate) async fn open(
+    store: Arc<dyn Store>,
+    dialer: Arc<Dialer>,
+    passphrase: Option<Secret>,
+    allowed: AllowedSources,
+) -> Result<Vault> {
+    let vault = Vault::load(store, dialer).await.map_err(faults::vault)?.allowing(allowed);
     if vault.status().state == VaultState::Absent {
         return Ok(vault);
     }
@@ -166,7 +175,7 @@ pub(crate) async fn add(shared: &Shared, name: &str, new: NewCredential) -> Resu
     let material = Material::new(new.fields.iter().map(|(name, value)| (name.as_str(), value.expose())));
     drop(new.fields);
     let state = if new.staged { VersionState::Staged } else { VersionState::Current };
-    let version = shared.vault.set(name, new.kind, &material, state).await.map_err(faults::vault)?;
+    let version = shared.vault.set_from(name, new.kind, &material, new.sources, state).await.map_err(faults::vault)?;
     changed(shared, name, &format!("has a new version {version}")).await?;
     Ok(version)
 }

@@ -85,8 +85,8 @@ pub use jackfield_engine::{Compiler, Guest, serve_compilations};
 pub use jackfield_reflect::nearest;
 /// What the vault tells of itself, and what it is given.
 pub use jackfield_vault::{
-    CredentialInfo, CredentialKind, Field, Form, KeyInfo, NewSource, Secret, Transit, VaultState, VaultStatus,
-    VersionInfo, VersionState,
+    AllowedSources, CredentialInfo, CredentialKind, Field, Form, KeyInfo, NewSource, Secret, Source, Sources, Transit,
+    VaultState, VaultStatus, VersionInfo, VersionState,
 };
 pub use journal::{JournaledWrite, Resolution, WriteState};
 pub use model::*;

@@ -85,12 +85,16 @@ impl Idle {
             (0..count).map(|_| Part::default()).collect()
         });
         let most = self.most.div_ceil(parts.len().max(1));
-        // Declared before the lock, so that a surplus instance is unmapped after it.
+        // Declared before the locks, so that a surplus instance is unmapped after them. Where this thread's part is full there
+        // may be room in another's, which takes from here when it finds none there.
         let mut surplus = Some(guest);
-        if let Some(mut waiting) = self.starting_here().next().and_then(Part::lock)
-            && waiting.guests.len() < most
-        {
-            waiting.guests.extend(surplus.take());
+        for part in self.starting_here() {
+            if let Some(mut waiting) = part.lock()
+                && waiting.guests.len() < most
+            {
+                waiting.guests.extend(surplus.take());
+                break;
+            }
         }
         drop(surplus);
     }

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use jackfield_net::{Address, ConnectError, Dialer, IpNet, Sender, SenderOptions};
-use jackfield_vault::Lease;
+use jackfield_vault::{Lease, Stamp};
 
 use crate::{Allowance, Authority, GatewayError, Grant};
 
@@ -41,7 +41,7 @@ pub(crate) struct Endpoint {
     options: SenderOptions,
     dialer: Arc<Dialer>,
     /// With the version of the credential that their connections were made with, where that makes a difference.
-    senders: Mutex<(Option<u64>, Arc<[Sender]>)>,
+    senders: Mutex<(Option<Stamp>, Arc<[Sender]>)>,
     /// The address that answered last: asked first next time.
     good: AtomicUsize,
 }
@@ -78,14 +78,14 @@ impl Endpoint {
     pub(crate) fn senders(&self, lease: Option<&Lease>) -> Result<Arc<[Sender]>, GatewayError> {
         let (made_for, made) = self.senders.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (Some(authority), Some(lease)) = (&self.authority, lease) else { return Ok(made) };
-        if made_for == Some(lease.version) {
+        if made_for == Some(lease.stamp()) {
             return Ok(made);
         }
         let Some(identity) = authority.identity(&self.name, lease)? else { return Ok(made) };
         let options = SenderOptions { identity: Some(identity), ..self.options.clone() };
         let made = senders(&self.addresses, &options, &self.dialer)
             .map_err(|reason| GatewayError::Connect { endpoint: self.name.clone(), reason })?;
-        *self.senders.lock().unwrap_or_else(PoisonError::into_inner) = (Some(lease.version), made.clone());
+        *self.senders.lock().unwrap_or_else(PoisonError::into_inner) = (Some(lease.stamp()), made.clone());
         Ok(made)
     }
 

@@ -5,10 +5,10 @@ use std::sync::{Arc, PoisonError, atomic::Ordering};
 use jackfield_store::{Bucket, Expect, Mutation};
 
 use crate::{
-    CredentialInfo, CredentialKind, Vault, VaultError, VersionInfo, VersionState,
+    CredentialInfo, CredentialKind, Sources, Vault, VaultError, VersionInfo, VersionState,
     credential::{Material, Record, Version, check_name},
     keyring::random_id,
-    now_ms,
+    now_ms, source,
     vault::{CREDENTIAL, State, Stored},
 };
 
@@ -23,6 +23,24 @@ pub struct Lease {
     pub version: u64,
     /// What it holds.
     pub material: Arc<Material>,
+    /// Which of the values that the version's sources had; 0 where it has none.
+    pub generation: u64,
+}
+
+/// Tells leases of a credential apart that hold something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// The version.
+    pub version: u64,
+    /// Which of the values that its sources had.
+    pub generation: u64,
+}
+
+impl Lease {
+    /// What changes whenever it holds something else.
+    pub fn stamp(&self) -> Stamp {
+        Stamp { version: self.version, generation: self.generation }
+    }
 }
 
 impl Vault {
@@ -47,6 +65,7 @@ impl Vault {
             created_at: version.created_at,
             since: version.since,
             uses: uses.count(&record.id, version.number),
+            sources: version.sources.clone(),
         };
         CredentialInfo {
             name: name.to_owned(),
@@ -66,8 +85,20 @@ impl Vault {
         material: &Material,
         state: VersionState,
     ) -> Result<u64, VaultError> {
+        self.set_from(name, kind, material, Sources::default(), state).await
+    }
+
+    /// The same with fields that come from elsewhere, where they must be now.
+    pub async fn set_from(
+        &self,
+        name: &str,
+        kind: CredentialKind,
+        material: &Material,
+        sources: Sources,
+        state: VersionState,
+    ) -> Result<u64, VaultError> {
         check_name(name)?;
-        kind.judge(material)?;
+        self.judge(kind, material, &sources)?;
         let _turn = self.turn.lock().await;
         let keys = self.keys()?;
         let now = now_ms();
@@ -81,9 +112,27 @@ impl Vault {
         };
         let first = record.in_state(VersionState::Current).is_none();
         let state = if first { VersionState::Current } else { state };
-        let number = record.add(material, state, &keys, now)?;
+        let number = record.add(material, sources, state, &keys, now)?;
         self.commit(name, record, expect).await?;
         Ok(number)
+    }
+
+    fn judge(&self, kind: CredentialKind, material: &Material, sources: &Sources) -> Result<(), VaultError> {
+        for name in sources.keys() {
+            let field = kind.fields().iter().find(|field| field.name == name);
+            if let Some(field) = field.filter(|field| !source::may_be_elsewhere(field.form)) {
+                return Err(VaultError::Fields(format!("the field `{}` is written down, not read", field.name)));
+            }
+            if material.get(name).is_some() {
+                let shown: String = name.chars().take(40).collect();
+                return Err(VaultError::Fields(format!("the field `{shown}` is given and read from elsewhere")));
+            }
+        }
+        if sources.is_empty() {
+            return kind.judge(material);
+        }
+        let (found, _) = source::find(&self.allowed, material, sources, None).map_err(VaultError::Fields)?;
+        kind.judge(&found.material)
     }
 
     /// Makes a staged or previous version the current one: the newest staged, where none is named.
@@ -155,6 +204,7 @@ impl Vault {
         self.moved_on();
         drop(state);
         self.uses.lock().unwrap_or_else(PoisonError::into_inner).forget(&stored.record.id);
+        self.forget_found(|id, _| id == stored.record.id);
         Ok(())
     }
 
@@ -177,10 +227,10 @@ impl Vault {
         let stored = self.read().stored(name)?;
         let record = &stored.record;
         let version = choose(record).ok_or_else(|| VaultError::Version { name: name.to_owned(), reason: missing() })?;
-        let material = self.open(record, version)?;
+        let (material, generation) = self.whole(record, version)?;
         let uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner).of(&record.id, version.number);
         uses.fetch_add(1, Ordering::Relaxed);
-        Ok(Lease { name: name.into(), kind: record.kind, version: version.number, material })
+        Ok(Lease { name: name.into(), kind: record.kind, version: version.number, material, generation })
     }
 
     /// A certain version of a credential, to see whether it works, and counts the use.
@@ -203,12 +253,49 @@ impl Vault {
         for (name, stored) in &all {
             let held = stored.record.versions.iter().filter(|version| version.sealed.is_some());
             for version in held {
-                let material = self.open(&stored.record, version)?;
-                let (name, kind) = (name.as_str().into(), stored.record.kind);
-                leases.push(Lease { name, kind, version: version.number, material });
+                let (name, kind): (Arc<str>, _) = (name.as_str().into(), stored.record.kind);
+                let lease = |material, generation| Lease {
+                    name: name.clone(),
+                    kind,
+                    version: version.number,
+                    material,
+                    generation,
+                };
+                // One whose source is away is used by nobody.
+                let Ok((material, generation)) = self.whole(&stored.record, version) else { continue };
+                leases.push(lease(material, generation));
+                let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+                let before = found.get(&(stored.record.id.clone(), version.number));
+                leases.extend(before.iter().flat_map(|found| &found.before).map(|material| lease(material.clone(), 0)));
             }
         }
         Ok((epoch, leases))
+    }
+
+    /// What a version holds, with what comes from elsewhere; and which of the values that had.
+    fn whole(&self, record: &Record, version: &Version) -> Result<(Arc<Material>, u64), VaultError> {
+        let stored = self.open(record, version)?;
+        if version.sources.is_empty() {
+            return Ok((stored, 0));
+        }
+        let place = (record.id.clone(), version.number);
+        let mut all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = all.get(&place).filter(|found| found.is_fresh()) {
+            return Ok((found.material.clone(), found.generation));
+        }
+        let last = all.remove(&place);
+        let found = source::find(&self.allowed, &stored, &version.sources, last);
+        let (found, is_other) = found.map_err(|reason| VaultError::Source {
+            place: format!("version {} of a credential", version.number),
+            reason,
+        })?;
+        let whole = (found.material.clone(), found.generation);
+        all.insert(place, found);
+        drop(all);
+        if is_other {
+            self.moved_on();
+        }
+        Ok(whole)
     }
 
     fn open(&self, record: &Record, version: &Version) -> Result<Arc<Material>, VaultError> {
@@ -227,6 +314,12 @@ impl Vault {
         Ok(material)
     }
 
+    /// Lets go of what came from elsewhere.
+    pub(crate) fn forget_found(&self, gone: impl Fn(&str, u64) -> bool) {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.retain(|(id, number), _| !gone(id, *number));
+    }
+
     /// Stores a credential; whoever reads from now on sees it.
     pub(crate) async fn commit(&self, name: &str, record: Record, expect: Expect) -> Result<(), VaultError> {
         let value = serde_json::to_vec(&record).map_err(|error| VaultError::Damaged(error.to_string()))?;
@@ -234,6 +327,7 @@ impl Vault {
         let mut state = self.write();
         let held = |number: u64| record.version(number).is_some_and(|version| version.sealed.is_some());
         state.opened.retain(|(id, number), _| *id != record.id || held(*number));
+        self.forget_found(|id, number| id == record.id && !held(number));
         state.credentials.insert(name.to_owned(), Arc::new(Stored { record, revision }));
         self.moved_on();
         Ok(())

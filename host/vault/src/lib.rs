@@ -49,15 +49,17 @@ mod pages;
 mod rekey;
 mod seal;
 mod secret;
+mod source;
 mod usage;
 mod vault;
 
 pub use credential::{CredentialInfo, CredentialKind, Field, Form, Material, VersionInfo, VersionState};
-pub use credentials::Lease;
+pub use credentials::{Lease, Stamp};
 pub use error::VaultError;
 pub use jackfield_net as net;
 pub use kek::{NewSource, Transit, make_key_file};
 pub use secret::Secret;
+pub use source::{AllowedSources, Source, Sources};
 pub use vault::{KeyInfo, Vault, VaultState, VaultStatus};
 
 /// Milliseconds since 1970.

@@ -15,11 +15,12 @@ use jackfield_store::{Bucket, Expect, Mutation, Store};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Secret, VaultError,
+    AllowedSources, Secret, VaultError,
     credential::{Material, Record},
     kek::{KeySource, NewSource},
     keyring::{Keyring, Keys, Slot},
     now_ms, pages,
+    source::Found,
     usage::Uses,
 };
 
@@ -41,6 +42,9 @@ pub struct Vault {
     /// Held by who changes what is stored.
     pub(crate) turn: tokio::sync::Mutex<()>,
     pub(crate) uses: Mutex<Uses>,
+    pub(crate) allowed: AllowedSources,
+    /// What versions with sources held the last time, by the record's id and the version's number.
+    pub(crate) found: Mutex<HashMap<(String, u64), Found>>,
 }
 
 /// What is known of what is stored.
@@ -129,7 +133,14 @@ impl Vault {
             epoch: AtomicU64::new(0),
             turn: tokio::sync::Mutex::default(),
             uses: Mutex::default(),
+            allowed: AllowedSources::default(),
+            found: Mutex::default(),
         })
+    }
+
+    /// The same with fields that may come from elsewhere.
+    pub fn allowing(self, allowed: AllowedSources) -> Self {
+        Self { allowed, ..self }
     }
 
     /// How it is.
@@ -227,6 +238,7 @@ impl Vault {
         let mut state = self.write();
         state.keys = None;
         state.opened.clear();
+        self.forget_found(|_, _| true);
         self.moved_on();
         Ok(())
     }

@@ -2,6 +2,7 @@
 //! API. Nothing of its code is linked in.
 
 use std::{
+    ffi::OsString,
     io,
     path::{Path, PathBuf},
     process::{Command, Output},
@@ -18,6 +19,8 @@ const NAME: &str = "jackfield";
 #[derive(Debug, Clone)]
 pub struct Program {
     path: PathBuf,
+    /// What servers are started with besides.
+    serving: Vec<OsString>,
 }
 
 impl Program {
@@ -25,7 +28,7 @@ impl Program {
     pub fn at(path: impl Into<PathBuf>) -> Result<Program> {
         let path = path.into();
         if path.is_file() {
-            return Ok(Program { path });
+            return Ok(Program { path, serving: Vec::new() });
         }
         let why = format!("{} is not there. Remedy: cargo xtask setup", path.display());
         Err(PeerError::failed(NAME, why))
@@ -34,6 +37,12 @@ impl Program {
     /// The program that was built beside the running test, or beside the program that runs.
     pub fn built() -> Result<Program> {
         Program::at(built_folder().map_err(|error| PeerError::failed(NAME, error))?.join(NAME))
+    }
+
+    /// The same, whose servers are started with these arguments too.
+    pub fn serving<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Program {
+        self.serving.extend(arguments.into_iter().map(Into::into));
+        self
     }
 
     /// A command line of it, free of settings that the caller's environment may hold.
@@ -54,7 +63,7 @@ impl Program {
     /// Starts a server on this address, its output going to `log`, and waits until it is ready.
     pub fn serve_on(&self, data: &Path, address: &str, log: &Path) -> Result<Server> {
         let mut command = self.command();
-        command.arg("serve").arg("--data").arg(data).arg("--listen").arg(address);
+        command.arg("serve").arg("--data").arg(data).arg("--listen").arg(address).args(&self.serving);
         let mut process = Process::start(NAME, &mut command, log)?;
         process
             .wait_ready(Duration::from_secs(60), || http::get(address, "/healthz").is_ok_and(|r| r.status == 200))?;

@@ -42,6 +42,9 @@ const SETTLE: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_millis(500);
 /// So many looks alike are rest.
 const ALIKE: usize = 4;
+/// And so many where there is time: memory that is free goes back to the system every two seconds, and a thread's own when
+/// it runs; five seconds see both.
+const ALIKE_AT_LENGTH: usize = 10;
 
 /// How long a soak takes, and what is expected of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +59,8 @@ pub struct Plan {
     pub every: Duration,
     /// By how many per cent memory may grow after that.
     pub growth: f64,
+    /// How many looks in a row are alike at rest.
+    pub alike: usize,
 }
 
 impl Plan {
@@ -68,7 +73,8 @@ impl Plan {
         let length = Duration::from_secs(60 * minutes.max(1));
         let warm_up = (length / 5).clamp(Duration::from_secs(20), Duration::from_secs(600));
         let every = ((length - warm_up) / 24).clamp(Duration::from_secs(5), Duration::from_secs(60));
-        Plan { seed, length, warm_up, every, growth: if minutes < 5 { 10.0 } else { 2.0 } }
+        let alike = if minutes < 30 { ALIKE } else { ALIKE_AT_LENGTH };
+        Plan { seed, length, warm_up, every, growth: if minutes < 5 { 10.0 } else { 2.0 }, alike }
     }
 }
 
@@ -88,7 +94,7 @@ pub fn run(plan: &Plan, mut say: impl FnMut(&str)) -> Result<Report, PeerError> 
         let mut told = 0;
         let fault = loop {
             thread::sleep(plan.every);
-            let looked = load.rest(|| look(&site, &meter, begun));
+            let looked = load.rest(|| look(&site, &meter, begun, plan.alike));
             let sample = match looked {
                 Ok(sample) => sample,
                 Err(fault) => break Some(fault),
@@ -114,7 +120,7 @@ pub fn run(plan: &Plan, mut say: impl FnMut(&str)) -> Result<Report, PeerError> 
 }
 
 /// Brings the server to rest and looks: when several looks in a row are alike, or it takes too long.
-fn look(site: &Site, meter: &Meter, begun: Instant) -> Result<Sample, String> {
+fn look(site: &Site, meter: &Meter, begun: Instant, looks: usize) -> Result<Sample, String> {
     site.calm()?;
     let until = Instant::now() + SETTLE;
     let mut before: Vec<Sample> = Vec::new();
@@ -127,7 +133,7 @@ fn look(site: &Site, meter: &Meter, begun: Instant) -> Result<Sample, String> {
         before.retain(alike);
         before.push(sample);
         let last = &before[before.len() - 1];
-        let quiet = before.len() >= ALIKE && last.busy == 0;
+        let quiet = before.len() >= looks && last.busy == 0;
         if quiet || Instant::now() > until {
             // What is freed goes back to the kernel a little later.
             let least = before.iter().min_by_key(|sample| sample.resident).unwrap_or(last);
@@ -145,8 +151,8 @@ mod tests {
     fn every_form_has_looks_enough_to_be_judged() {
         for (minutes, looks) in [(1, 5), (10, 20), (60, 40)] {
             let plan = Plan::minutes(minutes, 1);
-            // Coming to rest takes two seconds or so.
-            let a_look = plan.every + Duration::from_secs(2);
+            // Coming to rest takes two seconds or so, and six where there is time.
+            let a_look = plan.every + Duration::from_secs(if minutes < 30 { 2 } else { 6 });
             assert!((plan.length - plan.warm_up).as_secs() / a_look.as_secs() >= looks, "{plan:?}");
             assert!(plan.warm_up >= plan.length / 6, "{plan:?}");
         }

@@ -3,10 +3,15 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use jackfield_peers::http;
 use serde::Serialize;
+
+/// How long the connection that asked for the metrics may take to close.
+const CLOSING: Duration = Duration::from_millis(50);
 
 /// One look at the server.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -78,6 +83,8 @@ impl Meter {
             return Err(format!("/metrics: {}", metrics.status));
         }
         let metrics = metrics.text();
+        // The server closes its side a moment after this one has its answer: what is counted is what stays.
+        thread::sleep(CLOSING);
         let failed = |error: io::Error| format!("{}: {error}", self.process.display());
         let entries = |folder: &str| fs::read_dir(self.process.join(folder)).map_err(failed);
         let open = entries("fd")?.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());

@@ -4,7 +4,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use jackfield_core::{Secret, server_of};
+use jackfield_core::{AllowedSources, Secret, server_of};
 use tokio::time::{Instant, sleep};
 
 use super::{Api, embedded::Embedded, remote::Remote};
@@ -25,6 +25,7 @@ pub(crate) struct Connection {
     data: Option<PathBuf>,
     cache: Option<PathBuf>,
     vault_passphrase_file: Option<PathBuf>,
+    secrets: AllowedSources,
 }
 
 impl Connection {
@@ -34,6 +35,10 @@ impl Connection {
             data: globals.data.clone(),
             cache: globals.cache.clone(),
             vault_passphrase_file: globals.vault.vault_passphrase_file.clone(),
+            secrets: AllowedSources {
+                folders: globals.vault.secrets_dirs.clone(),
+                variables: globals.vault.secrets_env.clone(),
+            },
         }
     }
 
@@ -52,6 +57,11 @@ impl Connection {
         self.cache.clone().or_else(|| home_folder("XDG_CACHE_HOME", ".cache"))
     }
 
+    /// Where fields of credentials may come from.
+    pub(crate) fn secrets(&self) -> AllowedSources {
+        self.secrets.clone()
+    }
+
     /// What opens the vault, where its passphrase is in a file.
     pub(crate) fn vault_passphrase(&self) -> Result<Option<Secret>, Failure> {
         self.vault_passphrase_file.as_ref().map(|path| secret::from_file(path, true)).transpose()
@@ -68,7 +78,7 @@ impl Connection {
             if let Some(url) = announced(&data) {
                 return Ok(Api::Remote(Remote::new(url, Some(data))?));
             }
-            match Embedded::open(&data, cache.as_deref(), self.vault_passphrase()?).await {
+            match Embedded::open(&data, cache.as_deref(), self.vault_passphrase()?, self.secrets()).await {
                 Ok(embedded) => return Ok(Api::Embedded(embedded)),
                 Err(error) if is_locked(&error) && Instant::now() < deadline => sleep(PAUSE).await,
                 Err(error) => return Err(Failure::Unreachable(error.message)),

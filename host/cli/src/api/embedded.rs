@@ -6,7 +6,7 @@ use std::{convert::Infallible, path::Path, time::Duration};
 use bytes::Bytes;
 use http::{HeaderValue, header};
 use http_body_util::{BodyExt, Full};
-use jackfield_core::{Host, Secret};
+use jackfield_core::{AllowedSources, Host, Secret};
 use jackfield_server::{Drain, ServerOptions, router};
 use tower::{BoxError, Service, ServiceExt as _, util::BoxCloneSyncService};
 
@@ -31,8 +31,9 @@ impl Embedded {
         data: &Path,
         cache: Option<&Path>,
         vault_passphrase: Option<Secret>,
+        secrets: AllowedSources,
     ) -> jackfield_core::Result<Self> {
-        let mut builder = Host::builder().data_dir(data).health_interval(NO_SCHEDULE);
+        let mut builder = Host::builder().data_dir(data).health_interval(NO_SCHEDULE).credential_sources(secrets);
         if let Some(compiler) = compiler::this_program() {
             builder = builder.compiler(compiler);
         }

@@ -88,6 +88,7 @@ Examples:
   jackfield credential set aws --type aws-access-key access-key-id=AKIA… --file secret-access-key=key.txt
   jackfield credential set api --type oauth2-client token-url=https://id.example/token client-id=jackfield scope=read
   jackfield credential set gcp --type gcp-service-account --file key=account.json
+  jackfield credential set prom --type bearer --from token=file:/run/secrets/prom/token
   jackfield integration update prom --credential api=prometheus
 
 Types and their fields:
@@ -136,6 +137,13 @@ pub(crate) struct FieldArgs {
     #[arg(long = "file", value_name = "FIELD=PATH")]
     pub(crate) files: Vec<Pair>,
 
+    /// Have a field come from a file or a variable of the host each time it is used: `file:PATH` or `env:NAME`
+    ///
+    /// It is not kept in the vault, and a file that changes is read again. The host allows what it was started with:
+    /// `--secrets-dir` and `--secrets-env`.
+    #[arg(long = "from", value_name = "FIELD=SOURCE")]
+    pub(crate) from: Vec<Pair>,
+
     /// Take the one field that is missing from standard input
     #[arg(long)]
     pub(crate) stdin: bool,
@@ -166,4 +174,18 @@ pub(crate) struct VaultGlobals {
     /// Open the vault with the passphrase in this file when the data folder is opened
     #[arg(long, global = true, value_name = "PATH", env = "JACKFIELD_VAULT_PASSPHRASE_FILE", hide_env_values = true)]
     pub(crate) vault_passphrase_file: Option<PathBuf>,
+
+    /// Let fields of credentials come from files in this folder and below; repeat it for more
+    #[arg(
+        long = "secrets-dir",
+        global = true,
+        value_name = "DIR",
+        env = "JACKFIELD_SECRETS_DIR",
+        hide_env_values = true
+    )]
+    pub(crate) secrets_dirs: Vec<PathBuf>,
+
+    /// Let fields of credentials come from this variable of the environment; repeat it for more
+    #[arg(long = "secrets-env", global = true, value_name = "NAME")]
+    pub(crate) secrets_env: Vec<String>,
 }

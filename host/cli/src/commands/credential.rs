@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use http::Method;
-use jackfield_core::{CredentialKind, Form, Secret};
+use jackfield_core::{CredentialKind, Form, Secret, Source, Sources};
 use serde_json::json;
 
 use super::Context;
@@ -55,13 +55,34 @@ fn path(name: &str) -> String {
 fn version(args: &FieldArgs, more: &str, is: bool) -> Result<serde_json::Value, Failure> {
     let kind = CredentialKind::parse(&args.kind)
         .ok_or_else(|| Failure::Usage(format!("there is no credential type `{}`", args.kind)))?;
-    let fields = fields(kind, args)?;
+    let sources = sources(&args.from)?;
+    let fields = fields(kind, args, &sources)?;
     let mut texts = BTreeMap::new();
     for (name, value) in &fields {
         let text = value.expose_str().ok_or_else(|| Failure::Usage(format!("the field `{name}` is not UTF-8")))?;
         texts.insert(name, text);
     }
-    Ok(json!({"type": kind, "fields": texts, more: is}))
+    let mut version = json!({"type": kind, "fields": texts, more: is});
+    if !sources.is_empty() {
+        version["sources"] = json!(sources);
+    }
+    Ok(version)
+}
+
+/// Where fields come from that are not given.
+fn sources(from: &[Pair]) -> Result<Sources, Failure> {
+    let one = |Pair { name, value }: &Pair| {
+        let source = match value.split_once(':') {
+            Some(("file", path)) => Source::File(path.into()),
+            Some(("env", variable)) => Source::Env(variable.to_owned()),
+            _ => {
+                let message = format!("--from {name}: `{value}` is neither `file:PATH` nor `env:NAME`");
+                return Err(Failure::Usage(message));
+            }
+        };
+        Ok((name.clone(), source))
+    };
+    from.iter().map(one).collect()
 }
 
 fn rotated(rotation: &Tree, revoke_old: bool, style: Style) -> String {
@@ -85,7 +106,11 @@ fn rotated(rotation: &Tree, revoke_old: bool, style: Style) -> String {
 }
 
 /// Every field of the type: given, from a file, from standard input, or asked for.
-fn fields(kind: CredentialKind, args: &FieldArgs) -> Result<BTreeMap<&'static str, Secret>, Failure> {
+fn fields(
+    kind: CredentialKind,
+    args: &FieldArgs,
+    sources: &Sources,
+) -> Result<BTreeMap<&'static str, Secret>, Failure> {
     let mut fields = BTreeMap::new();
     let known = |name: &str| {
         kind.fields().iter().find(|field| field.name == name).ok_or_else(|| {
@@ -107,7 +132,10 @@ fn fields(kind: CredentialKind, args: &FieldArgs) -> Result<BTreeMap<&'static st
         let field = known(name)?;
         fields.insert(field.name, secret::from_file(Path::new(value), field.form != Form::Lines)?);
     }
-    let missing: Vec<_> = kind.missing(|name| fields.contains_key(name)).collect();
+    for name in sources.keys() {
+        known(name)?;
+    }
+    let missing: Vec<_> = kind.missing(|name| fields.contains_key(name) || sources.contains_key(name)).collect();
     match (&missing[..], args.stdin) {
         ([field], true) => {
             fields.insert(field.name, secret::from_stdin(field.form != Form::Lines)?);
@@ -174,5 +202,15 @@ fn show(credential: &Tree, style: Style) -> String {
         ]);
     }
     out.push_str(&versions.render(style));
+    for version in credential.list("versions") {
+        for (field, source) in version.get("sources").map(Tree::members).unwrap_or_default() {
+            let (field, number) = (printable(field), version.get("version").map(ToString::to_string));
+            let place = match (source.text("file"), source.text("env")) {
+                ("", variable) => format!("the variable {}", printable(variable)),
+                (path, _) => format!("the file {}", printable(path)),
+            };
+            out.push_str(&format!("`{field}` of version {} comes from {place}\n", number.unwrap_or_default()));
+        }
+    }
     out
 }

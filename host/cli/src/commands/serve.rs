@@ -3,7 +3,7 @@
 
 use std::{io::IsTerminal as _, path::Path, process, time::Duration};
 
-use jackfield_core::{AuditRetention, Host, Secret};
+use jackfield_core::{AuditRetention, Host, HostBuilder, Secret};
 use jackfield_server::{ServerOptions, bind};
 use tracing_subscriber::EnvFilter;
 
@@ -24,7 +24,8 @@ pub(super) async fn run(context: &Context, args: ServeArgs) -> Result<(), Failur
     let bound = bind(args.listen).await.map_err(|error| Failure::Failed(error.to_string()))?;
     let url = format!("http://{}", bound.address());
     let passphrase = context.connection.vault_passphrase()?;
-    let host = host(&data, cache.as_deref(), &url, passphrase, &args).await?;
+    let builder = Host::builder().data_dir(&data).announce(&url).credential_sources(context.connection.secrets());
+    let host = host(builder, cache.as_deref(), passphrase, &args).await?;
 
     memory::give_back();
     context.ui.say(&format!("jackfield is listening on {url}"));
@@ -34,13 +35,11 @@ pub(super) async fn run(context: &Context, args: ServeArgs) -> Result<(), Failur
 }
 
 async fn host(
-    data: &Path,
+    mut builder: HostBuilder,
     cache: Option<&Path>,
-    url: &str,
     passphrase: Option<Secret>,
     args: &ServeArgs,
 ) -> Result<Host, Failure> {
-    let mut builder = Host::builder().data_dir(data).announce(url.to_owned());
     if let Some(compiler) = compiler::this_program() {
         builder = builder.compiler(compiler);
     }

@@ -10,7 +10,7 @@ use jackfield_vault::{CredentialKind, Lease, Material};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use zeroize::Zeroizing;
 
-use super::{Login, Token, azure, etcd, gcp, github, oauth, sts};
+use super::{Giver, Login, Token, azure, etcd, gcp, github, oauth, sts};
 use crate::GatewayError;
 
 /// How long an exchange may take at most.
@@ -147,7 +147,7 @@ impl Exchange<'_> {
     }
 
     /// Asks. `giver` is where tokens are given, kept for the next time.
-    pub(super) async fn ask(&self, giver: &mut Option<(u64, Sender)>) -> Result<Token, GatewayError> {
+    pub(super) async fn ask(&self, giver: &mut Option<Giver>) -> Result<Token, GatewayError> {
         let lease = self.lease;
         let now = SystemTime::now();
         let ask = match self.way {
@@ -176,7 +176,7 @@ impl Exchange<'_> {
             Refused::Credential(reason) => self.fail(&reason),
             Refused::Trouble(reason) => self.unreachable(&reason),
         })?;
-        let token = Token { fields, version: lease.version, made: Instant::now(), lifetime };
+        let token = Token { fields, stamp: lease.stamp(), made: Instant::now(), lifetime };
         if token.text().is_some_and(|text| HeaderValue::from_str(text).is_err()) {
             return Err(self.fail("it is none that a header can carry"));
         }
@@ -184,16 +184,16 @@ impl Exchange<'_> {
     }
 
     /// The sender to where tokens are given. The operator named that address, and no plugin has a say in it.
-    fn giver<'g>(&self, url: &str, giver: &'g mut Option<(u64, Sender)>) -> Result<&'g Sender, GatewayError> {
-        let version = self.lease.version;
-        if giver.as_ref().is_none_or(|(made_for, _)| *made_for != version) {
+    fn giver<'g>(&self, url: &str, giver: &'g mut Option<Giver>) -> Result<&'g Sender, GatewayError> {
+        let stamp = self.lease.stamp();
+        if giver.as_ref().is_none_or(|(made_for, _)| *made_for != stamp) {
             let address = Address::parse(url).map_err(|error| self.fail(&format!("`{url}` is no address: {error}")))?;
             if !address.is_tls() && !address.is_loopback() {
                 return Err(self.fail(&format!("its secret would be sent to {url} in clear; use https://")));
             }
             let options = SenderOptions::of_the_operator(self.lease.material.text("ca").map(str::to_owned));
             let sender = self.dialer.sender(address, &options).map_err(|error| self.fail(&error.to_string()))?;
-            *giver = Some((version, sender));
+            *giver = Some((stamp, sender));
         }
         giver.as_ref().map(|(_, sender)| sender).ok_or_else(|| self.fail("there is nobody to ask"))
     }

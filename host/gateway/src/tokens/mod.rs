@@ -22,7 +22,7 @@ use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use http::{StatusCode, response};
 use jackfield_net::{Body, SendError, Sender};
-use jackfield_vault::Material;
+use jackfield_vault::{Material, Stamp};
 use tokio::{
     sync::{Mutex, MutexGuard},
     time::timeout_at,
@@ -64,8 +64,8 @@ impl Login {
 pub struct Token {
     /// `token`; of AWS the parts of an access key.
     fields: Material,
-    /// The version of the credential that it was exchanged for.
-    version: u64,
+    /// The stamp of the lease that it was exchanged for.
+    stamp: Stamp,
     made: Instant,
     /// How long it lives, where that was said.
     lifetime: Option<Duration>,
@@ -100,7 +100,7 @@ impl Token {
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Token for version {}", self.version)
+        write!(f, "Token for version {}", self.stamp.version)
     }
 }
 
@@ -115,11 +115,13 @@ pub(crate) struct Tokens {
 #[derive(Debug, Default)]
 struct Asking {
     remembered: VecDeque<Arc<Token>>,
-    /// The last exchange that failed, and for which version.
-    failed: Option<(Instant, u64, GatewayError)>,
-    /// Where tokens of a version are given, if that is another place than the endpoint.
-    giver: Option<(u64, Sender)>,
+    /// The last exchange that failed, and for which lease.
+    failed: Option<(Instant, Stamp, GatewayError)>,
+    giver: Option<Giver>,
 }
+
+/// Where tokens for a lease are given, if that is another place than the endpoint; by its stamp.
+type Giver = (Stamp, Sender);
 
 impl Tokens {
     /// The token of a credential's version, but not the one that was `refused`. `made` is told of a new one before it is used.
@@ -129,11 +131,11 @@ impl Tokens {
         refused: Option<&Arc<Token>>,
         made: impl FnOnce(&Arc<Token>),
     ) -> Result<Arc<Token>, GatewayError> {
-        let version = exchange.lease.version;
+        let stamp = exchange.lease.stamp();
         let usable = || {
             let now = self.now.load_full()?;
             let refused = refused.is_some_and(|refused| Arc::ptr_eq(refused, &now));
-            (now.version == version && !refused && now.is_alive()).then_some(now)
+            (now.stamp == stamp && !refused && now.is_alive()).then_some(now)
         };
         let waiting = match usable() {
             Some(now) if !now.is_due() => return Ok(now),
@@ -165,9 +167,9 @@ impl Tokens {
         asking: &mut MutexGuard<'_, Asking>,
         made: impl FnOnce(&Arc<Token>),
     ) -> Result<Arc<Token>, GatewayError> {
-        let version = exchange.lease.version;
+        let stamp = exchange.lease.stamp();
         if let Some((at, of, error)) = &asking.failed
-            && *of == version
+            && *of == stamp
             && at.elapsed() < PAUSE
         {
             return Err(error.clone());
@@ -175,7 +177,7 @@ impl Tokens {
         let token = match exchange.ask(&mut asking.giver).await {
             Ok(token) => Arc::new(token),
             Err(error) => {
-                asking.failed = Some((Instant::now(), version, error.clone()));
+                asking.failed = Some((Instant::now(), stamp, error.clone()));
                 return Err(error);
             }
         };
@@ -213,7 +215,7 @@ mod tests {
     fn a_token_is_exchanged_anew_before_its_end_and_used_until_shortly_before_it() {
         let token = |lifetime: u64, age: u64| Token {
             fields: Material::new([("token", "x")]),
-            version: 1,
+            stamp: Stamp { version: 1, generation: 0 },
             made: Instant::now().checked_sub(Duration::from_secs(age)).unwrap(),
             lifetime: (lifetime > 0).then(|| Duration::from_secs(lifetime)),
         };

@@ -9,7 +9,7 @@ use axum::{
     routing::{MethodRouter, get, post},
 };
 use http::{StatusCode, Uri, header};
-use jackfield_core::{CredentialKind, CredentialUse, NewCredential, Rotation, Secret};
+use jackfield_core::{CredentialKind, CredentialUse, NewCredential, Rotation, Secret, Sources};
 use serde::Deserialize;
 
 use crate::{
@@ -51,6 +51,8 @@ struct Rotate {
     #[serde(rename = "type")]
     kind: CredentialKind,
     fields: BTreeMap<String, Secret>,
+    #[serde(default)]
+    sources: Sources,
     #[serde(default)]
     revoke_old: bool,
 }
@@ -102,8 +104,8 @@ async fn rotate(
     request: Request,
 ) -> Result<Json<Rotation>, Problem> {
     Known::read(request.uri(), &[])?;
-    let Rotate { kind, fields, revoke_old } = body::json(request, &app.options).await?;
-    let new = NewCredential { kind, fields, staged: true };
+    let Rotate { kind, fields, sources, revoke_old } = body::json(request, &app.options).await?;
+    let new = NewCredential { kind, fields, sources, staged: true };
     Ok(Json(app.host.rotate_credential(&name, new, revoke_old).await?))
 }
 

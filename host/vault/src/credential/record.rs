@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CredentialKind, Material};
 use crate::{
-    Secret, VaultError,
+    Secret, Sources, VaultError,
     keyring::Keys,
     seal::{self, KEY},
 };
@@ -79,6 +79,9 @@ pub struct VersionInfo {
     pub since: i64,
     /// How often it was used since the host was started.
     pub uses: u64,
+    /// The fields that are not kept here, and where they come from.
+    #[serde(default, skip_serializing_if = "Sources::is_empty")]
+    pub sources: Sources,
 }
 
 /// What is stored of a credential.
@@ -99,6 +102,9 @@ pub(crate) struct Version {
     pub(crate) state: VersionState,
     pub(crate) created_at: i64,
     pub(crate) since: i64,
+    /// Fields that are not in it.
+    #[serde(default, skip_serializing_if = "Sources::is_empty")]
+    pub(crate) sources: Sources,
     /// None once it is revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sealed: Option<Sealed>,
@@ -162,6 +168,7 @@ impl Record {
     pub(crate) fn add(
         &mut self,
         material: &Material,
+        sources: Sources,
         state: VersionState,
         keys: &Keys,
         now: i64,
@@ -171,7 +178,7 @@ impl Record {
         if state == VersionState::Current {
             self.retire(now);
         }
-        self.versions.push(Version { number, state, created_at: now, since: now, sealed });
+        self.versions.push(Version { number, state, created_at: now, since: now, sources, sealed });
         self.shed(now);
         Ok(number)
     }
