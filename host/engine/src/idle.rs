@@ -31,9 +31,12 @@ pub(crate) struct Idle {
 }
 
 /// One part, on cache lines of its own (processors fetch them in pairs).
-#[derive(Default)]
 #[repr(align(128))]
-struct Part(Mutex<Waiting>);
+struct Part {
+    waiting: Mutex<Waiting>,
+    /// How many may wait in it.
+    most: usize,
+}
 
 #[derive(Default)]
 struct Waiting {
@@ -44,7 +47,7 @@ struct Waiting {
 
 impl Part {
     fn lock(&self) -> Option<MutexGuard<'_, Waiting>> {
-        self.0.lock().ok()
+        self.waiting.lock().ok()
     }
 
     fn take(&self) -> Option<Guest> {
@@ -80,17 +83,17 @@ impl Idle {
 
     /// Keeps an instance, unless as many wait already as may.
     pub(crate) fn keep(&self, guest: Guest) {
-        let parts = self.parts.get_or_init(|| {
+        self.parts.get_or_init(|| {
             let count = processors().min(self.most).min(MOST_PARTS);
-            (0..count).map(|_| Part::default()).collect()
+            let most = |part: usize| self.most / count + usize::from(part < self.most % count);
+            (0..count).map(|part| Part { waiting: Mutex::default(), most: most(part) }).collect()
         });
-        let most = self.most.div_ceil(parts.len().max(1));
         // Declared before the locks, so that a surplus instance is unmapped after them. Where this thread's part is full there
         // may be room in another's, which takes from here when it finds none there.
         let mut surplus = Some(guest);
         for part in self.starting_here() {
             if let Some(mut waiting) = part.lock()
-                && waiting.guests.len() < most
+                && waiting.guests.len() < part.most
             {
                 waiting.guests.extend(surplus.take());
                 break;
