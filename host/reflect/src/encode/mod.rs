@@ -386,11 +386,13 @@ impl<'a> Writer<'a> {
     }
 
     fn text(&mut self, text: &str) -> Written {
-        if text.len() > self.out.capacity() - self.out.len() {
-            // All of it and its quotes at once: a text that just fits would be copied to room twice its size for the last.
-            let most = self.limits.max_bytes.saturating_sub(self.out.len());
-            self.out.reserve((text.len() + 2).min(most));
+        // It gets no shorter. What is too long is found out before there is room for it.
+        let least = text.len() + 2;
+        if least > self.limits.max_bytes.saturating_sub(self.out.len()) {
+            return Err(fail(What::TooLong));
         }
+        // All of it and its quotes at once: a text that just fits would be copied to room twice its size for the last.
+        self.out.reserve(least);
         self.raw(b"\"")?;
         let mut rest = text.as_bytes();
         while let Some(plain) = text::plain(rest) {
