@@ -134,6 +134,10 @@ pub(crate) fn judge(grant: &GrantSettings) -> Result<()> {
             let message = "a path pattern begins with `/`, e.g. `/api/v1/*`";
             return Err(Error::invalid(message).at(format!("/grant/paths/{index}")));
         }
+        if path.split('/').any(|segment| segment.contains('*') && segment != "*") {
+            let message = "a `*` in a path pattern stands for a whole segment, e.g. `/api/v1/*`";
+            return Err(Error::invalid(message).at(format!("/grant/paths/{index}")));
+        }
     }
     Ok(())
 }
@@ -212,5 +216,24 @@ pub(crate) fn explain(integration: &Integration, question: &GrantQuestion) -> Re
         Err(error @ GatewayError::Method) => Err(Error::invalid(error.to_string()).at("/method")),
         Err(error @ GatewayError::Path(_)) => Err(Error::invalid(error.to_string()).at("/path")),
         Err(error) => Ok(GrantAnswer { endpoint, granted: false, pattern: None, reason: Some(error.to_string()) }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_that_could_never_hold_is_refused_with_its_place() {
+        let place = |methods: &[&str], paths: &[&str]| {
+            let texts = |texts: &[&str]| Some(texts.iter().map(|text| (*text).to_owned()).collect());
+            let grant = GrantSettings { methods: texts(methods), paths: texts(paths), ..GrantSettings::default() };
+            judge(&grant).err().and_then(|error| error.field)
+        };
+        assert_eq!(place(&["GET", "POST"], &["/a/*/b", "/*", "/"]), None);
+        assert_eq!(place(&["GET", "post"], &[]).as_deref(), Some("/grant/methods/1"));
+        for path in ["a", "", "/a*", "/a/*b/c", "/a\n"] {
+            assert_eq!(place(&[], &["/", path]).as_deref(), Some("/grant/paths/1"), "{path:?}");
+        }
     }
 }

@@ -54,8 +54,8 @@ Examples:
 #[command(after_long_help = "\
 Examples:
   jackfield grant set prod-etcd --endpoint api --read-only
-  jackfield grant set prom --endpoint api --method GET --method POST --path '/api/v1/query*'
-  jackfield grant set prom --endpoint api --path '/api/v1/*' --count-only
+  jackfield grant set prom --endpoint api --method GET --method POST --path '/api/v1/*'
+  jackfield grant set prom --endpoint api --path /api/v1/query --count-only
   jackfield grant set prom --endpoint api --all")]
 #[command(group = ArgGroup::new("allow").required(true).multiple(true))]
 pub(crate) struct SetArgs {
