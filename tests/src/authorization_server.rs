@@ -14,7 +14,7 @@ const VERSION: &str = "8.8.1";
 /// One running server.
 #[derive(Debug)]
 pub struct AuthorizationServer {
-    process: Process,
+    _process: Process,
     address: String,
     _folder: TempDir,
 }
@@ -34,7 +34,7 @@ impl AuthorizationServer {
                 http::get(&address, "/.well-known/openid-configuration").is_ok_and(|response| response.status == 200)
             })?;
             record::used(NAME, VERSION);
-            Ok(AuthorizationServer { process, address, _folder: folder })
+            Ok(AuthorizationServer { _process: process, address, _folder: folder })
         })
     }
 
@@ -46,10 +46,5 @@ impl AuthorizationServer {
     /// Makes every token void that it has given; how many those were.
     pub fn forget(&self) -> u64 {
         http::get_json(&self.address, "/forget").unwrap()["count"].as_u64().unwrap()
-    }
-
-    /// Its process.
-    pub fn process(&mut self) -> &mut Process {
-        &mut self.process
     }
 }

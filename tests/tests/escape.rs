@@ -15,7 +15,7 @@ struct World {
     stand: Stand,
     granted: Witness,
     forbidden: Witness,
-    /// The same port as the granted one on another address of this machine: what a spelling of the host would lead to.
+    /// One more, on another address of this machine.
     beside: Witness,
 }
 

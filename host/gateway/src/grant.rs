@@ -70,7 +70,7 @@ impl Grant {
         let Allowance { methods, paths, read_only, .. } = &self.allowance;
         let flags = |flag: &str, has: &[String], wanted: &str| {
             let all = has.iter().map(String::as_str).chain([wanted]);
-            all.map(|value| format!("--{flag} '{value}'")).collect::<Vec<_>>().join(" ")
+            all.map(|value| format!("--{flag} {}", quoted(value))).collect::<Vec<_>>().join(" ")
         };
         let is_safe = || {
             SAFE.contains(&method) || method == "POST" && self.safe_posts.iter().any(|pattern| matches(pattern, path))
@@ -106,6 +106,11 @@ impl Grant {
             None => refuse("paths", path, &self.paths),
         }
     }
+}
+
+/// A word for a shell. What a refusal tells to type holds a path of the plugin's choice, and a shell must find nothing in it.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 fn matches(pattern: &str, path: &str) -> bool {
@@ -204,6 +209,13 @@ mod tests {
         );
         let error = check("GET", "/v1/b").unwrap_err().to_string();
         assert!(error.contains("--path '/v1/a/*' --path '/v1/b'`"), "{error}");
+    }
+
+    #[test]
+    fn nothing_in_a_path_ends_the_word_that_an_operator_is_told_to_type() {
+        let grant = narrowed(Allowance { paths: texts(&["/v1/a"]), ..Allowance::default() });
+        let error = grant.check("wild", "api", "GET", "/v1/x';reboot;'y").unwrap_err().to_string();
+        assert!(error.contains(r"--path '/v1/x'\'';reboot;'\''y'`"), "{error}");
     }
 
     #[test]

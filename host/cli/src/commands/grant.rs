@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::Context;
+use super::{Context, quoted};
 use crate::{
     api::{Request, segment},
     args::{GrantSetArgs, GrantVerb},
@@ -143,7 +143,7 @@ fn diff(grant: &Tree) -> String {
         let flags = |kind: &str, flag: &str| -> String {
             let texts = endpoint.get("least").map(|least| least.list(kind)).unwrap_or_default();
             let text = |text: &Tree| match text {
-                Tree::Text(text) => format!(" --{flag} '{}'", printable(text)),
+                Tree::Text(text) => format!(" --{flag} {}", quoted(text)),
                 _ => String::new(),
             };
             texts.iter().map(text).collect()
