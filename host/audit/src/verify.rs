@@ -4,7 +4,7 @@
 
 use std::io::{BufRead, Read as _};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     Head, Header, MAX_LINE,
@@ -103,7 +103,7 @@ pub fn verify(source: impl BufRead, expected: &Expectations) -> Result<Verified,
     let mut lines = Lines { source, line: 0 };
     let fault = |line: u64, seq: Option<u64>, what: What| Fault { line, seq, what };
     let header = lines.next()?.ok_or_else(|| fault(1, None, What::NotATrail))?;
-    let header: Header = serde_json::from_slice(&header).map_err(|_| fault(1, None, What::NotATrail))?;
+    let header: Header = as_written(&header).ok_or_else(|| fault(1, None, What::NotATrail))?;
     let begins = header.first > 1 || header.prev == origin(&header.chain, &header.key);
     if header.jackfield_audit != FORMAT || header.first == 0 || !begins {
         return Err(fault(1, None, What::NotATrail));
@@ -126,8 +126,8 @@ pub fn verify(source: impl BufRead, expected: &Expectations) -> Result<Verified,
         if current.starts_with(b"{\"end\":") {
             let signed =
                 |end: &End| is_signed(&header.key, &statement("end", &header.chain, &end.end, end.at), &end.signature);
-            let end: End = match serde_json::from_slice(&current) {
-                Ok(end) if signed(&end) => end,
+            let end: End = match as_written(&current) {
+                Some(end) if signed(&end) => end,
                 _ => return Err(fault(line, None, What::Signature)),
             };
             if end.end != head {
@@ -186,6 +186,13 @@ pub fn verify(source: impl BufRead, expected: &Expectations) -> Result<Verified,
         head = Head { seq, hash: here };
         text = next;
     }
+}
+
+/// What no hash covers, the first line and the last: it is read only as it was written, to the byte, so that not even a space
+/// can be put into a trail.
+fn as_written<T: Serialize + DeserializeOwned>(line: &[u8]) -> Option<T> {
+    let read = serde_json::from_slice(line).ok()?;
+    serde_json::to_vec(&read).is_ok_and(|written| written == line).then_some(read)
 }
 
 /// Whether a line, or a trail's end, says that it follows a line of this hash.

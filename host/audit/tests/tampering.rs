@@ -159,3 +159,18 @@ fn a_part_of_a_trail_is_whole_by_itself() {
     let verified = verify(part.as_bytes(), &Expectations::default()).unwrap();
     assert_eq!((verified.first, verified.records, verified.head.seq), (11, 10, 20));
 }
+
+#[test]
+fn not_even_a_space_can_be_put_into_the_first_line_or_the_last() {
+    let whole = trail(30, &key());
+    for at in [0, whole.len() - 1] {
+        for place in 0..whole[at].len() {
+            for space in [" ", "\t", "\r"] {
+                let mut lines = whole.clone();
+                lines[at].insert_str(place, space);
+                let known = Expectations { key: Some(key().public()), head: None };
+                assert!(verify(lines.concat().as_bytes(), &known).is_err(), "{space:?} at {place} of line {at}");
+            }
+        }
+    }
+}
