@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jackfield_core::{Host, HostBuilder, NewIntegration};
 use jackfield_engine::{
-    CallContext, Callable, Engine, EngineConfig, Limits, LogLevel, LogSink, Outbound, OutboundRequest,
+    CallContext, Callable, Engine, EngineConfig, Limits, LogLevel, LogSink, NoSecrets, Outbound, OutboundRequest,
     OutboundResponse, Pool, Services, StateItem, StateMutation, StateStore, Versioned, types::Error,
 };
 use jackfield_reflect::reflect;
@@ -97,6 +97,7 @@ impl Bench {
             outbound: nothing.clone(),
             state: nothing.clone(),
             log: nothing,
+            secrets: Arc::new(NoSecrets),
         };
         let limits = Limits { concurrency: 128, max_idle: 128, ..Limits::default() };
         let plugin = engine.load(wasm).await?;

@@ -16,6 +16,9 @@ use crate::{Manifest, wit_text};
 /// The interface every plugin exports.
 const LIFECYCLE: &str = "jackfield:plugin/lifecycle@0.1.0";
 
+/// The interface that plugins export which make credentials.
+const ISSUER: &str = "jackfield:plugin/credential-issuer@0.1.0";
+
 /// Why a component cannot be packed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PackError {
@@ -49,6 +52,16 @@ pub enum PackError {
     NoLifecycle {
         /// What the component exports.
         exported: Vec<String>,
+    },
+    /// It exports what makes credentials and does not say which, or the other way round.
+    #[error(
+        "plugin.toml {} the types of the credentials that the plugin makes (`issues`), and the component {} `{ISSUER}`",
+        if *listed { "lists" } else { "does not list" },
+        if *listed { "does not export" } else { "exports" }
+    )]
+    Issuer {
+        /// The manifest lists some.
+        listed: bool,
     },
     /// The WIT of a capability was not found.
     #[error(
@@ -133,9 +146,13 @@ fn exports(component: &[u8]) -> Result<BTreeSet<String>, PackError> {
 }
 
 fn check_exports(exported: &BTreeSet<String>, manifest: &Manifest) -> Result<(), PackError> {
-    let names = || exported.iter().filter(|name| *name != LIFECYCLE).cloned().collect::<Vec<_>>();
+    let names = || exported.iter().filter(|name| *name != LIFECYCLE && *name != ISSUER).cloned().collect::<Vec<_>>();
     if !exported.contains(LIFECYCLE) {
         return Err(PackError::NoLifecycle { exported: names() });
+    }
+    let listed = !manifest.plugin.issues.is_empty();
+    if listed != exported.contains(ISSUER) {
+        return Err(PackError::Issuer { listed });
     }
     let declared: BTreeSet<String> = manifest.plugin.capabilities.iter().map(|c| c.interface_id()).collect();
     if let Some(capability) = declared.iter().find(|id| !exported.contains(*id)) {

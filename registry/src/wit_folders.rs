@@ -21,6 +21,7 @@ pub fn first_party_wit() -> &'static [(&'static str, &'static str)] {
         ("jackfield:types@0.1.0", include_str!("../wit/types/types.wit")),
         ("jackfield:plugin@0.1.0", include_str!("../wit/plugin/lifecycle.wit")),
         ("jackfield:plugin@0.1.0", include_str!("../wit/plugin/imports.wit")),
+        ("jackfield:plugin@0.1.0", include_str!("../wit/plugin/issuer.wit")),
         ("jackfield:alerting@0.1.0", include_str!("../wit/alerting/alerting.wit")),
         ("jackfield:key-value@0.1.0", include_str!("../wit/key-value/key-value.wit")),
         ("jackfield:metrics@0.1.0", include_str!("../wit/metrics/metrics.wit")),

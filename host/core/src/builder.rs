@@ -21,7 +21,7 @@ use crate::{
     events::Events,
     faults, health,
     host::Inner,
-    integrations,
+    integrations, issuing,
     journal::{self, Journal},
     plugins, registrar,
     shared::Shared,
@@ -173,6 +173,7 @@ impl HostBuilder {
             vault,
             journal: Journal::default(),
             rotating: tokio::sync::Mutex::default(),
+            issuing: Notify::new(),
             view: ArcSwap::default(),
             events: Events::new(),
             registrar,
@@ -195,6 +196,7 @@ impl HostBuilder {
         tasks.spawn(journal::sweep(shared.clone()));
         tasks.spawn(trim(shared.clone()));
         tasks.spawn(credentials::go_on(shared.clone()));
+        tasks.spawn(issuing::run(shared.clone()));
         Ok(Host::new(Inner { shared, tasks }))
     }
 }

@@ -12,7 +12,7 @@ use jackfield_vault::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CredentialBinding, Error, ErrorKind, ErrorSource, EventKind, Result, faults, names, shared::Shared, view::View,
+    CredentialBinding, Error, ErrorKind, ErrorSource, EventKind, Result, faults, issuing, names, shared::Shared, view::View,
 };
 
 /// A credential that is to be made, or a new version of one.
@@ -208,7 +208,7 @@ pub(crate) async fn delete(shared: &Shared, name: &str) -> Result<()> {
     shared.vault.delete(name).await.map_err(faults::vault)?;
     let message = format!("the credential `{name}` was deleted");
     shared.done(EventKind::CredentialChanged, Some(name), None, None, message).await;
-    Ok(())
+    issuing::deleted(shared, name).await
 }
 
 /// Does something with the vault and tells of it.

@@ -10,9 +10,9 @@ use tokio::sync::{broadcast, mpsc};
 
 use crate::{
     Answer, AuditPage, CallRequest, CapabilityInfo, ChangeBatch, CredentialUse, Error, Event, GrantAnswer, GrantInfo,
-    GrantQuestion, HealthReport, HostBuilder, IntegrationInfo, JournaledWrite, NewCredential, NewIntegration,
+    GrantQuestion, HealthReport, HostBuilder, IntegrationInfo, IssuerInfo, IssuerSettings, JournaledWrite, NewCredential, NewIntegration,
     PluginInfo, Readiness, Resolution, Result, Rotation, UpdateIntegration, WatchRequest, audit, calls, credentials,
-    feeds, grants, health, integrations, journal, metrics, plugins, rotation, shared::Shared, tasks::Tasks,
+    feeds, grants, health, integrations, issuing, journal, metrics, plugins, rotation, shared::Shared, tasks::Tasks,
 };
 
 /// A host of plugins. Clones are the same host; it ends with [`Host::shutdown`] or when the last clone is dropped.
@@ -281,6 +281,29 @@ impl Host {
     pub async fn rotate_credential(&self, name: &str, new: NewCredential, revoke: bool) -> Result<Rotation> {
         self.shared().open()?;
         rotation::rotate(self.shared(), name, new, revoke).await
+    }
+
+    /// Has a credential made by an integration's plugin from now on: the first one at once, the next whenever one is due.
+    pub async fn issue_credential(&self, name: &str, settings: IssuerSettings) -> Result<Rotation> {
+        self.shared().open()?;
+        issuing::begin(self.shared(), name, settings).await
+    }
+
+    /// Has the next one made now of a credential that a plugin makes.
+    pub async fn rotate_issued_credential(&self, name: &str) -> Result<Rotation> {
+        self.shared().open()?;
+        issuing::rotate(self.shared(), name).await
+    }
+
+    /// Who makes a credential, and what was made.
+    pub async fn credential_issuer(&self, name: &str) -> Result<IssuerInfo> {
+        issuing::show(self.shared(), name).await
+    }
+
+    /// Has a credential no longer made by a plugin. It stays as it is; what was made for it is the operator's to take back.
+    pub async fn remove_credential_issuer(&self, name: &str) -> Result<()> {
+        self.shared().open()?;
+        issuing::end(self.shared(), name).await
     }
 
     /// Has the version of a credential used that was used before.

@@ -51,6 +51,7 @@ mod health;
 mod host;
 mod idempotency;
 mod integrations;
+mod issuing;
 mod journal;
 mod leaks;
 mod limits;
@@ -78,6 +79,7 @@ pub use credentials::{CredentialUse, NewCredential, make_key_file};
 pub use error::{Error, ErrorKind, ErrorSource, Result};
 pub use grants::{Asked, EndpointGrant, GrantAnswer, GrantInfo, GrantQuestion, GrantSettings, GrantUse};
 pub use host::Host;
+pub use issuing::{Issued, IssuerInfo, IssuerSettings, IssuingFailure};
 /// Verifying an exported audit trail, which needs no host.
 pub use jackfield_audit::{Expectations, Fault, Head, Verified, verify as verify_audit};
 /// An instance of a plugin, for [`Host::typed`].

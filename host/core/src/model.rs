@@ -281,6 +281,7 @@ impl EventKind {
             Self::VaultChanged => "vault-changed",
             Self::SecretRedacted => "secret-redacted",
             Self::CredentialChanged => "credential-changed",
+            Self::RotationFailed => "rotation-failed",
             Self::WriteUnknown => "write-unknown",
             Self::WriteResolved => "write-resolved",
         }
@@ -317,6 +318,8 @@ pub enum EventKind {
     SecretRedacted,
     /// A credential was set, promoted, rolled back, revoked or deleted.
     CredentialChanged,
+    /// A credential that a plugin makes could not be rotated, or one that it made could not be taken back.
+    RotationFailed,
     /// A write was sent, and nobody knows what came of it.
     WriteUnknown,
     /// An operator found what came of a write of unknown outcome.

@@ -43,17 +43,28 @@ pub(crate) async fn rotate(shared: &Arc<Shared>, name: &str, new: NewCredential,
     let rotated = runtime.spawn(async move {
         // One at a time: what is tried out is what is used.
         let _turn = shared.rotating.lock().await;
-        carry_out(&shared, &name, new, revoke).await
+        carry_out(&shared, &name, new, revoke, async |_| Ok(())).await
     });
     rotated.await.map_err(|error| Error::internal(error.to_string()))?
 }
 
-async fn carry_out(shared: &Shared, name: &str, new: NewCredential, revoke: bool) -> Result<Rotation> {
+/// The same, for whoever has the turn. `told` hears of the new version before anybody uses it, and may refuse it.
+pub(crate) async fn carry_out(
+    shared: &Shared,
+    name: &str,
+    new: NewCredential,
+    revoke: bool,
+    told: impl AsyncFnOnce(u64) -> Result<()>,
+) -> Result<Rotation> {
     // One that is not there cannot be rotated; it would be made.
     let before = credentials::show(shared, name)?;
     let current = before.credential.versions.iter().find(|version| version.state == VersionState::Current);
     let previous = current.map(|version| version.version);
     let staged = credentials::add(shared, name, NewCredential { staged: true, ..new }).await?;
+    if let Err(error) = told(staged).await {
+        credentials::revoke(shared, name, staged).await?;
+        return Err(error);
+    }
     let (mut verified, mut untested) = (Vec::new(), Vec::new());
     let mut tried: Vec<(String, u64)> = Vec::new();
     loop {

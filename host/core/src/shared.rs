@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) journal: Journal,
     /// Held while a credential is rotated.
     pub(crate) rotating: Mutex<()>,
+    /// Told when something may have to be done for credentials that plugins make.
+    pub(crate) issuing: Notify,
     /// Written by the registrar only.
     pub(crate) view: ArcSwap<View>,
     pub(crate) events: Events,

@@ -8,9 +8,9 @@ use std::time::Duration;
 use wasmtime::component::Resource;
 
 use crate::{
-    CallContext, GuestState, OutboundBody, OutboundRequest,
+    CallContext, GuestState, OutboundBody, OutboundRequest, OutboundResponse,
     bindings::jackfield::{
-        plugin::{config, log, outbound, state},
+        plugin::{config, log, outbound, secrets, state},
         types,
     },
     types::{Error, ErrorKind, ErrorSource},
@@ -30,6 +30,20 @@ impl GuestState {
     fn call(&self) -> wasmtime::Result<CallContext> {
         self.current.call().ok_or_else(|| wasmtime::Error::msg("an import was used outside a call"))
     }
+
+    /// Hands a response to the guest.
+    fn answered(
+        &mut self,
+        answer: Result<OutboundResponse, Error>,
+    ) -> wasmtime::Result<Result<outbound::Response, Error>> {
+        let response = match answer {
+            Ok(response) => response,
+            Err(error) => return Ok(Err(error)),
+        };
+        let body = self.table.push(BodyResource(response.body))?;
+        let headers = response.headers.into_iter().map(|(name, value)| outbound::Header { name, value }).collect();
+        Ok(Ok(outbound::Response { status: response.status, headers, body }))
+    }
 }
 
 impl types::types::Host for GuestState {}
@@ -37,21 +51,37 @@ impl types::types::Host for GuestState {}
 impl outbound::Host for GuestState {
     async fn send(&mut self, request: outbound::Request) -> wasmtime::Result<Result<outbound::Response, Error>> {
         let call = self.call()?;
-        let request = OutboundRequest {
-            endpoint: request.endpoint,
-            method: request.method,
-            path_and_query: request.path_and_query,
-            headers: request.headers.into_iter().map(|h| (h.name, h.value)).collect(),
-            body: request.body.into(),
-            timeout: request.timeout_ms.map(|ms| Duration::from_millis(ms.into())),
-        };
-        let response = match self.current.services.outbound.send(&call, request).await {
-            Ok(response) => response,
-            Err(error) => return Ok(Err(error)),
-        };
-        let body = self.table.push(BodyResource(response.body))?;
-        let headers = response.headers.into_iter().map(|(name, value)| outbound::Header { name, value }).collect();
-        Ok(Ok(outbound::Response { status: response.status, headers, body }))
+        let answer = self.current.services.outbound.send(&call, asked(request)).await;
+        self.answered(answer)
+    }
+}
+
+fn asked(request: outbound::Request) -> OutboundRequest {
+    OutboundRequest {
+        endpoint: request.endpoint,
+        method: request.method,
+        path_and_query: request.path_and_query,
+        headers: request.headers.into_iter().map(|h| (h.name, h.value)).collect(),
+        body: request.body.into(),
+        timeout: request.timeout_ms.map(|ms| Duration::from_millis(ms.into())),
+    }
+}
+
+impl secrets::Host for GuestState {
+    async fn generate(&mut self, length: u32) -> wasmtime::Result<Result<String, Error>> {
+        let call = self.call()?;
+        Ok(self.current.services.secrets.generate(&call, length))
+    }
+
+    async fn send(
+        &mut self,
+        request: outbound::Request,
+        take: Vec<String>,
+    ) -> wasmtime::Result<Result<outbound::Response, Error>> {
+        let call = self.call()?;
+        let services = self.current.services.clone();
+        let answer = services.secrets.send(&call, asked(request), take).await;
+        self.answered(answer)
     }
 }
 

@@ -37,6 +37,7 @@ mod guest;
 mod guest_error;
 mod idle;
 mod imports;
+pub mod issuer;
 pub mod lifecycle;
 mod limit;
 mod limiter;
@@ -64,8 +65,8 @@ pub use plugin::Plugin;
 pub use pool::{Pool, PoolStats};
 pub use schedule::give_way;
 pub use services::{
-    DeleteMutation, LogLevel, LogSink, Outbound, OutboundBody, OutboundRequest, OutboundResponse, Services,
-    SetMutation, StateExpect, StateItem, StateMutation, StateStore, Versioned,
+    DeleteMutation, LogLevel, LogSink, NoSecrets, Outbound, OutboundBody, OutboundRequest, OutboundResponse, Secrets,
+    Services, SetMutation, StateExpect, StateItem, StateMutation, StateStore, Versioned, no_secrets,
 };
 
 /// The types of `jackfield:types/types`.

@@ -7,13 +7,18 @@ use wasmtime::component::{
     types::{ComponentFunc, ComponentItem},
 };
 
-use crate::{Engine, EngineError, GuestState, bindings::PluginIndices};
+use crate::{
+    Engine, EngineError, GuestState,
+    bindings::{PluginIndices, issuer::IssuesIndices},
+};
 
 /// A plugin's code. Integrations of the same plugin share it.
 pub struct Plugin {
     pub(crate) engine: Arc<Engine>,
     pub(crate) pre: InstancePre<GuestState>,
     pub(crate) lifecycle: PluginIndices,
+    /// Of those that issue credentials.
+    pub(crate) issuer: Option<IssuesIndices>,
     /// The exported functions: interface, then function.
     functions: Vec<(String, Vec<(String, Function)>)>,
 }
@@ -27,6 +32,8 @@ pub(crate) struct Function {
 impl Plugin {
     pub(crate) fn new(engine: Arc<Engine>, pre: InstancePre<GuestState>) -> Result<Self, EngineError> {
         let lifecycle = PluginIndices::new(&pre).map_err(|e| EngineError::Link(format!("{e:#}")))?;
+        // That it has what the world asks for, if it has any of it, was seen when it was installed.
+        let issuer = IssuesIndices::new(&pre).ok();
         let component = pre.component();
         let mut functions = Vec::new();
         for (name, item) in component.component_type().exports(&engine.wasmtime) {
@@ -42,7 +49,12 @@ impl Plugin {
                 .collect();
             functions.push((name.to_owned(), exports));
         }
-        Ok(Self { engine, pre, lifecycle, functions })
+        Ok(Self { engine, pre, lifecycle, issuer, functions })
+    }
+
+    /// Whether it issues credentials.
+    pub fn issues_credentials(&self) -> bool {
+        self.issuer.is_some()
     }
 
     pub(crate) fn function(&self, interface: &str, name: &str) -> Option<&Function> {

@@ -80,6 +80,11 @@ impl Pool {
         Self::with(self.plugin.clone(), self.services.clone(), limits, self.share.clone())
     }
 
+    /// The plugin whose instances it has.
+    pub fn plugin(&self) -> &Arc<Plugin> {
+        &self.plugin
+    }
+
     fn with(plugin: Arc<Plugin>, services: Arc<Services>, limits: Limits, share: Arc<Share>) -> Arc<Self> {
         let pool = Arc::new(Self {
             places: Semaphore::new(places(&limits)),

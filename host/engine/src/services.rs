@@ -12,7 +12,10 @@ pub use crate::bindings::jackfield::plugin::{
         DeleteMutation, Expect as StateExpect, Item as StateItem, Mutation as StateMutation, SetMutation, Versioned,
     },
 };
-use crate::{CallContext, types::Error};
+use crate::{
+    CallContext,
+    types::{self, Error},
+};
 
 /// Everything one integration's guest can ask of the host.
 #[derive(Clone)]
@@ -27,6 +30,8 @@ pub struct Services {
     pub state: Arc<dyn StateStore>,
     /// The log.
     pub log: Arc<dyn LogSink>,
+    /// Secrets that come to be while a credential is issued.
+    pub secrets: Arc<dyn Secrets>,
 }
 
 /// Sends requests to named endpoints.
@@ -70,6 +75,47 @@ pub trait OutboundBody: Send {
     /// The next piece, at most `max` bytes and never empty; none at the end. Must be cancel-safe: when the future is
     /// dropped, no byte is lost.
     async fn read(&mut self, max: usize) -> Result<Option<Bytes>, Error>;
+}
+
+/// Secrets that come to be while a plugin issues a credential. The guest has names for them, never them.
+#[async_trait]
+pub trait Secrets: Send + Sync {
+    /// Makes a random secret of that many letters and digits and returns its name.
+    fn generate(&self, call: &CallContext, length: u32) -> Result<String, Error>;
+
+    /// As [`Outbound::send`]; what stands for a secret in the body is replaced by it, and what `take` points at in the
+    /// response, which is JSON, by the name of a new one.
+    async fn send(
+        &self,
+        call: &CallContext,
+        request: OutboundRequest,
+        take: Vec<String>,
+    ) -> Result<OutboundResponse, Error>;
+}
+
+/// What a guest is told of secrets that does not issue credentials now.
+pub fn no_secrets() -> Error {
+    Error {
+        kind: types::ErrorKind::PermissionDenied,
+        message: "secrets are there in calls of credential-issuer only".into(),
+        source: types::ErrorSource::Plugin,
+        code: None,
+    }
+}
+
+/// No secrets at all: for instances that never issue credentials.
+#[derive(Clone, Copy, Debug)]
+pub struct NoSecrets;
+
+#[async_trait]
+impl Secrets for NoSecrets {
+    fn generate(&self, _: &CallContext, _: u32) -> Result<String, Error> {
+        Err(no_secrets())
+    }
+
+    async fn send(&self, _: &CallContext, _: OutboundRequest, _: Vec<String>) -> Result<OutboundResponse, Error> {
+        Err(no_secrets())
+    }
 }
 
 /// The integration's own key-value store. Its quota is the implementation's to hold.

@@ -53,7 +53,7 @@ mod source;
 mod usage;
 mod vault;
 
-pub use credential::{CredentialInfo, CredentialKind, Field, Form, Material, VersionInfo, VersionState};
+pub use credential::{CredentialInfo, CredentialKind, Field, Form, Material, VersionInfo, VersionState, check_name};
 pub use credentials::{Lease, Stamp};
 pub use error::VaultError;
 pub use jackfield_net as net;

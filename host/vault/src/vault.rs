@@ -316,6 +316,11 @@ impl Vault {
     }
 
     /// The vault keys, if it is open.
+    /// Fails where it cannot be used now, and says why.
+    pub fn require_open(&self) -> Result<(), VaultError> {
+        self.keys().map(drop)
+    }
+
     pub(crate) fn keys(&self) -> Result<Keys, VaultError> {
         let state = self.read();
         let (keyring, _) = state.keyring.as_ref().ok_or(VaultError::Absent)?;

@@ -14,6 +14,8 @@ use crate::wire::{
 };
 
 const ENDPOINT: &str = "api";
+/// The same addresses, as who may make users.
+const USERS: &str = "users";
 const CHUNK: u32 = 256 * 1024;
 /// How much of an error's body is read for its reason.
 const MAX_REASON: usize = 64 * 1024;
@@ -112,6 +114,13 @@ impl Etcd {
         self.check(http::get(ENDPOINT, path), path, Effect::Read)?.json()
     }
 
+    /// Asks about a user. Sent again it does no more than once.
+    pub(crate) fn user(&self, path: &str, body: &impl Serialize, effect: Effect) -> Result<()> {
+        let request = http::post(USERS, path).header("grpc-metadata-hasleader", "true").json(body);
+        let _: Empty = self.checked(request, path, effect, |request| request.send_taking(&[]))?.json()?;
+        Ok(())
+    }
+
     fn call<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize, effect: Effect) -> Result<T> {
         self.send(path, body, effect)?.json().map_err(|error| errors::unread(error, effect))
     }
@@ -122,13 +131,23 @@ impl Etcd {
     }
 
     fn check(&self, request: http::Request, path: &str, effect: Effect) -> Result<http::Response> {
+        self.checked(request, path, effect, http::Request::send)
+    }
+
+    fn checked(
+        &self,
+        request: http::Request,
+        path: &str,
+        effect: Effect,
+        send: impl FnOnce(http::Request) -> Result<http::Response>,
+    ) -> Result<http::Response> {
         let request = request.timeout(self.settings.request_timeout());
         let request = match effect {
             Effect::Read => request.read_only(),
             Effect::Idempotent => request.idempotent(),
             Effect::Write => request,
         };
-        let mut response = request.send().map_err(|error| errors::unsent(error, effect))?;
+        let mut response = send(request).map_err(|error| errors::unsent(error, effect))?;
         if response.is_success() {
             return Ok(response);
         }

@@ -10,6 +10,7 @@
 //! | `kv`, `scan`, `span`, `transactions` | keys: one, many in pages, several at once |
 //! | `feed`, `stream` | changes: polls and cursors, and the watch below them |
 //! | `leases`, `locks`, `queue` | leases, and the locks that stand on them |
+//! | `issuer` | users, made for credentials that the host rotates |
 //! | `discovery` | services, by the convention of gRPC's etcd resolver |
 //!
 //! The key conventions are written down in `README.md` beside this crate, for those who read etcd with other tools.
@@ -20,6 +21,7 @@ mod errors;
 mod feed;
 mod fingerprint;
 mod health;
+mod issuer;
 mod kv;
 mod leases;
 mod locks;

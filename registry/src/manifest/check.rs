@@ -69,6 +69,7 @@ const PLUGIN: &[Key] = &[
     Key("homepage", false, Form::Text(500)),
     Key("host", true, Form::Text(100)),
     Key("capabilities", true, Form::Texts(256, 32)),
+    Key("issues", false, Form::Texts(63, 32)),
 ];
 const ENDPOINT: &[Key] = &[
     Key("name", true, Form::Text(63)),
@@ -210,6 +211,7 @@ fn meaning(tree: &Value, faults: &mut Faults) {
         faults.add("plugin.homepage", "must be an http or https address");
     }
     capabilities(tree, faults);
+    issues(tree, faults);
     endpoints(tree, faults);
     writes(tree, faults);
     if let Some(config) = tree.get("config").and_then(Value::as_object) {
@@ -235,6 +237,18 @@ fn capabilities(tree: &Value, faults: &mut Faults) {
                     faults.add(key, format!("`{item}` is listed twice"));
                 }
             }
+        }
+    }
+}
+
+/// Which types there are is the host's to know, and newer hosts know more.
+fn issues(tree: &Value, faults: &mut Faults) {
+    let mut seen = HashSet::new();
+    for (index, item) in strings(tree.pointer("/plugin/issues")).into_iter().enumerate() {
+        let key = format!("plugin.issues[{index}]");
+        name(item, &key, faults);
+        if !seen.insert(item) {
+            faults.add(key, format!("`{item}` is listed twice"));
         }
     }
 }

@@ -63,6 +63,10 @@ pub struct PluginSection {
     pub host: VersionReq,
     /// The interfaces it exports.
     pub capabilities: Vec<CapabilityRef>,
+    /// The types of the credentials that it makes for its outside system, e.g. `basic`; it exports
+    /// `jackfield:plugin/credential-issuer` if there are any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub issues: Vec<String>,
 }
 
 /// An outside address the plugin wants to reach, and what it wants to send there. This is a request, not a grant.

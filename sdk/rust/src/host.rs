@@ -3,7 +3,7 @@
 
 #[cfg(target_family = "wasm")]
 mod component {
-    use crate::bindings::jackfield::plugin::{config, log, outbound, state};
+    use crate::bindings::jackfield::plugin::{config, log, outbound, secrets, state};
     use crate::types::Result;
 
     pub(crate) fn config_get() -> String {
@@ -28,6 +28,18 @@ mod component {
 
     pub(crate) fn send(request: outbound::Request) -> Result<(u16, Vec<outbound::Header>, Body)> {
         let response = outbound::send(&request)?;
+        Ok((response.status, response.headers, Body(response.body)))
+    }
+
+    pub(crate) fn secrets_generate(length: u32) -> Result<String> {
+        secrets::generate(length)
+    }
+
+    pub(crate) fn secrets_send(
+        request: outbound::Request,
+        take: Vec<String>,
+    ) -> Result<(u16, Vec<outbound::Header>, Body)> {
+        let response = secrets::send(&request, &take)?;
         Ok((response.status, response.headers, Body(response.body)))
     }
 

@@ -77,6 +77,7 @@ pub mod log;
 pub mod matchers;
 pub mod paging;
 pub mod random;
+pub mod secrets;
 pub mod state;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
@@ -95,6 +96,8 @@ mod plugin;
 /// the crate has items of these names, at its root. Where two interfaces have the same name, theirs are
 /// `package_interface`.
 ///
+/// Where the manifest's `issues` lists types of credentials, it must implement `CredentialIssuer` too, which makes them.
+///
 /// Whatever is wrong with the manifest or the WIT is a compile error that says where.
 pub use jackfield_sdk_macros::plugin;
 pub use plugin::{Health, HealthStatus, Plugin};
@@ -109,5 +112,5 @@ pub mod prelude {
     pub use crate::types::{
         Error, ErrorKind, ErrorSource, Label, Page, Precondition, Result, TimestampMs, WriteOptions, label,
     };
-    pub use crate::{config, http, log, paging, random, state, time};
+    pub use crate::{config, http, log, paging, random, secrets, state, time};
 }

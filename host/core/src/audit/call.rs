@@ -152,7 +152,8 @@ impl Drop for Recorded<'_> {
     }
 }
 
-fn outcome(error: &Error) -> Outcome {
+/// How what failed has ended.
+pub(crate) fn outcome(error: &Error) -> Outcome {
     match error.kind {
         ErrorKind::OutcomeUnknown => Outcome::Unknown,
         kind => Outcome::Error { kind: kind.as_str().into(), source: error.source_of_fault.as_str().into() },

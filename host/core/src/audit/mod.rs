@@ -20,7 +20,7 @@ use jackfield_store::Store;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::{Error, ErrorKind, ErrorSource, Result, clock::now_ms};
-pub(crate) use call::{Asks, Of, Recorded};
+pub(crate) use call::{Asks, Of, Recorded, outcome};
 pub(crate) use parameters::are_open;
 pub use trail::AuditPage;
 pub(crate) use trail::{export, page};

@@ -13,6 +13,7 @@ use super::{Integration, IntegrationRecord, Live, Runtime, runtime::serve};
 use crate::{
     EndpointSettings, Error, ErrorKind, ErrorSource, Result, config, credentials, faults, grants,
     guest_log::GuestLog,
+    issuing::CallSecrets,
     limits, names,
     outbound::{self, GuestOutbound},
     plugins::Installed,
@@ -45,10 +46,12 @@ pub(super) fn runtime(
         .of(name.clone(), live.uses.clone());
     let gateway = Arc::new(gateway);
     let guest_config: Arc<str> = config::for_guest(manifest, &config).into();
+    let outbound = Arc::new(GuestOutbound::new(gateway.clone(), &granted, &limits, live));
+    let secrets = Arc::new(CallSecrets::new(outbound.clone(), shared.known.clone()));
     let services = Services {
         integration: name.clone(),
         config: guest_config.clone(),
-        outbound: Arc::new(GuestOutbound::new(gateway.clone(), &granted, &limits, live)),
+        outbound,
         state: Arc::new(GuestState {
             store: shared.store.clone(),
             incarnation: record.incarnation.clone(),
@@ -59,6 +62,7 @@ pub(super) fn runtime(
             turn: tokio::sync::Mutex::default(),
         }),
         log: Arc::new(GuestLog::of(live, name.clone())),
+        secrets: secrets.clone(),
     };
     let calls = Pool::new(code.plugin.clone(), services, limits.clone());
     Ok(Runtime {
@@ -66,6 +70,7 @@ pub(super) fn runtime(
         calls,
         capabilities: serve(&code.plugin, &code.reflection, &manifest.writes, &live.calls)?,
         gateway,
+        secrets,
         limits,
         granted,
         config,

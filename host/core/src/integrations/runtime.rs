@@ -13,6 +13,7 @@ use crate::{
     Error, Result, audit,
     breaker::Breaker,
     faults,
+    issuing::CallSecrets,
     metrics::{Calls, OperationMetrics},
     names,
     track::Track,
@@ -26,6 +27,8 @@ pub(crate) struct Runtime {
     /// Instances for change feeds, which wait long.
     pub(crate) feeds: Arc<Pool>,
     pub(crate) gateway: Arc<Gateway>,
+    /// Of the calls in which its plugin makes credentials.
+    pub(crate) secrets: Arc<CallSecrets>,
     pub(crate) limits: Limits,
     /// The same as manifests and operators write them.
     pub(crate) granted: jackfield_registry::Limits,

@@ -5,9 +5,13 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use jackfield_reflect::{InterfaceId, OperationKind, ReflectError, Reflection, did_you_mean, differences, reflect};
 use jackfield_registry::{Package, Writes};
+use jackfield_vault::CredentialKind;
 
 use super::known;
 use crate::{Error, ErrorKind, ErrorSource, Result, config::Schema, faults, view::View};
+
+/// What a plugin exports that makes credentials.
+const ISSUER: &str = "jackfield:plugin/credential-issuer";
 
 /// A plugin's file that is as it should be.
 #[derive(Clone)]
@@ -60,11 +64,31 @@ fn fits_manifest(package: &Package, reflection: &Reflection) -> Result<()> {
         exported.difference(&claimed).map(|id| format!("\n  - it does not list `{id}`, which the component exports"));
     let faults: String = missing.chain(unlisted).collect();
     if faults.is_empty() {
-        return Ok(());
+        return fits_issuer(package, reflection);
     }
     Err(Error::invalid(format!(
         "the manifest's `capabilities` do not match the component; correct them and pack it again:{faults}"
     )))
+}
+
+/// Whether the manifest lists the credentials that the component makes, if it makes any.
+fn fits_issuer(package: &Package, reflection: &Reflection) -> Result<()> {
+    let exported = reflection.exports.iter().any(|export| export.id.starts_with(ISSUER));
+    let issues = &package.manifest.plugin.issues;
+    if exported == issues.is_empty() {
+        let (lists, exports) = if exported { ("does not list", "exports") } else { ("lists", "does not export") };
+        return Err(Error::invalid(format!(
+            "the manifest {lists} the types of the credentials that the plugin makes (`issues`), and the component \
+             {exports} `{ISSUER}`; correct one of them and pack it again"
+        )));
+    }
+    match issues.iter().find(|kind| CredentialKind::parse(kind).is_none()) {
+        None => Ok(()),
+        Some(kind) => Err(Error::invalid(format!(
+            "the manifest's `issues` lists `{kind}`, which is no type of credential that this Jackfield has.{}",
+            did_you_mean(kind, CredentialKind::ALL.map(CredentialKind::as_str))
+        ))),
+    }
 }
 
 /// Whether what the manifest promises of writes is about writes that there are.

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use bytes::Bytes;
 use jackfield_engine::{
-    self as engine, CallContext, Engine, Outbound, OutboundRequest, OutboundResponse, Pool, Services, StateItem,
+    self as engine, CallContext, Engine, NoSecrets, Outbound, OutboundRequest, OutboundResponse, Pool, Services, StateItem,
     StateMutation, StateStore, Versioned, types,
 };
 use jackfield_registry::Digest;
@@ -77,6 +77,7 @@ pub(crate) fn sandbox(
         outbound: nothing.clone(),
         state: nothing,
         log: Arc::new(GuestLog::unheard(name.into(), tracks.clone())),
+        secrets: Arc::new(NoSecrets),
     };
     Pool::new(code.plugin.clone(), services, limits)
 }

@@ -10,7 +10,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use jackfield_engine::{
-    CallContext, CallError, Engine, EngineConfig, Limits, LogLevel, LogSink, Outbound, OutboundBody, OutboundRequest,
+    CallContext, CallError, Engine, EngineConfig, Limits, LogLevel, LogSink, NoSecrets, Outbound, OutboundBody, OutboundRequest,
     OutboundResponse, Plugin, Pool, Services, StateItem, StateMutation, StateStore, Versioned, types::Error,
 };
 use jackfield_reflect::{Operation, reflect};
@@ -46,6 +46,7 @@ impl World {
             outbound: self.clone(),
             state: self.clone(),
             log: self.clone(),
+            secrets: Arc::new(NoSecrets),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use arc_swap::ArcSwap;
-use jackfield_vault::Vault;
+use jackfield_vault::{Secret, Vault};
 
 use super::Needles;
 use crate::{Token, authority};
@@ -18,7 +18,9 @@ pub struct Known {
     vault: Option<Arc<Vault>>,
     /// As long as whoever exchanged them remembers them.
     tokens: Mutex<Vec<Weak<Token>>>,
-    /// How many tokens were ever learnt.
+    /// Secrets that are in no vault yet, as long as whoever made them has them.
+    made: Mutex<Vec<Weak<Secret>>>,
+    /// How many of both were ever learnt.
     learnt: AtomicU64,
     /// With the vault's epoch and the number of tokens that they were looked up at.
     ready: ArcSwap<(u64, u64, Arc<Needles>)>,
@@ -28,7 +30,7 @@ impl Known {
     /// Those of a vault.
     pub fn of(vault: Arc<Vault>) -> Self {
         let ready = ArcSwap::from_pointee((u64::MAX, 0, Arc::default()));
-        Self { vault: Some(vault), tokens: Mutex::default(), learnt: AtomicU64::new(0), ready }
+        Self { vault: Some(vault), tokens: Mutex::default(), made: Mutex::default(), learnt: AtomicU64::new(0), ready }
     }
 
     /// All of them, as of now. Those of a vault that is sealed cannot be told, and no request is made with them either.
@@ -43,9 +45,18 @@ impl Known {
 
     /// One more that is to be looked for.
     pub(crate) fn learn(&self, token: &Arc<Token>) {
-        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        tokens.retain(|token| token.strong_count() > 0);
-        tokens.push(Arc::downgrade(token));
+        self.add(&self.tokens, token);
+    }
+
+    /// One more that is to be looked for, and is in no vault yet.
+    pub fn learn_secret(&self, secret: &Arc<Secret>) {
+        self.add(&self.made, secret);
+    }
+
+    fn add<T>(&self, known: &Mutex<Vec<Weak<T>>>, new: &Arc<T>) {
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|known| known.strong_count() > 0);
+        known.push(Arc::downgrade(new));
         self.learnt.fetch_add(1, Ordering::Release);
     }
 
@@ -67,18 +78,21 @@ impl Known {
         let (epoch, needles) = match vault.secrets() {
             Ok((epoch, leases)) => {
                 let secrets: Vec<_> = leases.iter().flat_map(authority::secrets).collect();
-                let tokens: Vec<_> = {
-                    let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-                    tokens.iter().filter_map(Weak::upgrade).collect()
-                };
+                let (tokens, made) = (alive(&self.tokens), alive(&self.made));
                 let tokens = tokens.iter().flat_map(|token| token.secrets()).map(str::as_bytes);
-                (epoch, Arc::new(Needles::new(secrets.iter().map(|secret| secret.as_bytes()).chain(tokens))))
+                let made = made.iter().map(|secret| secret.expose());
+                let all = secrets.iter().map(|secret| secret.as_bytes()).chain(tokens).chain(made);
+                (epoch, Arc::new(Needles::new(all)))
             }
             Err(_) => (epoch, Arc::default()),
         };
         self.ready.store(Arc::new((epoch, learnt, needles.clone())));
         needles
     }
+}
+
+fn alive<T>(known: &Mutex<Vec<Weak<T>>>) -> Vec<Arc<T>> {
+    known.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect()
 }
 
 impl std::fmt::Debug for Known {

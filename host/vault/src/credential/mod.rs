@@ -9,4 +9,5 @@ pub use fields::{Field, Form};
 pub use kind::CredentialKind;
 pub use material::Material;
 pub use record::{CredentialInfo, VersionInfo, VersionState};
-pub(crate) use record::{Record, Version, check_name};
+pub use record::check_name;
+pub(crate) use record::{Record, Version};

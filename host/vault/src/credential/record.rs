@@ -239,7 +239,7 @@ impl Record {
 }
 
 /// Checks a credential's name: `[a-z][a-z0-9-]{0,62}`, like an integration's.
-pub(crate) fn check_name(name: &str) -> Result<(), VaultError> {
+pub fn check_name(name: &str) -> Result<(), VaultError> {
     let begins = name.starts_with(|c: char| c.is_ascii_lowercase());
     let rest = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if begins && rest && name.len() <= 63 {

@@ -12,6 +12,8 @@ use crate::{names, wit};
 
 /// The interface every plugin exports.
 const LIFECYCLE: &str = "jackfield:plugin/lifecycle@0.1.0";
+/// The interface that plugins export which make credentials.
+const ISSUER: &str = "jackfield:plugin/credential-issuer@0.1.0";
 /// The interface whose types the SDK owns.
 const TYPES: &str = "jackfield:types/types@0.1.0";
 
@@ -27,9 +29,14 @@ pub(crate) fn expand(plugin: &syn::Path) -> Result<TokenStream, String> {
     let mut folders = wit::first_party();
     folders.extend(wit::own(crate_dir)?);
     let capabilities = &manifest.plugin.capabilities;
-    let bindings = bindings(capabilities, &folders)?;
-    let reexports = reexports(capabilities);
-    let traits: Vec<_> = capabilities.iter().map(|c| names::trait_(&short_name(c, capabilities))).collect();
+    let issues = !manifest.plugin.issues.is_empty();
+    let bindings = bindings(capabilities, issues, &folders)?;
+    let mut reexports = reexports(capabilities);
+    let mut traits: Vec<_> = capabilities.iter().map(|c| names::trait_(&short_name(c, capabilities))).collect();
+    if issues {
+        traits.push(names::trait_("credential-issuer"));
+        reexports.push(reexport("jackfield", "plugin", "credential-issuer", "credential-issuer", ISSUER));
+    }
     let checks = (0..traits.len()).map(|index| format_ident!("implements_{index}"));
     let lifecycle = lifecycle(plugin, &manifest);
     let tracked = utf8(&path)?;
@@ -72,8 +79,11 @@ pub(crate) fn host_imports() -> Result<TokenStream, String> {
     })
 }
 
-fn world(capabilities: &[CapabilityRef]) -> String {
+fn world(capabilities: &[CapabilityRef], issues: bool) -> String {
     let mut world = format!("package jackfield:generated; world plugin {{ export {LIFECYCLE}; ");
+    if issues {
+        world.push_str(&format!("export {ISSUER}; "));
+    }
     for capability in capabilities {
         world.push_str(&format!("export {}; ", capability.interface_id()));
     }
@@ -81,8 +91,8 @@ fn world(capabilities: &[CapabilityRef]) -> String {
     world
 }
 
-fn bindings(capabilities: &[CapabilityRef], folders: &[PathBuf]) -> Result<TokenStream, String> {
-    let inline = world(capabilities);
+fn bindings(capabilities: &[CapabilityRef], issues: bool, folders: &[PathBuf]) -> Result<TokenStream, String> {
+    let inline = world(capabilities, issues);
     let paths = folders.iter().map(|path| utf8(path)).collect::<Result<Vec<_>, _>>()?;
     Ok(quote! {
         #[allow(missing_docs, unreachable_pub, dead_code, clippy::all, clippy::pedantic, rustdoc::all)]
@@ -104,20 +114,24 @@ fn bindings(capabilities: &[CapabilityRef], folders: &[PathBuf]) -> Result<Token
 /// Each capability's module and trait under a short name; under `package_interface` where two have the same.
 fn reexports(capabilities: &[CapabilityRef]) -> Vec<TokenStream> {
     let reexport = |capability: &CapabilityRef| {
-        let (namespace, package) = (names::module(&capability.namespace), names::module(&capability.package));
-        let interface = names::module(&capability.interface);
-        let short = short_name(capability, capabilities);
-        let (module, guest) = (names::module(&short), names::trait_(&short));
-        let docs = format!("The types of `{}`.", capability.interface_id());
-        let trait_docs = format!("The operations of `{}`.", capability.interface_id());
-        quote! {
-            #[doc = #docs]
-            pub use super::bindings::exports::#namespace::#package::#interface as #module;
-            #[doc = #trait_docs]
-            pub use super::bindings::exports::#namespace::#package::#interface::Guest as #guest;
-        }
+        let CapabilityRef { namespace, package, interface, .. } = capability;
+        reexport(namespace, package, interface, &short_name(capability, capabilities), &capability.interface_id())
     };
     capabilities.iter().map(reexport).collect()
+}
+
+/// An interface's module and trait under a short name.
+fn reexport(namespace: &str, package: &str, interface: &str, short: &str, id: &str) -> TokenStream {
+    let [namespace, package, interface] = [namespace, package, interface].map(names::module);
+    let (module, guest) = (names::module(short), names::trait_(short));
+    let docs = format!("The types of `{id}`.");
+    let trait_docs = format!("The operations of `{id}`.");
+    quote! {
+        #[doc = #docs]
+        pub use super::bindings::exports::#namespace::#package::#interface as #module;
+        #[doc = #trait_docs]
+        pub use super::bindings::exports::#namespace::#package::#interface::Guest as #guest;
+    }
 }
 
 /// The interface's name; with the package's before it where two interfaces have the same.

@@ -188,6 +188,20 @@ impl Request {
     /// Sends the request and returns when the head of the response has arrived. Any status is a response; make errors
     /// of the bad ones with [`Response::error_for_status`].
     pub fn send(self) -> Result<Response> {
+        self.send_by(host::send)
+    }
+
+    /// The same within a call of a `CredentialIssuer`: wherever the name of a [secret](crate::secrets) stands in the body, the
+    /// secret is sent, and the texts at these JSON Pointers of a good answer become names of secrets.
+    pub fn send_taking(self, pointers: &[&str]) -> Result<Response> {
+        let take = pointers.iter().map(|pointer| (*pointer).to_owned()).collect();
+        self.send_by(|request| host::secrets_send(request, take))
+    }
+
+    fn send_by(
+        self,
+        send: impl FnOnce(outbound::Request) -> Result<(u16, Vec<outbound::Header>, host::Body)>,
+    ) -> Result<Response> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
@@ -201,7 +215,7 @@ impl Request {
             timeout_ms: self.timeout.map(|timeout| u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX)),
         };
         let effect = self.effect;
-        match host::send(request) {
+        match send(request) {
             Ok((status, headers, body)) => {
                 let headers = headers.into_iter().map(|header| (header.name, header.value)).collect();
                 Ok(Response::new(self.endpoint, subject, effect, status, headers, body))

@@ -50,6 +50,35 @@ pub(crate) fn send(request: outbound::Request) -> Result<(u16, Vec<outbound::Hea
     Ok((answer.status, headers, Body(answer.pieces.into())))
 }
 
+pub(crate) fn secrets_generate(length: u32) -> Result<String> {
+    // One that tests can tell by its length; the host's are random.
+    Ok(format!("secret-of-{length}"))
+}
+
+/// As the host does it: a name in place of each text that is taken, `secret-at:` and its pointer.
+pub(crate) fn secrets_send(
+    request: outbound::Request,
+    take: Vec<String>,
+) -> Result<(u16, Vec<outbound::Header>, Body)> {
+    let (status, headers, mut body) = send(request)?;
+    if take.is_empty() || !(200..300).contains(&status) {
+        return Ok((status, headers, body));
+    }
+    let mut text = Vec::new();
+    while let Some(piece) = body.read(u32::MAX)? {
+        text.extend(piece);
+    }
+    let unfit = |reason: String| Error::internal(format!("no secret can be taken out of the answer: {reason}")).downstream();
+    let mut answer: serde_json::Value = serde_json::from_slice(&text).map_err(|_| unfit("it is no JSON".into()))?;
+    for pointer in take {
+        match answer.pointer_mut(&pointer) {
+            Some(serde_json::Value::String(text)) => *text = format!("secret-at:{pointer}"),
+            _ => return Err(unfit(format!("there is no text at `{pointer}` in the answer"))),
+        }
+    }
+    Ok((status, headers, Body(VecDeque::from([Piece::Data(answer.to_string().into_bytes())]))))
+}
+
 #[derive(Debug)]
 pub(crate) struct Body(VecDeque<Piece>);
 

@@ -1,0 +1,170 @@
+//! When something is due: a credential to be renewed or made anew, or one to be taken back that could not be before.
+
+use std::{sync::Arc, time::Duration};
+
+use jackfield_vault::VersionState;
+
+use super::{Issued, Issuer, IssuingFailure, Plan, failed, rotate_now};
+use crate::{ErrorKind, EventKind, Result, clock::now_ms, credentials, shared::Shared, tasks};
+
+/// Clocks are set, and machines sleep: what is due is looked for at least so often.
+const LOOK: Duration = Duration::from_secs(60);
+/// And at most so often.
+const LEAST: Duration = Duration::from_secs(1);
+
+/// Does what is due until the host stops.
+pub(crate) async fn run(shared: Arc<Shared>) {
+    let mut stop = shared.stop.subscribe();
+    loop {
+        let wait = {
+            // Whatever is found half done now is what an earlier process has left.
+            let _turn = shared.rotating.lock().await;
+            due(&shared).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "it could not be seen which credentials are to be rotated");
+                Some(LOOK)
+            })
+        };
+        let waited = async {
+            match wait {
+                Some(wait) => tokio::time::sleep(wait.min(LOOK)).await,
+                // There is none: nothing happens until somebody asks for one.
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = tasks::stopped(&mut stop) => return,
+            () = shared.issuing.notified() => {}
+            () = waited => {}
+        }
+    }
+}
+
+/// Does what is due; returns how long nothing will be, or nothing where there is no plan.
+async fn due(shared: &Arc<Shared>) -> Result<Option<Duration>> {
+    let mut wait: Option<Duration> = None;
+    for mut plan in Plan::all(&*shared.store).await? {
+        let name = plan.name.clone();
+        // A vault that is sealed can neither be used nor changed.
+        if shared.vault.is_open() {
+            look_after(shared, &mut plan).await?;
+            act(shared, plan).await?;
+        }
+        let Some(plan) = Plan::read(&*shared.store, &name).await? else { continue };
+        let left = plan.info.wake().map(|wake| u64::try_from(wake - now_ms()).unwrap_or(0));
+        let left = left.map_or(LOOK, |ms| Duration::from_millis(ms).max(LEAST));
+        wait = Some(wait.map_or(left, |wait| wait.min(left)));
+    }
+    Ok(wait)
+}
+
+/// What was made and is not used is to be taken back: its version was revoked, or never came to be used before the power
+/// went, and then its secret is lost, or nobody knows whether it works.
+async fn look_after(shared: &Shared, plan: &mut Plan) -> Result<()> {
+    let versions = shared.vault.credential(&plan.name).map(|credential| credential.versions).unwrap_or_default();
+    let mut changed = false;
+    for place in 0..plan.info.issued.len() {
+        let claimed: Vec<Option<u64>> = plan.info.issued.iter().map(|issued| issued.version).collect();
+        let Some(issued) = plan.info.issued.get_mut(place).filter(|issued| !issued.withdrawn) else { continue };
+        if issued.version.is_none() {
+            // It may have come to be the version that was made next, which then is in use perhaps.
+            let newest = versions.iter().map(|version| (version.version, version.created_at)).max();
+            let newest = newest.filter(|(number, at)| !claimed.contains(&Some(*number)) && *at >= issued.made_at);
+            issued.version = newest.map(|(number, _)| number);
+            changed = true;
+        }
+        let held = versions.iter().find(|version| Some(version.version) == issued.version);
+        let state = held.map(|version| version.state);
+        if !matches!(state, Some(VersionState::Current | VersionState::Previous)) {
+            issued.withdrawn = true;
+            changed = true;
+        }
+        if let (Some(VersionState::Staged), Some(version)) = (state, issued.version) {
+            credentials::revoke(shared, &plan.name, version).await?;
+        }
+    }
+    if changed { plan.save(&*shared.store).await } else { Ok(()) }
+}
+
+async fn act(shared: &Arc<Shared>, mut plan: Plan) -> Result<()> {
+    if plan.info.next().is_none_or(|next| next > now_ms()) {
+        settle(shared, plan).await;
+        return Ok(());
+    }
+    if plan.info.asked.is_none() && renewed(shared, &mut plan).await? {
+        return Ok(());
+    }
+    match rotate_now(shared, plan).await {
+        Ok(_) => Ok(()),
+        Err((error, plan)) => failed(shared, plan, &error).await,
+    }
+}
+
+/// Has the one that is used live longer, where its life is why something is due.
+async fn renewed(shared: &Shared, plan: &mut Plan) -> Result<bool> {
+    let now = now_ms();
+    let current = current_of(shared, &plan.name);
+    let Some(used) = current.and_then(|version| plan.info.used(version)).cloned() else { return Ok(false) };
+    let every = plan.info.settings.every_s;
+    let is_old = every.is_some_and(|seconds| now >= used.made_at.saturating_add_unsigned(seconds.saturating_mul(1000)));
+    let Some(lifetime) = used.lifetime_s.filter(|_| !is_old) else { return Ok(false) };
+    let Ok(issuer) = Issuer::of(shared, &used.integration) else { return Ok(false) };
+    let left = match issuer.renew(&plan.name, &used.handle).await {
+        Ok(left) => left,
+        Err(error) => {
+            if error.kind != ErrorKind::Unsupported {
+                tracing::info!(credential = plan.name, %error, "a credential cannot be renewed, so another is made");
+            }
+            return Ok(false);
+        }
+    };
+    // Near the end of all it is given less and less: then it is time for another.
+    if left.is_some_and(|seconds| seconds < lifetime / 2) {
+        return Ok(false);
+    }
+    for issued in plan.info.issued.iter_mut().filter(|issued| issued.handle == used.handle) {
+        issued.lifetime_s = left;
+        issued.ends_at = left.map(|seconds| now.saturating_add_unsigned(seconds.saturating_mul(1000)));
+    }
+    plan.info.failed = None;
+    plan.info.schedule(current);
+    plan.save(&*shared.store).await?;
+    Ok(true)
+}
+
+fn current_of(shared: &Shared, name: &str) -> Option<u64> {
+    let credential = shared.vault.credential(name).ok()?;
+    let current = credential.versions.iter().find(|version| version.state == VersionState::Current);
+    current.map(|version| version.version)
+}
+
+/// Has everything taken back that is not to be used any more, as far as that can be now. A plan without a credential is
+/// forgotten once there is nothing left of it.
+pub(super) async fn settle(shared: &Shared, mut plan: Plan) {
+    let now = now_ms();
+    let due = |issued: &Issued| issued.withdrawn && issued.failed.as_ref().is_none_or(|failed| failed.again_at <= now);
+    let mut changed = false;
+    for mut issued in std::mem::take(&mut plan.info.issued) {
+        if due(&issued) {
+            changed = true;
+            let revoked = match Issuer::of(shared, &issued.integration) {
+                Ok(issuer) => issuer.revoke(&plan.name, &issued.handle).await,
+                Err(error) => Err(error),
+            };
+            let Err(error) = revoked else { continue };
+            let message = format!("`{}` could not be taken back: {}", issued.handle, error.message);
+            let told = format!("of the credential `{}`, {message}", plan.name);
+            issued.failed = Some(IssuingFailure::after(issued.failed.as_ref(), now_ms(), message));
+            shared.done(EventKind::RotationFailed, Some(&plan.name), None, None, told).await;
+        }
+        plan.info.issued.push(issued);
+    }
+    let over = plan.info.issued.is_empty() && plan.info.asked.is_none();
+    let done = match over && shared.vault.credential(&plan.name).is_err() {
+        true => plan.forget(&*shared.store).await,
+        false if changed => plan.save(&*shared.store).await,
+        false => Ok(()),
+    };
+    if let Err(error) = done {
+        tracing::warn!(%error, "it could not be noted which credentials were taken back");
+    }
+}
