@@ -12,7 +12,8 @@ use jackfield_vault::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CredentialBinding, Error, ErrorKind, ErrorSource, EventKind, Result, faults, issuing, names, shared::Shared, view::View,
+    CredentialBinding, Error, ErrorKind, ErrorSource, EventKind, Result, faults, issuing, names, shared::Shared,
+    view::View,
 };
 
 /// A credential that is to be made, or a new version of one.

@@ -10,9 +10,10 @@ use tokio::sync::{broadcast, mpsc};
 
 use crate::{
     Answer, AuditPage, CallRequest, CapabilityInfo, ChangeBatch, CredentialUse, Error, Event, GrantAnswer, GrantInfo,
-    GrantQuestion, HealthReport, HostBuilder, IntegrationInfo, IssuerInfo, IssuerSettings, JournaledWrite, NewCredential, NewIntegration,
-    PluginInfo, Readiness, Resolution, Result, Rotation, UpdateIntegration, WatchRequest, audit, calls, credentials,
-    feeds, grants, health, integrations, issuing, journal, metrics, plugins, rotation, shared::Shared, tasks::Tasks,
+    GrantQuestion, HealthReport, HostBuilder, IntegrationInfo, IssuerInfo, IssuerSettings, JournaledWrite,
+    NewCredential, NewIntegration, PluginInfo, Readiness, Resolution, Result, Rotation, UpdateIntegration,
+    WatchRequest, audit, calls, credentials, feeds, grants, health, integrations, issuing, journal, metrics, plugins,
+    rotation, shared::Shared, tasks::Tasks,
 };
 
 /// A host of plugins. Clones are the same host; it ends with [`Host::shutdown`] or when the last clone is dropped.

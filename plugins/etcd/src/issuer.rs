@@ -180,7 +180,9 @@ mod tests {
 
     #[test]
     fn parameters_that_make_no_sense_are_told() {
-        for (text, place) in [("{}", "/parameters"), (r#"{"roles": []}"#, "/parameters/roles"), (r#"{"role": "x"}"#, "/parameters")] {
+        for (text, place) in
+            [("{}", "/parameters"), (r#"{"roles": []}"#, "/parameters/roles"), (r#"{"role": "x"}"#, "/parameters")]
+        {
             let error = EtcdPlugin::issue(wish(text)).unwrap_err();
             assert_eq!(error.kind, ErrorKind::Invalid(jackfield_sdk::types::FieldViolation { field: place.into() }));
         }

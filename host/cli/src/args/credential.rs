@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, builder::PossibleValuesParser};
 use jackfield_core::CredentialKind;
 
-use super::{Pair, integration::PageArgs};
+use super::{IssueArgs, IssuerArgs, Pair, integration::PageArgs};
 
 /// What can be done with credentials.
 #[derive(Debug, Subcommand)]
@@ -41,6 +41,8 @@ Examples:
         version: Option<u64>,
     },
     Rotate(RotateArgs),
+    Issue(IssueArgs),
+    Issuer(IssuerArgs),
     /// Go back to the version that was used before
     #[command(after_long_help = "\
 Examples:

@@ -91,6 +91,13 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * unit).map_err(|_| wrong())
 }
 
+/// A longer time span, which may be in days: `12h`, `30d`.
+pub(crate) fn period(text: &str) -> Result<Duration, String> {
+    let days = text.strip_suffix('d').and_then(|days| days.parse::<u32>().ok());
+    days.map_or_else(|| duration(text), |days| Ok(Duration::from_secs(u64::from(days) * 86_400)))
+        .map_err(|_| "write it as `90s`, `15m`, `12h` or `30d`".to_owned())
+}
+
 /// How long a call may take: what the API takes.
 pub(crate) fn call_timeout(text: &str) -> Result<Duration, String> {
     let allowed = Duration::from_millis(100)..=Duration::from_secs(600);

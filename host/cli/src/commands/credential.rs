@@ -6,7 +6,7 @@ use http::Method;
 use jackfield_core::{CredentialKind, Form, Secret, Source, Sources};
 use serde_json::json;
 
-use super::Context;
+use super::{Context, issuer};
 use crate::{
     api::{Query, Request, segment},
     args::{CredentialVerb, FieldArgs, Pair},
@@ -28,6 +28,8 @@ pub(super) async fn run(context: &Context, verb: CredentialVerb) -> Result<(), F
             let request = post(&args.new.name, "rotate").json(&body)?;
             return context.show(request, |rotation| rotated(rotation, args.revoke_old, style)).await;
         }
+        CredentialVerb::Issue(args) => return issuer::issue(context, args).await,
+        CredentialVerb::Issuer(args) => return issuer::issuer(context, args).await,
         CredentialVerb::List(page) => {
             let mut query = Query::default();
             query.add_some("limit", page.limit);
@@ -47,7 +49,7 @@ pub(super) async fn run(context: &Context, verb: CredentialVerb) -> Result<(), F
     context.show(request, |credential| show(credential, style)).await
 }
 
-fn path(name: &str) -> String {
+pub(super) fn path(name: &str) -> String {
     format!("/v1/credentials/{}", segment(name))
 }
 
@@ -85,7 +87,7 @@ fn sources(from: &[Pair]) -> Result<Sources, Failure> {
     from.iter().map(one).collect()
 }
 
-fn rotated(rotation: &Tree, revoke_old: bool, style: Style) -> String {
+pub(super) fn rotated(rotation: &Tree, revoke_old: bool, style: Style) -> String {
     let verified = match rotation.texts("verified") {
         none if none.is_empty() => "not tried out".to_owned(),
         verified => format!("tried out by {verified}"),

@@ -129,7 +129,8 @@ impl<'a> Issuer<'a> {
                 Ok(_) => record.message.clone(),
                 Err(error) => Some(error.message.chars().take(300).collect()),
             };
-            let ended = Record { at: now_ms(), requests, more_requests, outcome, message, ms: Some(ms_since(began)), ..record };
+            let ended =
+                Record { at: now_ms(), requests, more_requests, outcome, message, ms: Some(ms_since(began)), ..record };
             if let Err(error) = audit.store(ended).await {
                 tracing::error!(%error, "what came of `{action}` is not recorded; that it was asked is");
             }
@@ -144,9 +145,9 @@ fn value(kind: CredentialKind, name: &str, value: String, secrets: &Issuing<'_>)
         return Ok(Secret::from(secret.expose()));
     }
     match kind.fields().iter().find(|field| field.name == name) {
-        Some(field) if field.secret => {
-            Err(unfit(&format!("its field `{name}` is secret, and is not the name of a secret that the host made or took")))
-        }
+        Some(field) if field.secret => Err(unfit(&format!(
+            "its field `{name}` is secret, and is not the name of a secret that the host made or took"
+        ))),
         // Others have a shape that the vault judges.
         _ => Ok(Secret::from(value)),
     }

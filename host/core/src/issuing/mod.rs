@@ -14,8 +14,8 @@ mod secrets;
 
 use std::sync::Arc;
 
-use jackfield_engine::issuer::Wish;
 pub(crate) use self::{schedule::run, secrets::CallSecrets};
+use jackfield_engine::issuer::Wish;
 pub use plan::{Issued, IssuerInfo, IssuerSettings, IssuingFailure};
 
 use crate::{
@@ -100,7 +100,9 @@ pub(crate) async fn end(shared: &Shared, name: &str) -> Result<()> {
     plan.forget(&*shared.store).await?;
     let message = match left.is_empty() {
         true => format!("the credential `{name}` is no longer made by a plugin"),
-        false => format!("the credential `{name}` is no longer made by a plugin; what it made is left to the operator: {left}"),
+        false => format!(
+            "the credential `{name}` is no longer made by a plugin; what it made is left to the operator: {left}"
+        ),
     };
     shared.done(EventKind::CredentialChanged, Some(name), None, None, message).await;
     Ok(())
@@ -184,7 +186,10 @@ async fn attempt(shared: &Arc<Shared>, plan: &mut Plan) -> Result<Rotation> {
     let rotated = match shared.vault.credential(&plan.name) {
         Ok(_) => {
             let name = plan.name.clone();
-            rotation::carry_out(shared, &name, new, true, async |version| hold(shared, plan, &made.handle, version).await).await
+            rotation::carry_out(shared, &name, new, true, async |version| {
+                hold(shared, plan, &made.handle, version).await
+            })
+            .await
         }
         Err(_) => first(shared, plan, new, &made.handle).await,
     };

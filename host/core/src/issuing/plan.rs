@@ -116,7 +116,10 @@ impl IssuerInfo {
         };
         let after = |from: TimestampMs, seconds: u64| from.saturating_add_unsigned(seconds.saturating_mul(1000));
         let by_wish = self.settings.every_s.map(|seconds| after(used.made_at, seconds));
-        let by_life = used.ends_at.zip(used.lifetime_s).map(|(end, life)| end.saturating_sub_unsigned(life.saturating_mul(1000) / 3));
+        let by_life = used
+            .ends_at
+            .zip(used.lifetime_s)
+            .map(|(end, life)| end.saturating_sub_unsigned(life.saturating_mul(1000) / 3));
         self.due_at = [by_wish, by_life].into_iter().flatten().min();
     }
 

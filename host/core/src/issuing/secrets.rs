@@ -8,7 +8,9 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use jackfield_engine::{self as engine, CallContext, Outbound as _, OutboundBody, OutboundRequest, OutboundResponse, types};
+use jackfield_engine::{
+    self as engine, CallContext, Outbound as _, OutboundBody, OutboundRequest, OutboundResponse, types,
+};
 use jackfield_gateway::Known;
 use jackfield_vault::Secret;
 use serde_json::Value;
@@ -50,11 +52,7 @@ impl CallSecrets {
     }
 
     /// Does something with the secrets of a call, if it may have any.
-    fn with<R>(
-        &self,
-        call: u64,
-        work: impl FnOnce(&mut Names) -> Result<R, types::Error>,
-    ) -> Result<R, types::Error> {
+    fn with<R>(&self, call: u64, work: impl FnOnce(&mut Names) -> Result<R, types::Error>) -> Result<R, types::Error> {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         calls.get_mut(&call).map_or_else(|| Err(engine::no_secrets()), work)
     }

@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use bytes::Bytes;
 use jackfield_engine::{
-    self as engine, CallContext, Engine, NoSecrets, Outbound, OutboundRequest, OutboundResponse, Pool, Services, StateItem,
-    StateMutation, StateStore, Versioned, types,
+    self as engine, CallContext, Engine, NoSecrets, Outbound, OutboundRequest, OutboundResponse, Pool, Services,
+    StateItem, StateMutation, StateStore, Versioned, types,
 };
 use jackfield_registry::Digest;
 use jackfield_store::{Bucket, Store};

@@ -10,8 +10,9 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use jackfield_engine::{
-    CallContext, CallError, Engine, EngineConfig, Limits, LogLevel, LogSink, NoSecrets, Outbound, OutboundBody, OutboundRequest,
-    OutboundResponse, Plugin, Pool, Services, StateItem, StateMutation, StateStore, Versioned, types::Error,
+    CallContext, CallError, Engine, EngineConfig, Limits, LogLevel, LogSink, NoSecrets, Outbound, OutboundBody,
+    OutboundRequest, OutboundResponse, Plugin, Pool, Services, StateItem, StateMutation, StateStore, Versioned,
+    types::Error,
 };
 use jackfield_reflect::{Operation, reflect};
 

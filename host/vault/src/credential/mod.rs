@@ -8,6 +8,6 @@ mod record;
 pub use fields::{Field, Form};
 pub use kind::CredentialKind;
 pub use material::Material;
-pub use record::{CredentialInfo, VersionInfo, VersionState};
 pub use record::check_name;
+pub use record::{CredentialInfo, VersionInfo, VersionState};
 pub(crate) use record::{Record, Version};

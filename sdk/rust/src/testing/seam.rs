@@ -68,7 +68,8 @@ pub(crate) fn secrets_send(
     while let Some(piece) = body.read(u32::MAX)? {
         text.extend(piece);
     }
-    let unfit = |reason: String| Error::internal(format!("no secret can be taken out of the answer: {reason}")).downstream();
+    let unfit =
+        |reason: String| Error::internal(format!("no secret can be taken out of the answer: {reason}")).downstream();
     let mut answer: serde_json::Value = serde_json::from_slice(&text).map_err(|_| unfit("it is no JSON".into()))?;
     for pointer in take {
         match answer.pointer_mut(&pointer) {
