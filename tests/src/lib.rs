@@ -8,6 +8,7 @@ pub mod authorization_server;
 pub mod echoing;
 pub mod fake;
 pub mod fixture;
+pub mod maker;
 pub mod moto;
 pub mod node;
 pub mod openbao;
@@ -17,6 +18,7 @@ pub mod soak;
 mod stand;
 pub mod troubled;
 pub mod unruly;
+mod wire;
 pub mod witness;
 
 pub use stand::{Stand, packed, plugins_folder, workspace};

@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use crate::wire::request_length;
+
 /// A server on loopback. It ends with the test program.
 #[derive(Debug)]
 pub struct Witness {
@@ -68,7 +70,7 @@ fn serve(mut stream: TcpStream, seen: &Mutex<Seen>, elsewhere: &str) {
     let mut read = Vec::new();
     let mut buffer = [0; 4096];
     loop {
-        while let Some(len) = length(&read) {
+        while let Some(len) = request_length(&read) {
             let request = String::from_utf8_lossy(&read[..len]).into_owned();
             read.drain(..len);
             let redirects = request.split(' ').nth(1).is_some_and(|path| path.starts_with("/redirect"));
@@ -91,13 +93,4 @@ fn serve(mut stream: TcpStream, seen: &Mutex<Seen>, elsewhere: &str) {
     if !read.is_empty() {
         lock(seen).requests.push(String::from_utf8_lossy(&read).into_owned());
     }
-}
-
-/// How long the request is that stands at the beginning, once it is there.
-fn length(read: &[u8]) -> Option<usize> {
-    let head = read.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
-    let text = String::from_utf8_lossy(&read[..head]).to_ascii_lowercase();
-    let body = text.split("\r\ncontent-length:").nth(1).and_then(|rest| rest.split("\r\n").next()?.trim().parse().ok());
-    let whole = head + body.unwrap_or(0);
-    (read.len() >= whole).then_some(whole)
 }

@@ -1,6 +1,7 @@
 //! A guest that misbehaves on request, for the tests of the engine.
 
 mod hunt;
+mod issuer;
 mod poison;
 mod raw;
 
@@ -206,6 +207,10 @@ impl Unruly for Guest {
 
     fn hunt(backwards: Vec<u8>) -> Result<u64> {
         Ok(hunt::count(&backwards))
+    }
+
+    fn make_secret() -> Result<String> {
+        secrets::generate(32)
     }
 
     fn say(text: String) -> Result<()> {
