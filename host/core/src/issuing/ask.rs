@@ -74,7 +74,15 @@ impl<'a> Issuer<'a> {
             let value = value(kind, &field.name, field.value, &secrets)?;
             Ok((field.name, value))
         });
-        Ok(Made { fields: fields.collect::<Result<_>>()?, handle: issued.handle, lifetime_s: issued.lifetime_s })
+        match fields.collect::<Result<_>>() {
+            Ok(fields) => Ok(Made { fields, handle: issued.handle, lifetime_s: issued.lifetime_s }),
+            Err(error) => {
+                if let Err(left) = self.revoke(&credential, &issued.handle).await {
+                    tracing::error!(handle = issued.handle, error = %left, "a credential that is none could not be taken back");
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Has one live longer: for how many seconds from now, if not for ever.
