@@ -56,11 +56,10 @@ impl crate::CredentialIssuer for EtcdPlugin {
         for role in &parameters.roles {
             let grant = Grant { user: &name, role };
             if let Err(error) = etcd.user("/v3/auth/user/grant", &grant, Effect::Idempotent) {
-                // Half a user helps nobody. One that stays is made whole, or taken back, when this is asked again.
-                if let Err(left) = remove(&etcd, &name) {
-                    jackfield_sdk::warn!("the user {name} could not be removed again: {}", left.message);
-                }
-                return Err(Error { message: format!("the role `{role}`: {}", error.message), ..error });
+                // Half a user helps nobody. One that stays is made whole, or removed, when this is asked again.
+                let message = format!("the role `{role}`: {}", error.message);
+                let kind = if remove(&etcd, &name).is_ok() { error.kind } else { ErrorKind::OutcomeUnknown };
+                return Err(Error { kind, message, ..error });
             }
         }
         let field = |name: &str, value: &str| Field { name: name.to_owned(), value: value.to_owned() };

@@ -149,16 +149,21 @@ impl<'a> Issuer<'a> {
 
 /// A field's value. What is secret the plugin cannot know: it can only say its name.
 fn value(kind: CredentialKind, name: &str, value: String, secrets: &Issuing<'_>) -> Result<Secret> {
-    if let Some(secret) = secrets.secret(&value) {
-        return Ok(Secret::from(secret.expose()));
-    }
-    match kind.fields().iter().find(|field| field.name == name) {
-        Some(field) if field.secret => Err(unfit(&format!(
+    let is_secret = kind.fields().iter().any(|field| field.name == name && field.secret);
+    match secrets.secret(&value) {
+        Some(secret) if is_secret => Ok(Secret::from(secret.expose())),
+        // Nobody would look for it in what the guest is told.
+        Some(_) => Err(unfit(&format!("its field `{}` is not secret, and its value is", shown(name)))),
+        None if is_secret => Err(unfit(&format!(
             "its field `{name}` is secret, and is not the name of a secret that the host made or took"
         ))),
-        // Others have a shape that the vault judges.
-        _ => Ok(Secret::from(value)),
+        // Whether there is such a field, and what it may hold, is the vault's to judge.
+        None => Ok(Secret::from(value)),
     }
+}
+
+fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(40).collect()
 }
 
 fn unfit(reason: &str) -> Error {

@@ -51,7 +51,9 @@ pub(crate) async fn begin(shared: &Arc<Shared>, name: &str, settings: IssuerSett
     }
     let (host, name) = (shared.clone(), name.to_owned());
     apart(shared, async move {
-        let plan = match Plan::read(&*host.store, &name).await? {
+        let before = Plan::read(&*host.store, &name).await?;
+        let old = before.as_ref().map(|plan| plan.info.settings.clone());
+        let plan = match before {
             Some(mut plan) => {
                 // What another integration has made is taken back by that one.
                 plan.info.settings = settings;
@@ -59,15 +61,17 @@ pub(crate) async fn begin(shared: &Arc<Shared>, name: &str, settings: IssuerSett
             }
             None => Plan::new(&name, settings),
         };
-        let fresh = plan.info.issued.is_empty();
         match rotate_now(&host, plan).await {
             Ok(rotation) => Ok(rotation),
-            // Nothing was made, so there is nothing to remember.
-            Err((error, plan)) if fresh && error.kind != ErrorKind::OutcomeUnknown && plan.info.issued.is_empty() => {
+            // Nothing was made, so nothing has changed and there is nothing to remember.
+            Err((error, plan)) if old.is_none() && plan.info.issued.is_empty() && plan.info.asked.is_none() => {
                 plan.forget(&*host.store).await?;
                 Err(error)
             }
-            Err((error, plan)) => {
+            Err((error, mut plan)) => {
+                if let Some(old) = old.filter(|_| plan.info.asked.is_none()) {
+                    plan.info.settings = old;
+                }
                 failed(&host, plan, &error).await?;
                 Err(error)
             }
@@ -168,7 +172,13 @@ async fn attempt(shared: &Arc<Shared>, plan: &mut Plan) -> Result<Rotation> {
     plan.info.asked = Some(key.clone());
     plan.save(store).await?;
     let parameters = serde_json::to_string(&settings.parameters).unwrap_or_default();
-    let made = issuer.issue(settings.kind, Wish { credential: plan.name.clone(), parameters, key }).await?;
+    let wish = Wish { credential: plan.name.clone(), parameters, key };
+    let made = issuer.issue(settings.kind, wish).await.inspect_err(|error| {
+        // Else it is certain that nothing was made, and the next wish is another one.
+        if error.kind != ErrorKind::OutcomeUnknown {
+            plan.info.asked = None;
+        }
+    })?;
     let now = now_ms();
     plan.info.asked = None;
     plan.info.issued.push(Issued {
