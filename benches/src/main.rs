@@ -14,6 +14,7 @@ mod leaks;
 mod memory;
 mod neighbour;
 mod race;
+mod secure;
 mod start;
 mod table;
 
@@ -29,8 +30,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const USAGE: &str = "\
 usage: jackfield-bench [--quick] [GROUP…]
 
-Groups: calls, parts, callers, rest, start, memory, leaks, audit, neighbour; all of them where none is named. `neighbour:WAY` is one
-way to misbehave alone.
+Groups: calls, parts, callers, rest, start, memory, leaks, audit, secure, neighbour; all of them where none is named.
+`neighbour:WAY` is one way to misbehave alone.
 --quick: fewer rounds, to see that everything runs.
 The last line is JSON.";
 
@@ -89,6 +90,9 @@ fn run(mut words: Vec<String>) -> Result<()> {
         }
         if wanted("audit") {
             audit::all(&mut table, quick).await?;
+        }
+        if wanted("secure") {
+            secure::all(&mut table, quick).await?;
         }
         if wanted("neighbour") {
             neighbour::all(&mut table, quick, way).await?;

@@ -60,6 +60,7 @@ mod metrics;
 mod model;
 mod names;
 mod outbound;
+mod pauses;
 mod plugins;
 mod registrar;
 mod requests;

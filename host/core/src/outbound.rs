@@ -30,6 +30,7 @@ use crate::{
     integrations::Live,
     leaks::Watch,
     limits, names,
+    pauses::Pauses,
     track::{Asked, Tracks},
 };
 
@@ -52,6 +53,8 @@ struct Meter {
     leaks: Arc<Watch>,
     /// Requests, by time.
     requests: Budget,
+    /// Endpoints that asked for none.
+    pauses: Arc<Pauses>,
     /// Bytes that one call may send and receive.
     traffic: u64,
 }
@@ -61,8 +64,8 @@ impl GuestOutbound {
     pub(crate) fn new(gateway: Arc<Gateway>, granted: &Limits, limits: &engine::Limits, live: &Live) -> Self {
         let requests = Budget::new(granted.requests_per_second.unwrap_or(1).into(), BURST_SECONDS);
         let (tracks, bounds, leaks) = (live.tracks.clone(), live.bounds.clone(), live.leaks.clone());
-        let traffic = limits::traffic(limits);
-        Self { gateway, meter: Arc::new(Meter { tracks, bounds, leaks, requests, traffic }) }
+        let (pauses, traffic) = (live.pauses.clone(), limits::traffic(limits));
+        Self { gateway, meter: Arc::new(Meter { tracks, bounds, leaks, requests, pauses, traffic }) }
     }
 }
 
@@ -78,6 +81,17 @@ impl Meter {
             let kind = types::ErrorKind::RateLimited(types::RetryAfter { delay_ms: Some(wait) });
             refusal(kind, message, "requests-limit")
         })
+    }
+
+    /// Sees that an endpoint has not asked to be left alone.
+    fn awaited(&self, endpoint: &str) -> Result<(), types::Error> {
+        let Some(left) = self.pauses.left(endpoint) else { return Ok(()) };
+        let wait = u64::try_from(left.as_millis()).unwrap_or(u64::MAX).max(1);
+        let message = format!(
+            "the outside system at `{endpoint}` has asked to be left alone (`Retry-After`), for {wait} ms more; nothing is sent there until then"
+        );
+        let kind = types::ErrorKind::RateLimited(types::RetryAfter { delay_ms: Some(wait) });
+        Err(types::Error { source: types::ErrorSource::Downstream, ..refusal(kind, message, "retry-after") })
     }
 
     /// Counts bytes that a call sends or receives.
@@ -116,6 +130,7 @@ fn refusal(kind: types::ErrorKind, message: String, code: &str) -> types::Error 
 impl Outbound for GuestOutbound {
     async fn send(&self, call: &CallContext, request: OutboundRequest) -> Result<OutboundResponse, types::Error> {
         let meter = &self.meter;
+        meter.awaited(&request.endpoint)?;
         meter.request(call)?;
         meter.traffic(call, request.body.len())?;
         let left = call.deadline.saturating_duration_since(Instant::now());
@@ -141,7 +156,7 @@ impl Outbound for GuestOutbound {
             sent: body.len() as u64,
             ..Default::default()
         };
-        let request = Request { endpoint, method, path_and_query, headers, body, timeout };
+        let request = Request { endpoint: endpoint.clone(), method, path_and_query, headers, body, timeout };
         let began = Instant::now();
         let answer = self.gateway.send(request, deadline).await;
         match &answer {
@@ -171,6 +186,9 @@ impl Outbound for GuestOutbound {
             fault(&error, safe)
         })?;
         meter.leaks.found(&call.operation, "the headers of a response", response.redacted);
+        if let Some(wait) = meter.pauses.heard(&endpoint, response.status, &response.headers) {
+            tracing::info!(endpoint, status = response.status, ?wait, "the outside system asks to be left alone");
+        }
         let asked = asked.zip(place);
         let body = GuestBody { body: response.body, call: call.clone(), safe, meter: meter.clone(), asked };
         Ok(OutboundResponse { status: response.status, headers: response.headers, body: Box::new(body) })

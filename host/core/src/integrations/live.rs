@@ -15,6 +15,7 @@ use crate::{
     health::Health,
     leaks::Watch,
     metrics::Calls,
+    pauses::Pauses,
     retries::Retries,
     shared::Shared,
     track::Tracks,
@@ -28,6 +29,8 @@ pub(crate) struct Live {
     pub(crate) calls: Calls,
     pub(crate) tracks: Arc<Tracks>,
     pub(crate) bounds: Arc<Bounds>,
+    /// Endpoints that have asked to be left alone.
+    pub(crate) pauses: Arc<Pauses>,
     pub(crate) retries: Retries,
     /// Crashes, those by an exceeded limit among them.
     pub(crate) traps: AtomicU64,
@@ -45,6 +48,7 @@ impl Live {
             calls: Calls::default(),
             tracks: Arc::default(),
             bounds: Arc::new(Bounds::new(teller.clone())),
+            pauses: Arc::default(),
             retries: Retries::default(),
             traps: AtomicU64::new(0),
             crash_told: Throttle::default(),

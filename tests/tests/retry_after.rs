@@ -1,0 +1,34 @@
+//! An outside system that asks to be left alone is: nothing is sent to it before it said, whichever call wants to.
+
+use std::{thread, time::Duration};
+
+use jackfield_tests::{Stand, fake::Fake, text};
+use serde_json::{Value, json};
+
+fn look(stand: &Stand) -> (u16, Value) {
+    stand.server().call("wild", "unruly.look", &json!({"path": "/x"})).unwrap()
+}
+
+#[test]
+fn nothing_is_sent_to_an_endpoint_before_it_said() {
+    let answer = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 2\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let stand = Stand::with("wild", "unruly", &json!({"url": Fake::Says(answer.to_vec()).start()}));
+    let (status, told) = look(&stand);
+    assert_eq!(status, 200, "{told}");
+    assert!(text(&told).starts_with("429"), "the plugin hears it first: {}", text(&told));
+    let (status, problem) = look(&stand);
+    assert_eq!(
+        (status, &problem["kind"], &problem["code"]),
+        (429, &json!("rate-limited"), &json!("retry-after")),
+        "{problem}"
+    );
+    let wait = problem["detail"].as_str().unwrap();
+    assert!(wait.contains("`api`") && wait.contains("ms more"), "{wait}");
+    // Nothing of it was sent, so the trail says so.
+    let trail = stand.server().get("/v1/audit?limit=50").unwrap();
+    let calls = trail["items"].as_array().unwrap().iter().filter(|record| record["action"] == "unruly.look");
+    let sent: Vec<usize> = calls.map(|record| record["requests"].as_array().map_or(0, Vec::len)).collect();
+    assert_eq!(sent, [0, 1], "newest first");
+    thread::sleep(Duration::from_millis(2200));
+    assert_eq!(look(&stand).0, 200, "it is asked again");
+}
