@@ -8,6 +8,7 @@ use jackfield_gateway::Request;
 pub(crate) fn get(path: &str) -> Request {
     Request {
         endpoint: "api".into(),
+        operation: "test.get".into(),
         method: "GET".into(),
         path_and_query: path.into(),
         headers: Vec::new(),
