@@ -43,6 +43,8 @@ const RESERVE: Duration = Duration::from_millis(100);
 pub(crate) struct GuestOutbound {
     gateway: Arc<Gateway>,
     meter: Arc<Meter>,
+    /// What is sent is answered from a cassette.
+    replays: bool,
 }
 
 /// What is counted and bounded of an integration's requests.
@@ -62,7 +64,8 @@ impl GuestOutbound {
         let requests = Budget::new(granted.requests_per_second.unwrap_or(1).into(), BURST_SECONDS);
         let (tracks, bounds, leaks) = (live.tracks.clone(), live.bounds.clone(), live.leaks.clone());
         let traffic = limits::traffic(limits);
-        Self { gateway, meter: Arc::new(Meter { tracks, bounds, leaks, requests, traffic }) }
+        let meter = Arc::new(Meter { tracks, bounds, leaks, requests, traffic });
+        Self { gateway, meter, replays: live.replays() }
     }
 }
 
@@ -141,18 +144,23 @@ impl Outbound for GuestOutbound {
             sent: body.len() as u64,
             ..Default::default()
         };
-        let request = Request { endpoint, method, path_and_query, headers, body, timeout };
+        let operation = call.operation.clone();
+        let request = Request { endpoint, operation, method, path_and_query, headers, body, timeout };
         let began = Instant::now();
         let answer = self.gateway.send(request, deadline).await;
         match &answer {
             Ok(response) => {
-                let Sent { host, pattern, credential } = response.sent.clone();
+                let Sent { host, pattern, credential, replayed } = response.sent.clone();
+                // One that was recorded may be anything.
+                let host = host.chars().take(300).collect();
                 (told.host, told.path, told.status) = (Some(host), Some(pattern), Some(response.status));
+                told.replayed = replayed;
                 told.ms = Some(ms_since(began));
                 told.credential = credential.map(|(name, version)| CredentialUse { name: name.to_string(), version });
             }
             Err(error) => {
                 let reason: String = error.to_string().chars().take(200).collect();
+                told.replayed = self.replays;
                 told.refused = Some(meter.leaks.text(&call.operation, "a refusal", &reason).into_owned());
             }
         }
@@ -229,6 +237,8 @@ fn fault(error: &GatewayError, safe: bool) -> types::Error {
         }
         error if error.is_refusal() => (ErrorKind::PermissionDenied, ErrorSource::Plugin),
         GatewayError::Busy { .. } => (ErrorKind::Unavailable, ErrorSource::Plugin),
+        // To be tried again by nobody: the cassette has no more.
+        GatewayError::Replay { .. } => (ErrorKind::Internal, ErrorSource::Downstream),
         error if error.sent() && !safe => (ErrorKind::OutcomeUnknown, ErrorSource::Downstream),
         error if error.is_timeout() => (ErrorKind::DeadlineExceeded, ErrorSource::Downstream),
         GatewayError::TooLarge { .. } | GatewayError::Send { reason: SendError::Garbled { .. }, .. } => {
@@ -242,6 +252,7 @@ fn fault(error: &GatewayError, safe: bool) -> types::Error {
         GatewayError::NotAllowed { .. } => Some(faults::NOT_ALLOWED),
         GatewayError::Credential { .. } => Some(faults::CREDENTIAL),
         GatewayError::TooLarge { .. } => Some("response-limit"),
+        GatewayError::Replay { .. } => Some("replay"),
         _ => None,
     };
     types::Error { kind, message: error.to_string(), source, code: code.map(str::to_owned) }

@@ -319,7 +319,7 @@ async fn strictly_each_request_must_be_the_one_that_was_recorded_and_the_error_s
     assert_eq!(asked(&gateway, header("a")).await.unwrap().0, 200);
     assert_eq!(
         differs(header("a")).await,
-        "endpoint `api` is replayed: the 1 exchanges that the cassette has of `test.get` were replayed, and \
+        "endpoint `api` is replayed: everything was replayed that the cassette has of `test.get`, 1 in all, and \
          `POST /v1/q?time=1` is asked besides; record it anew"
     );
 }

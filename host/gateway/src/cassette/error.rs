@@ -64,7 +64,7 @@ pub enum ReplayError {
     },
     /// Everything that was recorded has been replayed.
     #[error(
-        "the {recorded} exchanges that the cassette has of `{operation}` were replayed, and `{came}` is asked besides; record it anew"
+        "everything was replayed that the cassette has of `{operation}`, {recorded} in all, and `{came}` is asked besides; record it anew"
     )]
     Exhausted {
         /// The operation.

@@ -12,6 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Answer, Asked, Cassette, CassetteError, Content, End, Exchange, Label, ReplayError, Reply, likeness::Wanted,
@@ -24,7 +25,8 @@ const SCHEDULED: &str = "lifecycle.check-health";
 const SHOWN: usize = 120;
 
 /// How requests are found in a cassette.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Match {
     /// In the order that was recorded, each the same as it was.
     #[default]
