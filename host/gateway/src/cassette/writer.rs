@@ -68,19 +68,22 @@ impl Desk {
     /// An exchange has ended: it is handed in, or was none. `held`: what was held for it.
     pub(super) fn end(&self, exchange: Option<Exchange>, held: usize) {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let sent = match (exchange, queue) {
-            (None, _) => {
-                self.release(held);
-                true
+        let handed_in = match exchange {
+            None => false,
+            Some(exchange) => {
+                let sent = queue.as_ref().is_some_and(|queue| queue.try_send((exchange, held)).is_ok());
+                if !sent {
+                    self.miss("the disk is too slow, or recording has ended");
+                }
+                sent
             }
-            (Some(exchange), Some(queue)) => queue.try_send((exchange, held)).is_ok(),
-            (Some(_), None) => false,
         };
-        if !sent {
+        if !handed_in {
             self.release(held);
-            self.miss("the disk is too slow, or recording has ended");
         }
         self.open.fetch_sub(1, Ordering::AcqRel);
+        // Not before: once nobody can hand in anything more, the writer looks whether something is open still.
+        drop(queue);
     }
 
     /// Takes room for so many bytes, or says that there is none.
