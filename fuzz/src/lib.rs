@@ -6,6 +6,7 @@
 //! what they feed reads text, in the form that the module's head tells, so that people can read and write them too.
 
 pub mod address;
+pub mod cassette;
 pub mod component;
 pub mod json_bridge;
 pub mod lines;
@@ -23,6 +24,7 @@ pub type Check = fn(&[u8]);
 /// What is checked, by the name that `cargo xtask fuzz` and the folders in `corpus` have for it.
 pub const TARGETS: &[(&str, Check)] = &[
     ("address", address::check),
+    ("cassette", cassette::check),
     ("component", component::check),
     ("json-bridge", json_bridge::check),
     ("lines", lines::check),

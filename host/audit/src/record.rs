@@ -70,6 +70,9 @@ pub struct Request {
     /// Why it was refused or brought no answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+    /// It was not sent: what is said of an answer was recorded earlier.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replayed: bool,
 }
 
 /// A credential that was used.

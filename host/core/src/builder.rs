@@ -1,6 +1,7 @@
 //! How a host is put together and started.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -8,7 +9,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use jackfield_engine::{Compiler, Engine, EngineConfig};
-use jackfield_gateway::{Dialer, Known};
+use jackfield_gateway::{Dialer, Known, Match};
 use jackfield_store::{DataLock, MemoryStore, SqliteStore, Store};
 use jackfield_vault::{AllowedSources, Secret};
 use tokio::{
@@ -17,11 +18,14 @@ use tokio::{
 };
 
 use crate::{
-    AuditRetention, Error, Host, Result, audit, credentials,
+    AuditRetention, Error, Host, Result, audit,
+    cassettes::{self, Cassettes},
+    credentials,
     events::Events,
     faults, health,
     host::Inner,
-    integrations, issuing,
+    integrations::{self, Integration},
+    issuing,
     journal::{self, Journal},
     plugins, registrar,
     shared::Shared,
@@ -49,6 +53,7 @@ pub struct HostBuilder {
     without_audit: bool,
     audit_retention: AuditRetention,
     credential_sources: AllowedSources,
+    cassettes: cassettes::Wanted,
 }
 
 impl HostBuilder {
@@ -124,6 +129,19 @@ impl HostBuilder {
         self
     }
 
+    /// Records an integration's traffic to a file, with nothing secret in it: to a new one, or on in one that was recorded of the
+    /// same plugin. `docs/cassettes.md` tells what is in it.
+    pub fn record(mut self, integration: impl Into<String>, file: impl Into<PathBuf>) -> Self {
+        self.cassettes.record.push((integration.into(), file.into()));
+        self
+    }
+
+    /// Answers what an integration asks from a file that was recorded. Nothing is sent, and no credential is used.
+    pub fn replay(mut self, integration: impl Into<String>, file: impl Into<PathBuf>, matching: Match) -> Self {
+        self.cassettes.replay.push((integration.into(), file.into(), matching));
+        self
+    }
+
     /// Announces the address of a server in the data folder's lock file, for [`server_of`].
     pub fn announce(mut self, address: impl Into<String>) -> Self {
         self.announce = Some(address.into());
@@ -135,7 +153,9 @@ impl HostBuilder {
     pub async fn build(self) -> Result<Host> {
         let cache_dir = self.cache_dir.or_else(|| self.data_dir.as_ref().map(|dir| dir.join(CACHE)));
         let (data_dir, announce, compiler) = (self.data_dir.clone(), self.announce, self.compiler);
-        let open = move || -> Result<(Arc<dyn Store>, Arc<Engine>)> {
+        let cassettes = self.cassettes;
+        let open = move || -> Result<(Arc<dyn Store>, Arc<Engine>, Cassettes)> {
+            let cassettes = cassettes.load()?;
             let store: Arc<dyn Store> = match data_dir {
                 Some(dir) => {
                     // One integration that writes without end keeps that thread busy: no call is to wait for it.
@@ -145,10 +165,10 @@ impl HostBuilder {
                 None => Arc::new(MemoryStore::new()),
             };
             let engine = Engine::new(EngineConfig { cache_dir, compiler, ..EngineConfig::default() });
-            Ok((store, engine.map_err(|e| Error::internal(e.to_string()))?))
+            Ok((store, engine.map_err(|e| Error::internal(e.to_string()))?, cassettes))
         };
         let opened = tokio::task::spawn_blocking(open).await.map_err(|e| Error::internal(e.to_string()))?;
-        let (store, engine) = opened?;
+        let (store, engine, cassettes) = opened?;
         let (registrar, jobs) = registrar::Queue::new();
         let stop = watch::Sender::new(false);
         let plugins = plugins::load_all(&engine, &*store).await?;
@@ -171,6 +191,7 @@ impl HostBuilder {
             dialer,
             known: Arc::new(Known::of(vault.clone())),
             vault,
+            cassettes,
             journal: Journal::default(),
             rotating: tokio::sync::Mutex::default(),
             issuing: Notify::new(),
@@ -182,6 +203,7 @@ impl HostBuilder {
             stop: stop.clone(),
         });
         let integrations = integrations::load_all(&shared, &plugins).await?;
+        tell_of_cassettes(&shared.cassettes, &integrations)?;
         shared.view.store(Arc::new(View { plugins, integrations }));
 
         let tasks = Tasks::new(stop);
@@ -199,6 +221,26 @@ impl HostBuilder {
         tasks.spawn(issuing::run(shared.clone()));
         Ok(Host::new(Inner { shared, tasks }))
     }
+}
+
+/// Says which integrations are recorded or replayed. Fails where one cannot be that runs otherwise.
+fn tell_of_cassettes(cassettes: &Cassettes, integrations: &BTreeMap<String, Arc<Integration>>) -> Result<()> {
+    for name in cassettes.names() {
+        match integrations.get(name).map(|integration| (integration, &integration.runtime)) {
+            None => tracing::warn!(integration = name, "it is to be recorded or replayed, and is not there yet"),
+            Some((_, Err(error))) => {
+                return Err(Error::invalid(format!("`{name}` cannot be recorded or replayed: {}", error.message)));
+            }
+            Some((integration, Ok(_))) if integration.live.replays() => {
+                tracing::warn!(
+                    integration = name,
+                    "it is replayed: its answers are recorded ones, and nothing is sent"
+                );
+            }
+            Some(_) => tracing::info!(integration = name, "it is recorded"),
+        }
+    }
+    Ok(())
 }
 
 /// Lets go of instances that nobody needs any more.

@@ -54,7 +54,8 @@ async fn write(
     timeout: Option<Duration>,
 ) -> Result<Answer> {
     let Named { params, key, fresh, dry_run } = named;
-    if dry_run {
+    // What is replayed is not carried out, and must not be remembered as if it had been.
+    if dry_run || integration.live.replays() {
         let json = run(shared, integration, runtime, served, params, timeout).await?;
         return Ok(Answer { json, idempotency_key: None, replayed: false });
     }

@@ -370,6 +370,10 @@ impl Host {
     /// run can read and write nothing more; let them end before, where that matters.
     pub async fn shutdown(&self) {
         self.inner.tasks.join().await;
+        let shared = self.shared().clone();
+        if let Err(error) = tokio::task::spawn_blocking(move || shared.cassettes.close()).await {
+            tracing::error!(%error, "recording did not end as it should");
+        }
         self.shared().store.close().await;
     }
 }

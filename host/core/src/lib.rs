@@ -38,6 +38,7 @@ mod breaker;
 mod budget;
 mod builder;
 mod calls;
+mod cassettes;
 mod clock;
 mod config;
 mod credentials;
@@ -85,6 +86,8 @@ pub use issuing::{Issued, IssuerInfo, IssuerSettings, IssuingFailure};
 pub use jackfield_audit::{Expectations, Fault, Head, Verified, verify as verify_audit};
 /// An instance of a plugin, for [`Host::typed`].
 pub use jackfield_engine::{Compiler, Guest, serve_compilations};
+/// How a replay finds what was recorded.
+pub use jackfield_gateway::Match;
 pub use jackfield_reflect::nearest;
 /// What the vault tells of itself, and what it is given.
 pub use jackfield_vault::{

@@ -168,6 +168,35 @@ pub struct IntegrationInfo {
     pub updated_at: TimestampMs,
     /// How it is.
     pub health: HealthReport,
+    /// Where its traffic is recorded, or what it is replayed from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cassette: Option<CassetteInfo>,
+}
+
+/// What is done with an integration's traffic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CassetteInfo {
+    /// `record`, or `replay`: then nothing is sent, and every answer is one that was recorded.
+    #[serde(rename = "use")]
+    pub used: CassetteUse,
+    /// The cassette's file.
+    pub file: String,
+    /// How requests are found in it, where it is replayed.
+    #[serde(rename = "match", default, skip_serializing_if = "Option::is_none")]
+    pub matching: Option<jackfield_gateway::Match>,
+    /// Whether everything was recorded so far that there was.
+    pub complete: bool,
+}
+
+/// What a cassette is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CassetteUse {
+    /// Traffic is written to it.
+    Record,
+    /// Requests are answered from it.
+    Replay,
 }
 
 /// How an integration is, as the health checks found it.

@@ -44,6 +44,8 @@ const RESERVE: Duration = Duration::from_millis(100);
 pub(crate) struct GuestOutbound {
     gateway: Arc<Gateway>,
     meter: Arc<Meter>,
+    /// What is sent is answered from a cassette.
+    replays: bool,
 }
 
 /// What is counted and bounded of an integration's requests.
@@ -65,7 +67,8 @@ impl GuestOutbound {
         let requests = Budget::new(granted.requests_per_second.unwrap_or(1).into(), BURST_SECONDS);
         let (tracks, bounds, leaks) = (live.tracks.clone(), live.bounds.clone(), live.leaks.clone());
         let (pauses, traffic) = (live.pauses.clone(), limits::traffic(limits));
-        Self { gateway, meter: Arc::new(Meter { tracks, bounds, leaks, requests, pauses, traffic }) }
+        let meter = Arc::new(Meter { tracks, bounds, leaks, requests, pauses, traffic });
+        Self { gateway, meter, replays: live.replays() }
     }
 }
 
@@ -129,6 +132,18 @@ fn refusal(kind: types::ErrorKind, message: String, code: &str) -> types::Error 
 #[async_trait]
 impl Outbound for GuestOutbound {
     async fn send(&self, call: &CallContext, request: OutboundRequest) -> Result<OutboundResponse, types::Error> {
+        self.ask(call, request, false).await
+    }
+}
+
+impl GuestOutbound {
+    /// Sends a request. `private`: a secret comes to be in it.
+    pub(crate) async fn ask(
+        &self,
+        call: &CallContext,
+        request: OutboundRequest,
+        private: bool,
+    ) -> Result<OutboundResponse, types::Error> {
         let meter = &self.meter;
         meter.awaited(&request.endpoint)?;
         meter.request(call)?;
@@ -156,18 +171,24 @@ impl Outbound for GuestOutbound {
             sent: body.len() as u64,
             ..Default::default()
         };
-        let request = Request { endpoint: endpoint.clone(), method, path_and_query, headers, body, timeout };
+        let operation = call.operation.clone();
+        let request =
+            Request { endpoint: endpoint.clone(), operation, method, path_and_query, headers, body, timeout, private };
         let began = Instant::now();
         let answer = self.gateway.send(request, deadline).await;
         match &answer {
             Ok(response) => {
-                let Sent { host, pattern, credential } = response.sent.clone();
+                let Sent { host, pattern, credential, replayed } = response.sent.clone();
+                // One that was recorded may be anything.
+                let host = host.chars().take(300).collect();
                 (told.host, told.path, told.status) = (Some(host), Some(pattern), Some(response.status));
+                told.replayed = replayed;
                 told.ms = Some(ms_since(began));
                 told.credential = credential.map(|(name, version)| CredentialUse { name: name.to_string(), version });
             }
             Err(error) => {
                 let reason: String = error.to_string().chars().take(200).collect();
+                told.replayed = self.replays;
                 told.refused = Some(meter.leaks.text(&call.operation, "a refusal", &reason).into_owned());
             }
         }
@@ -247,6 +268,8 @@ fn fault(error: &GatewayError, safe: bool) -> types::Error {
         }
         error if error.is_refusal() => (ErrorKind::PermissionDenied, ErrorSource::Plugin),
         GatewayError::Busy { .. } => (ErrorKind::Unavailable, ErrorSource::Plugin),
+        // To be tried again by nobody: the cassette has no more.
+        GatewayError::Replay { .. } => (ErrorKind::Internal, ErrorSource::Downstream),
         error if error.sent() && !safe => (ErrorKind::OutcomeUnknown, ErrorSource::Downstream),
         error if error.is_timeout() => (ErrorKind::DeadlineExceeded, ErrorSource::Downstream),
         GatewayError::TooLarge { .. } | GatewayError::Send { reason: SendError::Garbled { .. }, .. } => {
@@ -260,6 +283,7 @@ fn fault(error: &GatewayError, safe: bool) -> types::Error {
         GatewayError::NotAllowed { .. } => Some(faults::NOT_ALLOWED),
         GatewayError::Credential { .. } => Some(faults::CREDENTIAL),
         GatewayError::TooLarge { .. } => Some("response-limit"),
+        GatewayError::Replay { .. } => Some("replay"),
         _ => None,
     };
     types::Error { kind, message: error.to_string(), source, code: code.map(str::to_owned) }

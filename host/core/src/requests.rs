@@ -47,7 +47,7 @@ pub struct Answer {
     /// The operation's result as JSON text, `null` where it has none.
     pub json: Bytes,
     /// Of a write, the key that names it: what was given, or what was made for it. The same write with the same key is
-    /// carried out once. Absent for reads and dry runs.
+    /// carried out once. Absent for reads, dry runs and what is replayed from a cassette.
     pub idempotency_key: Option<String>,
     /// The write was carried out before, and this is what was answered then.
     pub replayed: bool,

@@ -13,7 +13,9 @@ use tokio::{
     sync::{Mutex, Notify, watch},
 };
 
-use crate::{EventKind, Result, audit::Audit, events::Events, faults, journal::Journal, view::View};
+use crate::{
+    EventKind, Result, audit::Audit, cassettes::Cassettes, events::Events, faults, journal::Journal, view::View,
+};
 
 /// The host's parts.
 pub(crate) struct Shared {
@@ -27,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) audit: Option<Audit>,
     /// Signs what is exported of it.
     pub(crate) audit_key: Option<Key>,
+    pub(crate) cassettes: Cassettes,
     pub(crate) journal: Journal,
     /// Held while a credential is rotated.
     pub(crate) rotating: Mutex<()>,

@@ -12,12 +12,22 @@ use bytes::Bytes;
 use jackfield_net::Body;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout_at};
 
-use crate::{DecodeError, GatewayError, leaks::Filter};
+use crate::{DecodeError, End, GatewayError, ReplayError, cassette::Take, leaks::Filter};
+
+/// Where a response's body comes from.
+pub(crate) enum Source {
+    /// From outside.
+    Network(Body),
+    /// From this line of a cassette, where it ended so. What there is of it was read ahead.
+    Cassette { line: usize, end: End },
+}
 
 /// A response's body while it arrives.
 pub struct ResponseBody {
     pub(crate) endpoint: String,
-    pub(crate) body: Body,
+    pub(crate) source: Source,
+    /// Where what the guest reads is recorded.
+    pub(crate) take: Option<Take>,
     /// What was read of it already.
     pub(crate) ahead: Option<Bytes>,
     /// What stands between the body and the guest.
@@ -35,6 +45,18 @@ pub struct ResponseBody {
 impl ResponseBody {
     /// The next piece, at most `max` bytes and never empty; none at the end. Dropping the future loses no byte.
     pub async fn read(&mut self, max: usize) -> Result<Option<Bytes>, GatewayError> {
+        let piece = self.read_on(max).await;
+        if let Some(take) = &mut self.take {
+            match &piece {
+                Ok(Some(piece)) => take.piece(piece),
+                Ok(None) => take.ended(),
+                Err(error) => take.failed(error),
+            }
+        }
+        piece
+    }
+
+    async fn read_on(&mut self, max: usize) -> Result<Option<Bytes>, GatewayError> {
         while self.rest.is_empty() {
             let decoded = self.filter.next().map_err(|reason| self.garbled(reason))?;
             self.rest = match decoded {
@@ -60,6 +82,11 @@ impl ResponseBody {
         Ok(Some(self.rest.split_to(max.max(1).min(self.rest.len()))))
     }
 
+    /// Whether it is known to hold nothing, without a look.
+    pub(crate) fn is_known_empty(&self) -> bool {
+        matches!(&self.source, Source::Network(body) if body.announced_len() == Some(0))
+    }
+
     /// How many secrets were found in it so far, and redacted.
     pub fn redacted(&self) -> u64 {
         self.filter.found()
@@ -69,11 +96,19 @@ impl ResponseBody {
     async fn next(&mut self) -> Result<Option<Bytes>, GatewayError> {
         let piece = match self.ahead.take().filter(|ahead| !ahead.is_empty()) {
             Some(ahead) => Some(ahead),
-            None => {
-                let piece = timeout_at(self.deadline.into(), self.body.next()).await;
-                let piece = piece.map_err(|_| GatewayError::BodyTimeout)?;
-                piece.map_err(|reason| GatewayError::from_send(&self.endpoint, reason))?
-            }
+            None => match &mut self.source {
+                Source::Network(body) => {
+                    let piece = timeout_at(self.deadline.into(), body.next()).await;
+                    let piece = piece.map_err(|_| GatewayError::BodyTimeout)?;
+                    piece.map_err(|reason| GatewayError::from_send(&self.endpoint, reason))?
+                }
+                Source::Cassette { end: End::Whole, .. } => None,
+                Source::Cassette { end: End::Failed(failure), .. } => return Err(failure.again(&self.endpoint)),
+                Source::Cassette { line, end: End::Cut } => {
+                    let (endpoint, reason) = (self.endpoint.clone(), ReplayError::Cut { line: *line });
+                    return Err(GatewayError::Replay { endpoint, reason });
+                }
+            },
         };
         self.received.fetch_add(piece.as_ref().map_or(0, Bytes::len) as u64, Ordering::Relaxed);
         Ok(piece)

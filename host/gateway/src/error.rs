@@ -2,7 +2,7 @@
 
 use jackfield_net::{AddressError, ConnectError, SendError};
 
-use crate::DecodeError;
+use crate::{DecodeError, ReplayError};
 
 /// Why a request was refused or brought no answer, or an endpoint could not be set up.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -135,6 +135,24 @@ pub enum GatewayError {
         /// In what way.
         reason: DecodeError,
     },
+    /// The request is replayed, and has no answer. Nothing was sent.
+    #[error("endpoint `{endpoint}` is replayed: {reason}")]
+    Replay {
+        /// The endpoint.
+        endpoint: String,
+        /// Why not.
+        reason: ReplayError,
+    },
+    /// The request is replayed, and failed when it was recorded.
+    #[error("endpoint `{endpoint}`: {message}")]
+    Recorded {
+        /// The endpoint.
+        endpoint: String,
+        /// What was said then.
+        message: String,
+        /// Whether it may have been carried out then.
+        sent: bool,
+    },
     /// Time ran out while the body was read.
     #[error("time ran out before the answer was complete")]
     BodyTimeout,
@@ -146,6 +164,7 @@ impl GatewayError {
         match self {
             Self::Send { reason, .. } => reason.sent(),
             Self::BodyTimeout | Self::Decode { .. } => true,
+            Self::Recorded { sent, .. } => *sent,
             Self::TooLarge { what, .. } => *what == "response",
             _ => false,
         }

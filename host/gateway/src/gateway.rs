@@ -12,12 +12,14 @@ use bytes::Bytes;
 use http::Method;
 use jackfield_net::{Body, Dialer, OutgoingRequest, Sender};
 use jackfield_vault::Lease;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
 
 use crate::{
-    EndpointSpec, GatewayError, Known, Needles, ResponseBody, Uses,
+    EndpointSpec, GatewayError, Known, Needles, Player, Recorder, ReplayError, ResponseBody, Uses,
     authority::Signed,
+    body::Source,
+    cassette::{Deck, Played},
     endpoint::Endpoint,
     headers,
     leaks::Filter,
@@ -50,6 +52,8 @@ impl Default for GatewayLimits {
 pub struct Request {
     /// The endpoint's name.
     pub endpoint: String,
+    /// For which operation it is asked, e.g. `metrics.query`.
+    pub operation: Arc<str>,
     /// The method.
     pub method: String,
     /// Path and query, relative to the endpoint's address.
@@ -60,6 +64,8 @@ pub struct Request {
     pub body: Bytes,
     /// The longest to wait for the response's head.
     pub timeout: Option<Duration>,
+    /// A secret comes to be in it that nobody looks for yet: it is never recorded, and nothing recorded is an answer to it.
+    pub private: bool,
 }
 
 /// A response whose body is still arriving.
@@ -86,6 +92,8 @@ pub struct Sent {
     pub pattern: String,
     /// The credential it was authenticated with, and its version.
     pub credential: Option<(Arc<str>, u64)>,
+    /// It was not sent: the answer is one that was recorded, and that this host gave then.
+    pub replayed: bool,
 }
 
 /// What a gateway has done.
@@ -108,6 +116,7 @@ pub struct Gateway {
     known: Option<Arc<Known>>,
     integration: Arc<str>,
     uses: Arc<Uses>,
+    deck: Deck,
     places: Arc<Semaphore>,
     requests: AtomicU64,
     refused: AtomicU64,
@@ -125,6 +134,7 @@ impl Gateway {
             known: None,
             integration: "".into(),
             uses: Arc::default(),
+            deck: Deck::default(),
             places: Arc::new(Semaphore::new(limits.in_flight.clamp(1, Semaphore::MAX_PERMITS))),
             requests: AtomicU64::new(0),
             refused: AtomicU64::new(0),
@@ -142,6 +152,18 @@ impl Gateway {
     /// The same for an integration of this name, whose requests are counted there.
     pub fn of(mut self, integration: Arc<str>, uses: Arc<Uses>) -> Self {
         (self.integration, self.uses) = (integration, uses);
+        self
+    }
+
+    /// The same, whose traffic is recorded.
+    pub fn recorded_by(mut self, recorder: Arc<Recorder>) -> Self {
+        self.deck = Deck::Recording(recorder);
+        self
+    }
+
+    /// The same, which sends nothing: what is granted is answered from a recording.
+    pub fn replayed_by(mut self, player: Arc<Player>) -> Self {
+        self.deck = Deck::Replaying(player);
         self
     }
 
@@ -173,8 +195,41 @@ impl Gateway {
         })?;
         let place = self.places.clone().try_acquire_owned();
         let place = place.map_err(|_| GatewayError::Busy { limit: self.limits.in_flight })?;
-        let until = request.timeout.map_or(deadline, |timeout| deadline.min(Instant::now() + timeout));
+        match &self.deck {
+            Deck::Empty => self.exchange(endpoint, &request, outgoing, place, deadline).await,
+            Deck::Recording(_) if request.private => self.exchange(endpoint, &request, outgoing, place, deadline).await,
+            Deck::Replaying(_) if request.private => {
+                Err(GatewayError::Replay { endpoint: request.endpoint, reason: ReplayError::Private })
+            }
+            Deck::Recording(recorder) => {
+                let mut take = recorder.take(&request, &outgoing.target);
+                let answer = self.exchange(endpoint, &request, outgoing, place, deadline).await;
+                match answer {
+                    Ok(mut response) => {
+                        take.answered(&response);
+                        response.body.take = Some(take);
+                        Ok(response)
+                    }
+                    Err(error) => {
+                        take.failed(&error);
+                        Err(error)
+                    }
+                }
+            }
+            Deck::Replaying(player) => self.replay(player, endpoint, &request, outgoing, place, deadline),
+        }
+    }
 
+    /// Sends what was checked.
+    async fn exchange(
+        &self,
+        endpoint: &Endpoint,
+        request: &Request,
+        outgoing: Checked,
+        place: OwnedSemaphorePermit,
+        deadline: Instant,
+    ) -> Result<Response, GatewayError> {
+        let until = request.timeout.map_or(deadline, |timeout| deadline.min(Instant::now() + timeout));
         let lease = endpoint.authority.as_ref().map(|authority| authority.lease(&endpoint.name)).transpose()?;
         let senders = endpoint.senders(lease.as_ref())?;
         let mut failed = GatewayError::NoAddress { endpoint: endpoint.name.clone() };
@@ -199,20 +254,9 @@ impl Gateway {
                             host: sender.address().authority(),
                             pattern: outgoing.pattern,
                             credential: lease.map(|lease| (lease.name, lease.version)),
+                            replayed: false,
                         },
-                        body: ResponseBody {
-                            endpoint: endpoint.name.clone(),
-                            body,
-                            ahead,
-                            filter,
-                            ended: false,
-                            rest: Bytes::new(),
-                            left: limit,
-                            limit,
-                            deadline,
-                            received: self.received_bytes.clone(),
-                            _place: place,
-                        },
+                        body: self.body(endpoint, Source::Network(body), ahead, filter, deadline, place),
                     });
                 }
                 Err(error) => {
@@ -225,6 +269,65 @@ impl Gateway {
             }
         }
         Err(failed)
+    }
+
+    /// Answers what was checked from a recording. A stranger may have made it, so it is looked through like any answer.
+    fn replay(
+        &self,
+        player: &Player,
+        endpoint: &Endpoint,
+        request: &Request,
+        outgoing: Checked,
+        place: OwnedSemaphorePermit,
+        deadline: Instant,
+    ) -> Result<Response, GatewayError> {
+        let needles = self.known.as_ref().map_or_else(Arc::default, |known| known.needles());
+        let Played { line, host, status, headers, body, end } = player.answer(request, &outgoing.target, &needles)?;
+        let mut redacted = 0;
+        let mut clean = |text: String| match needles.redact_str(&text) {
+            Some(clean) => {
+                redacted += 1;
+                clean
+            }
+            None => text,
+        };
+        let headers = headers.into_iter().map(|(name, value)| (clean(name), clean(value))).collect();
+        let garbled = |reason| GatewayError::Decode { endpoint: endpoint.name.clone(), reason };
+        // It was decoded before it was recorded.
+        let filter = Filter::new(&http::HeaderMap::new(), needles).map_err(garbled)?;
+        Ok(Response {
+            status,
+            headers,
+            redacted,
+            sent: Sent { host, pattern: outgoing.pattern, credential: None, replayed: true },
+            body: self.body(endpoint, Source::Cassette { line, end }, Some(body), filter, deadline, place),
+        })
+    }
+
+    fn body(
+        &self,
+        endpoint: &Endpoint,
+        source: Source,
+        ahead: Option<Bytes>,
+        filter: Filter,
+        deadline: Instant,
+        place: OwnedSemaphorePermit,
+    ) -> ResponseBody {
+        let limit = self.limits.response_bytes;
+        ResponseBody {
+            endpoint: endpoint.name.clone(),
+            source,
+            take: None,
+            ahead,
+            filter,
+            ended: false,
+            rest: Bytes::new(),
+            left: limit,
+            limit,
+            deadline,
+            received: self.received_bytes.clone(),
+            _place: place,
+        }
     }
 
     /// Sends to one address; again where that refuses the token that it was sent with, a few times at most.

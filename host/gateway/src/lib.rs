@@ -7,6 +7,7 @@
 
 mod authority;
 mod body;
+mod cassette;
 mod endpoint;
 mod error;
 mod gateway;
@@ -20,6 +21,10 @@ mod uses;
 
 pub use authority::{Authority, Binding, Place};
 pub use body::ResponseBody;
+pub use cassette::{
+    Answer, Asked, Cassette, CassetteError, Content, End, Exchange, Failure, Label, Malformed, Match, Player,
+    RecordLimits, Recorder, ReplayError, Reply,
+};
 pub use endpoint::EndpointSpec;
 pub use error::GatewayError;
 pub use gateway::{Gateway, GatewayLimits, GatewayStats, Request, Response, Sent};

@@ -4,12 +4,12 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use jackfield_core::{AllowedSources, Secret, server_of};
+use jackfield_core::{AllowedSources, ErrorKind, Secret, server_of};
 use tokio::time::{Instant, sleep};
 
 use super::{Api, embedded::Embedded, remote::Remote};
 use crate::{
-    args::{Globals, ServerUrl},
+    args::{Cassettes, Globals, ServerUrl},
     failure::Failure,
     secret,
 };
@@ -67,20 +67,33 @@ impl Connection {
         self.vault_passphrase_file.as_ref().map(|path| secret::from_file(path, true)).transpose()
     }
 
-    /// Finds or opens the API.
-    pub(crate) async fn open(&self) -> Result<Api, Failure> {
+    /// Finds or opens the API. What is to be recorded or replayed can only be in a host that is opened here.
+    pub(crate) async fn open(&self, cassettes: &Cassettes) -> Result<Api, Failure> {
+        let at_server = |url: &ServerUrl| match cassettes.is_empty() {
+            true => Ok(()),
+            false => Err(Failure::Usage(format!(
+                "--record and --replay are for a host in this process, and the server at {url} would be asked; start it with \
+                 `jackfield serve --record NAME=FILE`, or stop it"
+            ))),
+        };
         if let Some(url) = &self.server {
+            at_server(url)?;
             return Ok(Api::Remote(Remote::new(url.clone(), None)?));
         }
         let (data, cache) = (self.data()?, self.cache());
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(url) = announced(&data) {
+                at_server(&url)?;
                 return Ok(Api::Remote(Remote::new(url, Some(data))?));
             }
-            match Embedded::open(&data, cache.as_deref(), self.vault_passphrase()?, self.secrets()).await {
+            let passphrase = self.vault_passphrase()?;
+            match Embedded::open(&data, cache.as_deref(), passphrase, self.secrets(), cassettes).await {
                 Ok(embedded) => return Ok(Api::Embedded(embedded)),
                 Err(error) if is_locked(&error) && Instant::now() < deadline => sleep(PAUSE).await,
+                Err(error) if !cassettes.is_empty() && error.kind == ErrorKind::Invalid => {
+                    return Err(Failure::Usage(error.message));
+                }
                 Err(error) => return Err(Failure::Unreachable(error.message)),
             }
         }
@@ -104,7 +117,7 @@ fn announced(data: &std::path::Path) -> Option<ServerUrl> {
 
 /// Whether another process has the data folder.
 fn is_locked(error: &jackfield_core::Error) -> bool {
-    error.kind == jackfield_core::ErrorKind::Unavailable
+    error.kind == ErrorKind::Unavailable
 }
 
 /// `$VARIABLE/jackfield`, or `~/FOLDER/jackfield`. As the XDG specification asks, a relative path counts as none.

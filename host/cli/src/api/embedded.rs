@@ -11,7 +11,7 @@ use jackfield_server::{Drain, ServerOptions, router};
 use tower::{BoxError, Service, ServiceExt as _, util::BoxCloneSyncService};
 
 use super::{Body, Request, boxed};
-use crate::{compiler, failure::Failure};
+use crate::{args::Cassettes, compiler, failure::Failure};
 
 /// A command is over long before a schedule comes round; `integration check` checks by itself.
 const NO_SCHEDULE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -32,6 +32,7 @@ impl Embedded {
         cache: Option<&Path>,
         vault_passphrase: Option<Secret>,
         secrets: AllowedSources,
+        cassettes: &Cassettes,
     ) -> jackfield_core::Result<Self> {
         let mut builder = Host::builder().data_dir(data).health_interval(NO_SCHEDULE).credential_sources(secrets);
         if let Some(compiler) = compiler::this_program() {
@@ -43,7 +44,7 @@ impl Embedded {
         if let Some(passphrase) = vault_passphrase {
             builder = builder.vault_passphrase(passphrase);
         }
-        let host = builder.build().await?;
+        let host = cassettes.of(builder).build().await?;
         let options = ServerOptions::default();
         let drain = options.drain.clone();
         Ok(Self { router: erased(router(host.clone(), options)), host, drain })

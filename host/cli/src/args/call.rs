@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::parse;
+use super::{CassetteArgs, parse};
 
 const TYPING: &str = "\
 Parameters are typed by the operation's schema (`jackfield capability show CAPABILITY.OPERATION`):
@@ -25,6 +25,7 @@ Examples:
   jackfield call pg key-value.put key=greeting value=bye options.precondition.revision=5
   jackfield call pg key-value.delete key=greeting --dry-run
   jackfield call pg key-value.list prefix= page.limit=10
+  jackfield call prom metrics.query query=up --record up.cassette
   jackfield call pg key-value.put --json '{{\"key\": \"a\", \"value\": \"aGVsbG8=\"}}' key=b
   echo '{{\"key\": \"a\"}}' | jackfield call pg key-value.get --json -"))]
 pub(crate) struct CallArgs {
@@ -55,6 +56,9 @@ pub(crate) struct CallArgs {
     /// Check a write and say what it would do, but change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) cassette: CassetteArgs,
 }
 
 /// Follow the changes in an integration

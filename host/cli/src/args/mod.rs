@@ -4,6 +4,7 @@
 mod audit;
 mod call;
 mod capability;
+mod cassette;
 mod credential;
 mod grant;
 mod integration;
@@ -21,6 +22,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use audit::AuditVerb;
 pub(crate) use call::{CallArgs, WatchArgs};
 pub(crate) use capability::CapabilityVerb;
+pub(crate) use cassette::{CassetteArgs, Cassettes, NamedCassetteArgs};
 pub(crate) use credential::{CredentialVerb, FieldArgs, VaultGlobals};
 pub(crate) use grant::{GrantVerb, SetArgs as GrantSetArgs};
 pub(crate) use integration::{AddArgs, EndpointArgs, IntegrationVerb, ListArgs, UpdateArgs};

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use clap::{Args, ValueEnum};
 
+use super::NamedCassetteArgs;
+
 /// Serve the API on this machine until Ctrl-C
 ///
 /// Other `jackfield` commands find the server by the data folder. Until authentication arrives it listens on loopback
@@ -13,6 +15,8 @@ use clap::{Args, ValueEnum};
 Examples:
   jackfield serve
   jackfield serve --data /var/lib/jackfield --listen 127.0.0.1:7575 --log-format json
+  jackfield serve --record prom=prom.cassette
+  jackfield serve --replay prom=prom.cassette --replay-match best
   RUST_LOG=jackfield_core=debug jackfield serve --listen '[::1]:0'")]
 pub(crate) struct ServeArgs {
     /// The address to listen on; port 0 takes any free one
@@ -34,6 +38,9 @@ pub(crate) struct ServeArgs {
     /// How much of the audit trail is kept, in MiB
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 1024)]
     pub(crate) audit_mib: u32,
+
+    #[command(flatten)]
+    pub(crate) cassettes: NamedCassetteArgs,
 }
 
 /// The form of the log.

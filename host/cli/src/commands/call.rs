@@ -29,8 +29,9 @@ pub(super) async fn run(context: &Context, args: CallArgs) -> Result<(), Failure
     let assignments = Assignment::read_all(&args.params, reads_stdin(args.json.as_deref()))?;
     let request = request(&args, capability, name)?;
 
+    let cassettes = args.cassette.of(&args.integration);
     let (answer, operation) = context
-        .with(async |api| {
+        .recording(&cassettes, async |api| {
             let operation = known(context, api, &args, capability, name).await?;
             let body = match &operation {
                 Some(operation) => body(operation, capability, base, &assignments, args.dry_run)?,
@@ -53,6 +54,8 @@ pub(super) async fn run(context: &Context, args: CallArgs) -> Result<(), Failure
     if header("idempotency-replayed").is_some() {
         context.ui.note("this write was carried out before, under the same key; this is what was answered then");
     }
+    // Not even a program is to take a recorded answer for one.
+    cassettes.told().for_each(|told| context.ui.say(&told));
     if args.dry_run {
         context.ui.note("a dry run: nothing was changed");
     }

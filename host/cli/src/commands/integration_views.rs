@@ -56,10 +56,26 @@ pub(super) fn show(integration: &Tree, style: Style) -> String {
     for (name, value) in integration.get("limits").map(Tree::members).unwrap_or_default() {
         fact(&format!("limit {name}"), &value.to_string());
     }
+    if let Some(cassette) = integration.get("cassette") {
+        fact("cassette", &cassette_of(cassette));
+    }
     let mut out = facts.render(Style { width: None, ..style });
     out.push('\n');
     out.push_str(&report(health, style));
     out
+}
+
+/// What is done with an integration's traffic. That it is replayed is not to be overlooked.
+fn cassette_of(cassette: &Tree) -> String {
+    let file = cassette.text("file");
+    let part = match cassette.get("complete").map(ToString::to_string).as_deref() {
+        Some("false") => ", which is not complete",
+        _ => "",
+    };
+    match cassette.text("use") {
+        "replay" => format!("REPLAYED from {file} by {} match{part}; nothing is sent", cassette.text("match")),
+        _ => format!("recorded to {file}{part}"),
+    }
 }
 
 /// A health report.
@@ -117,6 +133,17 @@ mod tests {
         let Tree::List(items) = items else { panic!("a list") };
         let text = list(&items, Style::default());
         assert!(text.ends_with("pg    playground 0.1.0  healthy  key-value     env=dev  ready\n"), "{text}");
+    }
+
+    #[test]
+    fn what_is_replayed_says_so() {
+        let integration: Tree = serde_json::from_str(
+            r#"{"name":"p","cassette":{"use":"replay","file":"/tmp/c","match":"strict","complete":false},"health":{}}"#,
+        )
+        .unwrap();
+        let text = show(&integration, Style::default());
+        let said = "REPLAYED from /tmp/c by strict match, which is not complete; nothing is sent";
+        assert!(text.contains(said), "{text}");
     }
 
     #[test]

@@ -22,7 +22,7 @@ mod watch;
 use crate::{
     Ui,
     api::{Api, Connection, Request, Response},
-    args::{Command, Globals},
+    args::{Cassettes, Command, Globals},
     failure::Failure,
     output::{Tree, printable},
 };
@@ -41,16 +41,29 @@ impl Context {
 
     /// Finds or opens the API.
     async fn open(&self) -> Result<Api, Failure> {
+        self.open_with(&Cassettes::default()).await
+    }
+
+    async fn open_with(&self, cassettes: &Cassettes) -> Result<Api, Failure> {
         // A server logs for itself; a host in this process would be unheard.
         serve::log(self.verbose, None);
-        let api = self.connection.open().await?;
+        let api = self.connection.open(cassettes).await?;
         self.ui.detail(&format!("using {}", api.name()));
         Ok(api)
     }
 
     /// Does something with the API, and closes it whatever came of it.
     async fn with<T>(&self, work: impl AsyncFnOnce(&Api) -> Result<T, Failure>) -> Result<T, Failure> {
-        let api = self.open().await?;
+        self.recording(&Cassettes::default(), work).await
+    }
+
+    /// The same, in a host that records or replays what there is to.
+    async fn recording<T>(
+        &self,
+        cassettes: &Cassettes,
+        work: impl AsyncFnOnce(&Api) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let api = self.open_with(cassettes).await?;
         let outcome = work(&api).await;
         api.close().await;
         outcome

@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::Context;
 use crate::{
-    args::{LogFormat, ServeArgs},
+    args::{Cassettes, LogFormat, ServeArgs},
     compiler,
     failure::Failure,
     memory,
@@ -25,9 +25,11 @@ pub(super) async fn run(context: &Context, args: ServeArgs) -> Result<(), Failur
     let url = format!("http://{}", bound.address());
     let passphrase = context.connection.vault_passphrase()?;
     let builder = Host::builder().data_dir(&data).announce(&url).credential_sources(context.connection.secrets());
-    let host = host(builder, cache.as_deref(), passphrase, &args).await?;
+    let cassettes = Cassettes::from(&args.cassettes);
+    let host = host(cassettes.of(builder), cache.as_deref(), passphrase, &args).await?;
 
     memory::give_back();
+    cassettes.told().for_each(|told| context.ui.say(&told));
     context.ui.say(&format!("jackfield is listening on {url}"));
     bound.serve(host.clone(), ServerOptions::default(), told_to_stop()).await;
     host.shutdown().await;

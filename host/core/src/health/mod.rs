@@ -97,6 +97,9 @@ pub(crate) async fn check(shared: &Shared, integration: &Integration, asked: boo
         Err(Asked::Busy) => return integration.live.health.report(),
         Err(Asked::Failed(error)) => (Finding::Failed { asked }, failed(&error)),
     };
+    if integration.live.replays() {
+        found.message = format!("replayed from a cassette: {}", found.message);
+    }
     found.checked_at = Some(now_ms());
     // To the microsecond; more digits are noise.
     found.latency_ms = Some(ms_since(started));

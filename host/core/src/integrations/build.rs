@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use jackfield_engine::{Pool, Services};
-use jackfield_gateway::{EndpointSpec, Gateway, GatewayLimits, IpNet};
+use jackfield_gateway::{EndpointSpec, Gateway, GatewayLimits, IpNet, Label};
 use jackfield_reflect::did_you_mean;
 use jackfield_registry::Manifest;
 use jackfield_store::Bucket;
@@ -44,6 +44,18 @@ pub(super) fn runtime(
         .map_err(|error| outbound::misconfigured(manifest, &error))?
         .looking_for(shared.known.clone())
         .of(name.clone(), live.uses.clone());
+    let gateway = match &live.tape {
+        None => gateway,
+        Some(tape) => {
+            let label = Label {
+                integration: name.to_string(),
+                plugin: record.plugin.clone(),
+                plugin_version: record.plugin_version.to_string(),
+                plugin_digest: record.plugin_digest.to_string(),
+            };
+            tape.put_into(gateway, label, &shared.known, trying.is_some())?
+        }
+    };
     let gateway = Arc::new(gateway);
     let guest_config: Arc<str> = config::for_guest(manifest, &config).into();
     let outbound = Arc::new(GuestOutbound::new(gateway.clone(), &granted, &limits, live));

@@ -22,6 +22,7 @@ impl Integration {
             created_at: record.created_at,
             updated_at: record.updated_at,
             health: self.live.health.report(),
+            cassette: self.live.tape.as_ref().map(|tape| tape.info()),
         }
     }
 }

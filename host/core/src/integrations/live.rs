@@ -11,6 +11,7 @@ use jackfield_gateway::Uses;
 use crate::{
     EventKind,
     bounds::{Bound, Bounds, Throttle},
+    cassettes::Tape,
     events::Teller,
     health::Health,
     leaks::Watch,
@@ -38,10 +39,13 @@ pub(crate) struct Live {
     pub(crate) leaks: Arc<Watch>,
     /// What it has sent, and what it wanted to.
     pub(crate) uses: Arc<Uses>,
+    /// Where its traffic is recorded, or what it is replayed from.
+    pub(crate) tape: Option<Arc<Tape>>,
 }
 
 impl Live {
     pub(super) fn new(name: Arc<str>, plugin: &str, shared: &Shared) -> Arc<Self> {
+        let tape = shared.cassettes.of(&name);
         let teller = Teller { integration: name, plugin: plugin.into(), events: shared.events.clone() };
         Arc::new(Self {
             health: Health::unknown(),
@@ -53,9 +57,15 @@ impl Live {
             traps: AtomicU64::new(0),
             crash_told: Throttle::default(),
             uses: Arc::default(),
+            tape,
             leaks: Arc::new(Watch::new(shared.known.clone(), teller.clone())),
             teller,
         })
+    }
+
+    /// Whether answers come from a cassette, and nothing is carried out.
+    pub(crate) fn replays(&self) -> bool {
+        self.tape.as_ref().is_some_and(|tape| tape.replays())
     }
 
     /// Counts what a failed call ran into and tells of it. Returns whether the guest crashed, whatever it was asked.

@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use jackfield_engine::{
-    self as engine, CallContext, Outbound as _, OutboundBody, OutboundRequest, OutboundResponse, types,
+    self as engine, CallContext, OutboundBody, OutboundRequest, OutboundResponse, types,
 };
 use jackfield_gateway::Known;
 use jackfield_vault::Secret;
@@ -105,7 +105,7 @@ impl engine::Secrets for CallSecrets {
     ) -> Result<OutboundResponse, types::Error> {
         let whole = self.with(call.id, |names| Ok(names.put_in(&request.body)))?;
         let body = whole.map_or(request.body, Bytes::from_owner);
-        let response = self.outbound.send(call, OutboundRequest { body, ..request }).await?;
+        let response = self.outbound.ask(call, OutboundRequest { body, ..request }, true).await?;
         if take.is_empty() || !(200..300).contains(&response.status) {
             return Ok(response);
         }

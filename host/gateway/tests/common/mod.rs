@@ -8,10 +8,12 @@ use jackfield_gateway::Request;
 pub(crate) fn get(path: &str) -> Request {
     Request {
         endpoint: "api".into(),
+        operation: "test.get".into(),
         method: "GET".into(),
         path_and_query: path.into(),
         headers: Vec::new(),
         body: Bytes::new(),
+        private: false,
         timeout: None,
     }
 }
