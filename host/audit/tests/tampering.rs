@@ -128,7 +128,7 @@ fn an_end_that_is_forged_or_made_with_another_key_is_found() {
     // A trail that is made anew altogether is whole; only who knows the key, or an earlier head, can tell.
     let anew = trail(30, &other).concat();
     assert!(verify(anew.as_bytes(), &Expectations::default()).is_ok());
-    let known = Expectations { key: Some(key().public()), head: None };
+    let known = Expectations { key: Some(key().public()), ..Expectations::default() };
     assert!(matches!(verify(anew.as_bytes(), &known).unwrap_err().what, What::OtherKey(_)));
 }
 
@@ -142,10 +142,10 @@ fn a_trail_that_was_rolled_back_is_told_by_a_head_of_later() {
     let seen = chain.head().clone();
     lines.push(chain.append(&record(22)).text);
     lines.push(chain.close(NOW, &key()));
-    let expected = Expectations { key: None, head: Some(seen.clone()) };
+    let expected = Expectations { head: Some(seen.clone()), ..Expectations::default() };
     assert!(verify(lines.concat().as_bytes(), &expected).is_ok());
     assert_eq!(verify(old.as_bytes(), &expected).unwrap_err().what, What::NotOurs(21));
-    let wrong = Expectations { head: Some(Head { hash: "0".repeat(64), ..seen }), key: None };
+    let wrong = Expectations { head: Some(Head { hash: "0".repeat(64), ..seen }), ..Expectations::default() };
     assert_eq!(verify(lines.concat().as_bytes(), &wrong).unwrap_err().what, What::NotOurs(21));
 }
 
@@ -168,7 +168,7 @@ fn not_even_a_space_can_be_put_into_the_first_line_or_the_last() {
             for space in [" ", "\t", "\r"] {
                 let mut lines = whole.clone();
                 lines[at].insert_str(place, space);
-                let known = Expectations { key: Some(key().public()), head: None };
+                let known = Expectations { key: Some(key().public()), ..Expectations::default() };
                 assert!(verify(lines.concat().as_bytes(), &known).is_err(), "{space:?} at {place} of line {at}");
             }
         }

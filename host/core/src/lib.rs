@@ -83,6 +83,8 @@ pub use jackfield_audit::{Expectations, Fault, Head, Verified, verify as verify_
 /// An instance of a plugin, for [`Host::typed`].
 pub use jackfield_engine::{Compiler, Guest, serve_compilations};
 pub use jackfield_reflect::nearest;
+/// Where the audit trail is sent besides.
+pub use jackfield_sinks::{Sink, SinkError, SinkFailure, SinkState, SinkStatus};
 /// What the vault tells of itself, and what it is given.
 pub use jackfield_vault::{
     AllowedSources, CredentialInfo, CredentialKind, Field, Form, KeyInfo, NewSource, Secret, Source, Sources, Transit,

@@ -13,6 +13,7 @@ use clap::{Args, ValueEnum};
 Examples:
   jackfield serve
   jackfield serve --data /var/lib/jackfield --listen 127.0.0.1:7575 --log-format json
+  jackfield serve --audit-sink syslog:tls://logs.example --audit-sink file:/var/log/jackfield/audit.ndjson
   RUST_LOG=jackfield_core=debug jackfield serve --listen '[::1]:0'")]
 pub(crate) struct ServeArgs {
     /// The address to listen on; port 0 takes any free one
@@ -34,6 +35,14 @@ pub(crate) struct ServeArgs {
     /// How much of the audit trail is kept, in MiB
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 1024)]
     pub(crate) audit_mib: u32,
+
+    /// Send the audit trail there besides; repeat it for several sinks
+    ///
+    /// file:/PATH, syslog:udp://HOST[:PORT], syslog:tcp://HOST[:PORT], syslog:tls://HOST[:PORT], syslog:/dev/log,
+    /// otlp:http(s)://HOST:PORT or webhook:https://HOST/PATH, with options behind commas: name=NAME, from=beginning|head,
+    /// ca-file=FILE, and for HTTP token-file=FILE or credential=NAME (of the vault).
+    #[arg(long = "audit-sink", value_name = "SINK")]
+    pub(crate) audit_sinks: Vec<String>,
 }
 
 /// The form of the log.
