@@ -21,7 +21,11 @@ async fn a_file_is_a_trail_that_goes_on_and_its_owners_alone() {
     trail.record(3);
     sink.until_sent(54).await;
     let verified = verify_open(&read(&path)).unwrap();
-    assert_eq!((verified.first, verified.records, verified.signed), (1, 54, 51));
+    assert_eq!(
+        (verified.first, verified.records, verified.signed),
+        (1, 54, 50),
+        "the checkpoint signs what is before it"
+    );
     let changed = read(&path).replacen("call 7 of", "call 8 of", 1);
     assert_eq!(verify_open(&changed).unwrap_err().seq, Some(8));
     #[cfg(unix)]
@@ -90,6 +94,26 @@ async fn what_does_not_continue_a_file_begins_another() {
     sink.until_sent(2).await;
     assert_eq!(verify_open(&read(&path)).unwrap().records, 2, "of the other trail");
     assert!(folder.path().join("audit.ndjson.until-15").exists());
+}
+
+#[tokio::test]
+async fn a_trail_that_was_put_back_does_not_pass_for_what_the_file_has_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, trail) = (folder.path().join("audit.ndjson"), InMemory::new());
+    let spec = format!("file:{}", path.display());
+    trail.record(200);
+    let sink = trail.follow(&spec);
+    sink.until_sent(200).await;
+    trail.end(sink).await;
+    // From a backup of when there were fifty; other things happened since.
+    trail.put_back(50);
+    trail.checkpoint();
+    trail.record(60);
+    let sink = trail.follow(&spec);
+    sink.until_sent(111).await;
+    assert_eq!(verify_open(&read(&folder.path().join("audit.ndjson.until-200"))).unwrap().records, 200);
+    let now = verify_open(&read(&path)).unwrap();
+    assert!(now.first <= 51 && now.head.seq == 111, "{now:?}");
 }
 
 #[tokio::test]

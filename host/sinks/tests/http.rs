@@ -165,7 +165,7 @@ async fn a_token_of_the_vault_is_used_once_the_vault_is_open() {
     trail.record(1);
     let sink = trail.follow_with(&format!("otlp:http://{},credential=siem", receiver.address), vault.clone());
     within("it to fail", || sink.status().last_error.is_some()).await;
-    assert!(sink.status().last_error.unwrap().message.contains("jackfield vault init"));
+    assert!(sink.status().last_error.unwrap().message.contains("no credential `siem`"));
     vault.init(NewSource::File(kek)).await.unwrap();
     let token = Material::new([("token", "s3cr3t-t0ken")]);
     vault.set("siem", CredentialKind::Bearer, &token, VersionState::Current).await.unwrap();

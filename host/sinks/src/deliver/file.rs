@@ -48,8 +48,8 @@ struct Identity {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Holds {
     Nothing,
-    /// This chain, as far as this.
-    Until(String, Head),
+    /// A trail that begins so, as far as this.
+    Until(Header, Head),
     /// A trail that has an end, or one whose last line is no record.
     Ended,
 }
@@ -88,17 +88,20 @@ impl Target {
     fn write(&mut self, header: &Header, entries: &[Entry]) -> io::Result<()> {
         let mut open = self.opened()?;
         let before = Head { seq: header.first - 1, hash: header.prev.clone() };
-        let known = |head: &Head| entries.iter().find(|entry| entry.seq == head.seq).map(Entry::head);
         let rest = match open.holds.clone() {
             Holds::Nothing => None,
-            Holds::Until(chain, head) if chain != header.chain => {
+            Holds::Until(begun, head) if (&begun.chain, &begun.key) != (&header.chain, &header.key) => {
                 return self.anew(open, Some(head.seq), header, entries);
             }
             Holds::Until(_, head) if head == before => Some(entries),
-            // The cursor was not stored before the host went: these are in it already, some or all.
-            Holds::Until(_, head) if head.seq > before.seq && known(&head).is_none_or(|own| own == head) => {
-                let there = entries.partition_point(|entry| entry.seq <= head.seq);
-                Some(entries.get(there..).unwrap_or_default())
+            // The cursor was not stored before the host went: these are in it already, some or all. If they are these: a
+            // trail that was put back from a backup has others of the same numbers.
+            Holds::Until(begun, head) if head.seq > before.seq => {
+                let (there, rest) = entries.split_at(entries.partition_point(|entry| entry.seq <= head.seq));
+                match there.last() {
+                    Some(last) if has(&mut open.file, &begun, last)? => Some(rest),
+                    _ => return self.anew(open, Some(head.seq), header, entries),
+                }
             }
             Holds::Until(_, head) => return self.anew(open, Some(head.seq), header, entries),
             Holds::Ended => return self.anew(open, None, header, entries),
@@ -119,7 +122,11 @@ impl Target {
         }
         open.identity.len += text.len() as u64;
         if let Some(last) = rest.last() {
-            open.holds = Holds::Until(header.chain.clone(), last.head());
+            let begun = match open.holds {
+                Holds::Until(begun, _) => begun,
+                _ => header.clone(),
+            };
+            open.holds = Holds::Until(begun, last.head());
         }
         self.open = Some(open);
         Ok(())
@@ -231,20 +238,34 @@ fn look(file: &mut File) -> io::Result<Holds> {
     file.seek(SeekFrom::Start(from))?;
     let mut tail = Vec::new();
     file.take(2 * MAX_LINE as u64).read_to_end(&mut tail)?;
-    let whole = memrchr(&tail).map_or(0, |end| end + 1);
+    let whole = last_end(&tail).map_or(0, |end| end + 1);
     if whole < tail.len() {
         file.set_len(from + whole as u64)?;
     }
     let lines = tail.get(..whole.saturating_sub(1)).unwrap_or_default();
-    let last = lines.get(memrchr(lines).map_or(0, |end| end + 1)..).unwrap_or_default();
+    let last = lines.get(last_end(lines).map_or(0, |end| end + 1)..).unwrap_or_default();
     if last == first {
-        let before = Head { seq: header.first.saturating_sub(1), hash: header.prev };
-        return Ok(Holds::Until(header.chain, before));
+        let before = Head { seq: header.first.saturating_sub(1), hash: header.prev.clone() };
+        return Ok(Holds::Until(header, before));
     }
     let last = std::str::from_utf8(last).ok().and_then(Entry::read);
-    Ok(last.map_or(Holds::Ended, |last| Holds::Until(header.chain, last.head())))
+    Ok(last.map_or(Holds::Ended, |last| Holds::Until(header, last.head())))
 }
 
-fn memrchr(bytes: &[u8]) -> Option<usize> {
+/// Whether a record is in a file, where it belongs.
+fn has(file: &mut File, begun: &Header, entry: &Entry) -> io::Result<bool> {
+    let Some(lines_before) = entry.seq.checked_sub(begun.first) else { return Ok(false) };
+    file.rewind()?;
+    let mut reader = BufReader::new(file);
+    // The header is one more.
+    for _ in 0..=lines_before {
+        reader.skip_until(b'\n')?;
+    }
+    let mut line = Vec::new();
+    reader.take(MAX_LINE as u64).read_until(b'\n', &mut line)?;
+    Ok(line.strip_suffix(b"\n") == Some(entry.line.as_bytes()))
+}
+
+fn last_end(bytes: &[u8]) -> Option<usize> {
     bytes.iter().rposition(|byte| *byte == b'\n')
 }

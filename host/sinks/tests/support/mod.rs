@@ -84,6 +84,16 @@ impl InMemory {
         self.state.lock().unwrap().gone = until;
     }
 
+    /// Goes back to when there were so many records; the cursors are those of then.
+    pub fn put_back(&self, count: u64) {
+        let mut state = self.state.lock().unwrap();
+        state.lines.truncate(count as usize);
+        let hash = jackfield_audit::hash_of(state.lines.last().unwrap());
+        state.chain = Chain::resume(self.name.as_str(), &self.key, Head { seq: count, hash });
+        state.cursors.values_mut().for_each(|cursor| cursor.sent = cursor.sent.min(count));
+        self.head.lock().unwrap().send_replace(count);
+    }
+
     pub fn forget_cursors(&self) {
         self.state.lock().unwrap().cursors.clear();
     }
