@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test uses a part")]
 
-pub mod receiver;
+pub(crate) mod receiver;
 
 use std::{
     collections::HashMap,
@@ -21,13 +21,13 @@ use tokio::{sync::watch, task::JoinHandle};
 const CHUNK: usize = 40;
 
 /// A trail in memory.
-pub struct InMemory {
+pub(crate) struct InMemory {
     name: String,
     key: Key,
     public: String,
     state: Mutex<State>,
     head: Mutex<watch::Sender<u64>>,
-    pub news: Mutex<Vec<News>>,
+    pub(crate) news: Mutex<Vec<News>>,
 }
 
 struct State {
@@ -38,7 +38,7 @@ struct State {
 }
 
 impl InMemory {
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         let key = Key::generate().unwrap();
         let chain = Chain::begin("5f0c", &key);
         let state = State { chain, lines: Vec::new(), gone: 0, cursors: HashMap::new() };
@@ -53,7 +53,7 @@ impl InMemory {
     }
 
     /// Records so many calls.
-    pub fn record(&self, count: usize) {
+    pub(crate) fn record(&self, count: usize) {
         let mut state = self.state.lock().unwrap();
         for n in 0..count {
             let record = Record {
@@ -71,7 +71,7 @@ impl InMemory {
     }
 
     /// Signs how far the trail has come.
-    pub fn checkpoint(&self) {
+    pub(crate) fn checkpoint(&self) {
         let mut state = self.state.lock().unwrap();
         let line = state.chain.checkpoint(1_700_000_000_000, &self.key).text;
         state.lines.push(line.trim_end().to_owned());
@@ -80,12 +80,12 @@ impl InMemory {
     }
 
     /// Lets go of all records up to a number.
-    pub fn forget(&self, until: u64) {
+    pub(crate) fn forget(&self, until: u64) {
         self.state.lock().unwrap().gone = until;
     }
 
     /// Goes back to when there were so many records; the cursors are those of then.
-    pub fn put_back(&self, count: u64) {
+    pub(crate) fn put_back(&self, count: u64) {
         let mut state = self.state.lock().unwrap();
         state.lines.truncate(count as usize);
         let hash = jackfield_audit::hash_of(state.lines.last().unwrap());
@@ -94,16 +94,16 @@ impl InMemory {
         self.head.lock().unwrap().send_replace(count);
     }
 
-    pub fn forget_cursors(&self) {
+    pub(crate) fn forget_cursors(&self) {
         self.state.lock().unwrap().cursors.clear();
     }
 
-    pub fn cursor_of(&self, sink: &str) -> Option<Cursor> {
+    pub(crate) fn cursor_of(&self, sink: &str) -> Option<Cursor> {
         self.state.lock().unwrap().cursors.get(sink).cloned()
     }
 
     /// What a trail of these lines begins with.
-    pub fn header_before(&self, first: u64) -> Header {
+    pub(crate) fn header_before(&self, first: u64) -> Header {
         let state = self.state.lock().unwrap();
         let hash = match first {
             1 => Chain::begin("5f0c", &self.key).head().hash.clone(),
@@ -113,18 +113,18 @@ impl InMemory {
     }
 
     /// Starts a sink.
-    pub fn follow(self: &Arc<Self>, spec: &str) -> At {
+    pub(crate) fn follow(self: &Arc<Self>, spec: &str) -> At {
         self.follow_with(spec, vault())
     }
 
-    pub fn follow_with(self: &Arc<Self>, spec: &str, vault: Arc<Vault>) -> At {
+    pub(crate) fn follow_with(self: &Arc<Self>, spec: &str, vault: Arc<Vault>) -> At {
         let sink: Sink = spec.parse().unwrap();
         let follower = Follower::new(&sink, self.clone(), &Arc::new(Dialer::new()), &vault).unwrap();
         At { progress: follower.progress(), task: tokio::spawn(follower.run()) }
     }
 
     /// The host ends: no more is stored.
-    pub async fn end(&self, sink: At) {
+    pub(crate) async fn end(&self, sink: At) {
         let head = *self.head.lock().unwrap().borrow();
         *self.head.lock().unwrap() = watch::Sender::new(head);
         sink.task.await.unwrap();
@@ -132,28 +132,28 @@ impl InMemory {
 }
 
 /// A sink at work.
-pub struct At {
+pub(crate) struct At {
     progress: Progress,
-    pub task: JoinHandle<()>,
+    pub(crate) task: JoinHandle<()>,
 }
 
 impl At {
-    pub fn status(&self) -> SinkStatus {
+    pub(crate) fn status(&self) -> SinkStatus {
         self.progress.status()
     }
 
     /// Waits until it has sent so much.
-    pub async fn until_sent(&self, seq: u64) {
+    pub(crate) async fn until_sent(&self, seq: u64) {
         within(&format!("{seq} records to be sent"), || self.status().sent >= seq).await;
     }
 }
 
-pub fn vault() -> Arc<Vault> {
+pub(crate) fn vault() -> Arc<Vault> {
     let store = Arc::new(MemoryStore::new());
     futures_util::FutureExt::now_or_never(Vault::load(store, Arc::new(Dialer::new()))).unwrap().unwrap().into()
 }
 
-pub async fn within(what: &str, done: impl Fn() -> bool) {
+pub(crate) async fn within(what: &str, done: impl Fn() -> bool) {
     for _ in 0..600 {
         if done() {
             return;
@@ -164,7 +164,7 @@ pub async fn within(what: &str, done: impl Fn() -> bool) {
 }
 
 /// Verifies a trail that has no end.
-pub fn verify_open(text: &str) -> Result<Verified, Fault> {
+pub(crate) fn verify_open(text: &str) -> Result<Verified, Fault> {
     verify(text.as_bytes(), &Expectations { open: true, ..Expectations::default() })
 }
 

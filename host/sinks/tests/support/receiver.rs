@@ -13,7 +13,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 /// What it does with one request.
 #[derive(Clone, Debug)]
-pub enum Act {
+pub(crate) enum Act {
     /// Takes it and answers this.
     Answer(&'static str),
     /// Takes it, and the answer is lost.
@@ -28,30 +28,30 @@ pub enum Act {
 
 /// A request that was taken.
 #[derive(Clone, Debug)]
-pub struct Got {
-    pub path: String,
-    pub headers: HeaderMap,
-    pub body: String,
+pub(crate) struct Got {
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
 }
 
 impl Got {
-    pub fn number(&self, header: &str) -> u64 {
+    pub(crate) fn number(&self, header: &str) -> u64 {
         self.headers[header].to_str().unwrap().parse().unwrap()
     }
 }
 
-pub struct Receiver {
-    pub address: String,
-    pub got: Arc<Mutex<Vec<Got>>>,
+pub(crate) struct Receiver {
+    pub(crate) address: String,
+    pub(crate) got: Arc<Mutex<Vec<Got>>>,
     task: JoinHandle<()>,
 }
 
 impl Receiver {
-    pub async fn start(script: impl IntoIterator<Item = Act>) -> Self {
+    pub(crate) async fn start(script: impl IntoIterator<Item = Act>) -> Self {
         Self::start_at("127.0.0.1:0", script).await
     }
 
-    pub async fn start_at(address: &str, script: impl IntoIterator<Item = Act>) -> Self {
+    pub(crate) async fn start_at(address: &str, script: impl IntoIterator<Item = Act>) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (got, script) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(script.into_iter().collect())));
@@ -59,12 +59,12 @@ impl Receiver {
         Self { address, got, task }
     }
 
-    pub fn got(&self) -> Vec<Got> {
+    pub(crate) fn got(&self) -> Vec<Got> {
         self.got.lock().unwrap().clone()
     }
 
     /// What was taken, in the order it came, each record once.
-    pub fn once(&self) -> String {
+    pub(crate) fn once(&self) -> String {
         let mut next = 0;
         let mut text = String::new();
         for got in self.got() {
