@@ -88,9 +88,13 @@ fn verify(context: &Context, trail: impl BufRead, expected: &Expectations) -> Re
         facts.row([Cell::from("the trail is whole"), Cell::from(format!("{} records", number("records")))]);
         facts.row([Cell::from("signed with"), Cell::from(answer.text("key"))]);
         facts.row([Cell::from("checkpoints"), Cell::from(number("checkpoints"))]);
+        // Of a trail that goes on, the latest records wait for a signature.
         if verified.signed < verified.head.seq {
-            let behind = verified.head.seq - verified.signed.max(verified.first - 1);
-            facts.row([Cell::from("signed"), Cell::from(format!("all but the last {behind} records"))]);
+            let signed = match verified.signed {
+                0 => "nothing yet".to_owned(),
+                seq => format!("up to record {seq}"),
+            };
+            facts.row([Cell::from("signed"), Cell::from(signed)]);
         }
         facts.row([Cell::from("head"), Cell::from(answer.text("head"))]);
         facts.render(Style { width: None, ..context.ui.style })
