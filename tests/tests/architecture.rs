@@ -19,12 +19,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "jackfield-engine",
             "jackfield-gateway",
             "jackfield-audit",
+            "jackfield-sinks",
             "jackfield-vault",
             "jackfield-store",
             "jackfield-registry",
             "jackfield-reflect",
         ],
     ),
+    ("jackfield-sinks", &["jackfield-audit", "jackfield-net", "jackfield-vault"]),
     ("jackfield-gateway", &["jackfield-net", "jackfield-vault"]),
     ("jackfield-vault", &["jackfield-net", "jackfield-store"]),
     ("jackfield-engine", &["jackfield-reflect"]),
@@ -152,7 +154,8 @@ const WAYS_OUT: [&str; 8] =
 
 /// The rooms a plugin's request passes, and all others that could open a connection on a plugin's behalf. The server's
 /// connections come from outside, the program's client asks a server of its own.
-const BELOW_THE_SERVER: [&str; 8] = ["audit", "core", "engine", "gateway", "reflect", "store", "vault", "../registry"];
+const BELOW_THE_SERVER: [&str; 9] =
+    ["audit", "core", "engine", "gateway", "reflect", "sinks", "store", "vault", "../registry"];
 
 #[test]
 fn there_is_one_way_out() {

@@ -25,6 +25,17 @@ pub struct Header {
 }
 
 impl Header {
+    /// What a trail of this chain begins with that follows a head; the key is that of its signatures, in hexadecimal.
+    pub fn new(chain: impl Into<String>, key: impl Into<String>, before: &Head) -> Self {
+        Self {
+            jackfield_audit: FORMAT,
+            chain: chain.into(),
+            key: key.into(),
+            first: before.seq + 1,
+            prev: before.hash.clone(),
+        }
+    }
+
     /// The header as a line, its end included.
     pub fn to_line(&self) -> String {
         // Numbers and texts always have a form in JSON.
@@ -84,13 +95,7 @@ impl Chain {
 
     /// What a trail begins with that follows an earlier head.
     pub fn header_after(&self, head: &Head) -> Header {
-        Header {
-            jackfield_audit: FORMAT,
-            chain: self.name.clone(),
-            key: self.key.clone(),
-            first: head.seq + 1,
-            prev: head.hash.clone(),
-        }
+        Header::new(self.name.as_str(), self.key.as_str(), head)
     }
 
     /// Appends a record.

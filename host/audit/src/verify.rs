@@ -19,6 +19,9 @@ pub struct Expectations {
     pub key: Option<String>,
     /// A head of an earlier day, which must be in the trail, or what it begins behind.
     pub head: Option<Head>,
+    /// The trail goes on, like the file of a sink, and so need have no end. Then nothing but an expected head tells whether
+    /// lines are missing at its end, and nothing tells whether those behind its last checkpoint are the host's.
+    pub open: bool,
 }
 
 /// A trail that is whole.
@@ -36,6 +39,8 @@ pub struct Verified {
     pub checkpoints: u64,
     /// How far it comes.
     pub head: Head,
+    /// How far a signature covers it: its end's, or, of a trail that is open, its last checkpoint's. 0 where there is none.
+    pub signed: u64,
 }
 
 /// A trail that is not whole, and where.
@@ -113,7 +118,7 @@ pub fn verify(source: impl BufRead, expected: &Expectations) -> Result<Verified,
     }
     let mut head = Head { seq: header.first - 1, hash: header.prev.clone() };
     let mut wanted = expected.head.clone();
-    let mut checkpoints = 0;
+    let (mut checkpoints, mut signed_until) = (0, 0);
     let mut text = lines.next()?;
     loop {
         let line = lines.line;
@@ -122,7 +127,24 @@ pub fn verify(source: impl BufRead, expected: &Expectations) -> Result<Verified,
         {
             return Err(fault(line - 1, Some(head.seq), What::NotOurs(head.seq)));
         }
-        let Some(current) = text else { return Err(fault(line + 1, Some(head.seq + 1), What::CutOff)) };
+        let records = head.seq + 1 - header.first;
+        let verified = |header: Header, head: Head, signed: u64| Verified {
+            chain: header.chain,
+            key: header.key,
+            first: header.first,
+            records,
+            checkpoints,
+            head,
+            signed,
+        };
+        let current = match text {
+            Some(current) => current,
+            None if expected.open => {
+                let wanted = wanted.map_or(Ok(()), |wanted| Err(fault(line, None, What::NotOurs(wanted.seq))));
+                return wanted.map(|()| verified(header, head, signed_until));
+            }
+            None => return Err(fault(line + 1, Some(head.seq + 1), What::CutOff)),
+        };
         if current.starts_with(b"{\"end\":") {
             let signed =
                 |end: &End| is_signed(&header.key, &statement("end", &header.chain, &end.end, end.at), &end.signature);
@@ -139,10 +161,8 @@ pub fn verify(source: impl BufRead, expected: &Expectations) -> Result<Verified,
                 return Err(fault(line + 1, None, What::Beyond));
             }
             let wanted = wanted.map_or(Ok(()), |wanted| Err(fault(line, None, What::NotOurs(wanted.seq))));
-            let records = head.seq + 1 - header.first;
-            let verified =
-                Verified { chain: header.chain, key: header.key, first: header.first, records, checkpoints, head };
-            return wanted.map(|()| verified);
+            let signed = head.seq;
+            return wanted.map(|()| verified(header, head, signed));
         }
         let next = lines.next()?;
         let seq = head.seq + 1;
@@ -182,6 +202,7 @@ pub fn verify(source: impl BufRead, expected: &Expectations) -> Result<Verified,
                 return Err(fault(line, Some(seq), What::Signature));
             }
             checkpoints += 1;
+            signed_until = head.seq;
         }
         head = Head { seq, hash: here };
         text = next;

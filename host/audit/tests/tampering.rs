@@ -128,7 +128,7 @@ fn an_end_that_is_forged_or_made_with_another_key_is_found() {
     // A trail that is made anew altogether is whole; only who knows the key, or an earlier head, can tell.
     let anew = trail(30, &other).concat();
     assert!(verify(anew.as_bytes(), &Expectations::default()).is_ok());
-    let known = Expectations { key: Some(key().public()), head: None };
+    let known = Expectations { key: Some(key().public()), ..Expectations::default() };
     assert!(matches!(verify(anew.as_bytes(), &known).unwrap_err().what, What::OtherKey(_)));
 }
 
@@ -142,10 +142,10 @@ fn a_trail_that_was_rolled_back_is_told_by_a_head_of_later() {
     let seen = chain.head().clone();
     lines.push(chain.append(&record(22)).text);
     lines.push(chain.close(NOW, &key()));
-    let expected = Expectations { key: None, head: Some(seen.clone()) };
+    let expected = Expectations { head: Some(seen.clone()), ..Expectations::default() };
     assert!(verify(lines.concat().as_bytes(), &expected).is_ok());
     assert_eq!(verify(old.as_bytes(), &expected).unwrap_err().what, What::NotOurs(21));
-    let wrong = Expectations { head: Some(Head { hash: "0".repeat(64), ..seen }), key: None };
+    let wrong = Expectations { head: Some(Head { hash: "0".repeat(64), ..seen }), ..Expectations::default() };
     assert_eq!(verify(lines.concat().as_bytes(), &wrong).unwrap_err().what, What::NotOurs(21));
 }
 
@@ -168,9 +168,35 @@ fn not_even_a_space_can_be_put_into_the_first_line_or_the_last() {
             for space in [" ", "\t", "\r"] {
                 let mut lines = whole.clone();
                 lines[at].insert_str(place, space);
-                let known = Expectations { key: Some(key().public()), head: None };
+                let known = Expectations { key: Some(key().public()), ..Expectations::default() };
                 assert!(verify(lines.concat().as_bytes(), &known).is_err(), "{space:?} at {place} of line {at}");
             }
         }
     }
+}
+
+#[test]
+fn a_trail_that_goes_on_is_whole_as_far_as_it_comes_and_says_how_far_it_is_signed() {
+    let open = Expectations { open: true, key: Some(key().public()), ..Expectations::default() };
+    let whole = trail(250, &key());
+    for lines in [1, 2, 100, 101, 150, 201, 251] {
+        let verified = verify(whole[..lines].concat().as_bytes(), &open).unwrap();
+        let signed = [201, 101].into_iter().find(|checkpoint| lines >= *checkpoint).map_or(0, |line| line - 2);
+        assert_eq!((verified.records, verified.signed), (lines as u64 - 1, signed as u64));
+    }
+    let closed = verify(whole.concat().as_bytes(), &open).unwrap();
+    assert_eq!((closed.records, closed.signed), (250, 250));
+
+    // A line that was torn, one that was taken out, one that was changed and is followed by another.
+    let torn = whole[..50].concat();
+    assert_eq!(verify(&torn.as_bytes()[..torn.len() - 1], &open).unwrap_err().what, What::CutOff);
+    let without = [&whole[..40], &whole[41..60]].concat().concat();
+    assert_eq!(verify(without.as_bytes(), &open).unwrap_err().seq, Some(40));
+    let changed = whole[..60].concat().replace("\"call\":40", "\"call\":41");
+    assert_eq!(verify(changed.as_bytes(), &open).unwrap_err().seq, Some(40));
+    // What is missing at the end, only an earlier head tells.
+    let last = verify(whole[..60].concat().as_bytes(), &open).unwrap().head;
+    let expected = Expectations { head: Some(last), ..open };
+    assert!(verify(whole[..80].concat().as_bytes(), &expected).is_ok());
+    assert_eq!(verify(whole[..59].concat().as_bytes(), &expected).unwrap_err().what, What::NotOurs(59));
 }

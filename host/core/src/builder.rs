@@ -3,13 +3,14 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use jackfield_engine::{Compiler, Engine, EngineConfig};
 use jackfield_gateway::{Dialer, Known, Match};
+use jackfield_sinks::Sink;
 use jackfield_store::{DataLock, MemoryStore, SqliteStore, Store};
 use jackfield_vault::{AllowedSources, Secret};
 use tokio::{
@@ -52,6 +53,7 @@ pub struct HostBuilder {
     vault_passphrase: Option<Secret>,
     without_audit: bool,
     audit_retention: AuditRetention,
+    audit_sinks: Vec<Sink>,
     credential_sources: AllowedSources,
     cassettes: cassettes::Wanted,
 }
@@ -142,6 +144,23 @@ impl HostBuilder {
         self
     }
 
+    /// Sends the audit trail to this sink besides. How far it has come is kept by its name, so it goes on where it was when
+    /// the host is started again; two of one name are refused.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let builder = jackfield_core::Host::builder()
+    ///     .data_dir("/var/lib/jackfield")
+    ///     .audit_sink("file:/var/log/jackfield/audit.ndjson".parse()?)
+    ///     .audit_sink("webhook:https://siem.example/jackfield,token-file=/run/secrets/siem".parse()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn audit_sink(mut self, sink: Sink) -> Self {
+        self.audit_sinks.push(sink);
+        self
+    }
+
     /// Announces the address of a server in the data folder's lock file, for [`server_of`].
     pub fn announce(mut self, address: impl Into<String>) -> Self {
         self.announce = Some(address.into());
@@ -186,6 +205,7 @@ impl HostBuilder {
         let shared = Arc::new(Shared {
             audit_key: begun.as_ref().map(audit::Begun::key).transpose()?,
             audit,
+            sinks: OnceLock::new(),
             engine,
             store,
             dialer,
@@ -202,6 +222,7 @@ impl HostBuilder {
             runtime: Handle::current(),
             stop: stop.clone(),
         });
+        let followers = audit::sinks::prepare(&self.audit_sinks, begun.as_ref(), &shared)?;
         let integrations = integrations::load_all(&shared, &plugins).await?;
         tell_of_cassettes(&shared.cassettes, &integrations)?;
         shared.view.store(Arc::new(View { plugins, integrations }));
@@ -212,6 +233,7 @@ impl HostBuilder {
         if let Some(begun) = begun {
             tasks.spawn(audit::run(shared.clone(), begun, self.data_dir.is_some(), self.audit_retention));
         }
+        audit::sinks::start(followers, &shared, &tasks);
         if let Some(audit) = &shared.audit {
             audit.started().await?;
         }

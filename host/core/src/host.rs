@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures_util::Stream;
 use jackfield_engine::Guest;
 use jackfield_reflect::Operation;
+use jackfield_sinks::SinkStatus;
 use jackfield_vault::{NewSource, Secret, VaultStatus};
 use tokio::sync::{broadcast, mpsc};
 
@@ -348,6 +349,11 @@ impl Host {
             }
         });
         Ok(futures_util::stream::poll_fn(move |cx| taken.poll_recv(cx)))
+    }
+
+    /// How each sink of the audit trail is, in the order they were given.
+    pub fn audit_sinks(&self) -> Vec<SinkStatus> {
+        self.shared().sinks()
     }
 
     /// What happens from now on. A listener that lags too far behind loses the oldest events and is told so.

@@ -89,6 +89,8 @@ pub use jackfield_engine::{Compiler, Guest, serve_compilations};
 /// How a replay finds what was recorded.
 pub use jackfield_gateway::Match;
 pub use jackfield_reflect::nearest;
+/// Where the audit trail is sent besides.
+pub use jackfield_sinks::{Sink, SinkError, SinkFailure, SinkState, SinkStatus};
 /// What the vault tells of itself, and what it is given.
 pub use jackfield_vault::{
     AllowedSources, CredentialInfo, CredentialKind, Field, Form, KeyInfo, NewSource, Secret, Source, Sources, Transit,

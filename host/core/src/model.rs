@@ -313,6 +313,9 @@ impl EventKind {
             Self::RotationFailed => "rotation-failed",
             Self::WriteUnknown => "write-unknown",
             Self::WriteResolved => "write-resolved",
+            Self::AuditSinkLagging => "audit-sink-lagging",
+            Self::AuditSinkCaughtUp => "audit-sink-caught-up",
+            Self::AuditRecordsLost => "audit-records-lost",
         }
     }
 }
@@ -353,4 +356,10 @@ pub enum EventKind {
     WriteUnknown,
     /// An operator found what came of a write of unknown outcome.
     WriteResolved,
+    /// A sink of the audit trail is far behind, or has been behind for long.
+    AuditSinkLagging,
+    /// A sink of the audit trail that lagged has caught up.
+    AuditSinkCaughtUp,
+    /// Records of the audit trail will never be sent to a sink.
+    AuditRecordsLost,
 }

@@ -1,11 +1,12 @@
 //! What every part of the host works with.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use jackfield_audit::Key;
 use jackfield_engine::Engine;
 use jackfield_gateway::{Dialer, Known};
+use jackfield_sinks::{Progress, SinkStatus};
 use jackfield_store::Store;
 use jackfield_vault::Vault;
 use tokio::{
@@ -30,6 +31,8 @@ pub(crate) struct Shared {
     /// Signs what is exported of it.
     pub(crate) audit_key: Option<Key>,
     pub(crate) cassettes: Cassettes,
+    /// How each of its sinks is; set when they are started.
+    pub(crate) sinks: OnceLock<Vec<Progress>>,
     pub(crate) journal: Journal,
     /// Held while a credential is rotated.
     pub(crate) rotating: Mutex<()>,
@@ -48,6 +51,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// How each sink of the audit trail is.
+    pub(crate) fn sinks(&self) -> Vec<SinkStatus> {
+        self.sinks.get().into_iter().flatten().map(Progress::status).collect()
+    }
+
     /// Tells of what an operator has done, and records it.
     pub(crate) async fn done(
         &self,

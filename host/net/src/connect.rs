@@ -37,20 +37,23 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    async fn connect(&self) -> Result<Stream, ConnectError> {
+    pub(crate) async fn connect(&self) -> Result<Stream, ConnectError> {
         if let Some(path) = self.address.socket() {
             return connect_unix(path, self.timeouts.connect).await;
         }
+        let tcp = connect_tcp(&self.addresses().await?, self.timeouts.connect).await?;
+        match (&self.tls, self.address.host()) {
+            (Some(tls), Some(host)) => self.handshake(tls, host, tcp).await,
+            _ => Ok(Stream::Tcp(tcp)),
+        }
+    }
+
+    /// The addresses that may be dialled, in order; never empty.
+    pub(crate) async fn addresses(&self) -> Result<Vec<SocketAddr>, ConnectError> {
         let (Some(host), Some(port)) = (self.address.host(), self.address.port()) else {
             return Err(ConnectError::Dns { name: String::new(), reason: "the address has no host".into() });
         };
-        let addresses =
-            judged_addresses(host, port, &self.policy, self.resolver.as_ref(), self.timeouts.resolve).await?;
-        let tcp = connect_tcp(&addresses, self.timeouts.connect).await?;
-        match &self.tls {
-            None => Ok(Stream::Tcp(tcp)),
-            Some(tls) => self.handshake(tls, host, tcp).await,
-        }
+        judged_addresses(host, port, &self.policy, self.resolver.as_ref(), self.timeouts.resolve).await
     }
 
     async fn handshake(&self, tls: &Tls, host: &Host, tcp: TcpStream) -> Result<Stream, ConnectError> {

@@ -104,6 +104,10 @@ impl Dialer {
     /// A sender to one address, with a connection pool of its own. An IP address that could never be dialled is
     /// refused here already; a name is judged by what it resolves to, at each new connection.
     pub fn sender(&self, address: Address, options: &SenderOptions) -> Result<Sender, ConnectError> {
+        Ok(Sender::new(self.route(address, options)?, options))
+    }
+
+    pub(crate) fn route(&self, address: Address, options: &SenderOptions) -> Result<Route, ConnectError> {
         let policy = AddressPolicy::for_address(&address, options.allow_addresses.iter().copied());
         if let Some(Host::Ip(ip)) = address.host() {
             policy
@@ -117,7 +121,7 @@ impl Dialer {
             _ => None,
         };
         let (resolver, timeouts) = (self.resolver.clone(), self.timeouts);
-        Ok(Sender::new(Route { address, policy, tls, resolver, timeouts }, options))
+        Ok(Route { address, policy, tls, resolver, timeouts })
     }
 }
 

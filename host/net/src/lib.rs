@@ -1,6 +1,7 @@
 //! Dialling: one DNS answer, an address policy, TLS, unix sockets and the pooled HTTP sender.
 //!
-//! Everything Jackfield says to the outside is said through a [`Sender`]. A sender belongs to one endpoint of one
+//! Everything Jackfield says to the outside in HTTP is said through a [`Sender`], what it says in other protocols, of its
+//! own accord only, through a [`Connection`] or [`Datagrams`]. A sender belongs to one endpoint of one
 //! integration and can reach nothing else: its connector is bound to that endpoint's [`Address`] and takes no
 //! notice of the request's own authority, of proxy variables or of redirects. For each new connection the name is
 //! resolved once, every resulting address is judged by the [`AddressPolicy`], and exactly a judged address is
@@ -24,6 +25,7 @@
 mod address;
 mod body;
 mod connect;
+mod connection;
 mod dialer;
 mod error;
 mod policy;
@@ -34,6 +36,7 @@ mod tls;
 
 pub use address::{Address, AddressError, Host};
 pub use body::Body;
+pub use connection::{Connection, Datagrams};
 pub use dialer::{DialTimeouts, Dialer, SenderOptions};
 pub use error::{Attempt, ConnectError, SendError};
 pub use ipnet::IpNet;

@@ -24,6 +24,7 @@ pub mod process;
 pub mod program;
 pub mod prometheus;
 pub mod record;
+pub mod rsyslog;
 pub mod victoria_metrics;
 
 pub use alertmanager::Alertmanager;
@@ -32,6 +33,7 @@ pub use etcd::{Etcd, EtcdCluster, Etcdctl};
 pub use node_exporter::NodeExporter;
 pub use process::Process;
 pub use prometheus::Prometheus;
+pub use rsyslog::Rsyslog;
 pub use victoria_metrics::VictoriaMetrics;
 
 /// What every function of this crate returns.

@@ -10,7 +10,7 @@ use std::{
 use crate::{PeerError, Result, cache, debian};
 
 /// Debian's suites in the order in which they are asked. Older systems first: they run everywhere, newer C libraries do not.
-const SUITES: [&str; 4] = ["bookworm", "trixie", "forky", "sid"];
+pub(crate) const SUITES: [&str; 4] = ["bookworm", "trixie", "forky", "sid"];
 
 /// The file in an unpacked package's folder that tells its version.
 const VERSION_FILE: &str = "package-version";

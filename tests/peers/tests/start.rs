@@ -1,7 +1,8 @@
 //! Every peer starts, says its version, does the one thing it is for, and is gone afterwards.
 
 use jackfield_peers::{
-    Alertmanager, Etcd, EtcdCluster, NodeExporter, Prometheus, VictoriaMetrics, http, peer, prometheus::Options,
+    Alertmanager, Etcd, EtcdCluster, NodeExporter, Prometheus, Rsyslog, VictoriaMetrics, http, peer,
+    prometheus::Options,
 };
 
 fn prometheus_of(version: &'static str) {
@@ -71,4 +72,25 @@ fn an_etcd_cluster_works_without_one_member() {
     let client = peer!(cluster.members()[1].client());
     client.run(&["put", "a", "1"]).unwrap();
     assert_eq!(client.get("a").unwrap().as_deref(), Some("1"));
+}
+
+#[test]
+fn rsyslog_reads_counted_messages_and_their_structured_data() {
+    use std::io::Write as _;
+    let mut rsyslog = peer!(Rsyslog::start());
+    for number in 1..=2 {
+        let text = r#"<110>1 2026-01-02T03:04:05.678Z box app 7 call [x@32473 a="b\]c" d="e"] {"f": "g"}"#;
+        let mut stream = std::net::TcpStream::connect(rsyslog.address()).unwrap();
+        write!(stream, "{} {text}", text.len()).unwrap();
+        drop(stream);
+        let received = (0..200).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(25));
+            rsyslog.messages().len() == number
+        });
+        assert!(received, "{:?}", rsyslog.messages());
+        let message = &rsyslog.messages()[number - 1];
+        assert_eq!((&message["pri"], &message["app"], &message["id"]), (&"110".into(), &"app".into(), &"call".into()));
+        assert_eq!(message["data"]["x@32473"], serde_json::json!({"a": "b]c", "d": "e"}), "{message}");
+        rsyslog.restart().unwrap();
+    }
 }

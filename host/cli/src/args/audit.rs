@@ -46,6 +46,7 @@ Examples:
 Examples:
   jackfield audit verify
   jackfield audit verify trail.ndjson
+  jackfield audit verify /var/log/jackfield/audit.ndjson --open
   jackfield audit verify trail.ndjson --key 8f3a… --head 1042:5bc1…")]
     Verify {
         /// The exported trail
@@ -58,5 +59,18 @@ Examples:
         /// A head of an earlier day that must be in it
         #[arg(long, value_name = "NUMBER:HASH")]
         head: Option<String>,
+
+        /// The file goes on, like that of a sink, and need have no signed end; `signed` then says how far the host's last
+        /// signature in it covers it
+        #[arg(long, requires = "file")]
+        open: bool,
     },
+    /// Show where the trail is sent besides, and whether each sink keeps up
+    ///
+    /// Sinks are given to `jackfield serve` with `--audit-sink`.
+    #[command(after_long_help = "\
+Examples:
+  jackfield audit sinks
+  jackfield audit sinks -o json | jq -e 'all(.items[]; .state == \"ok\")'")]
+    Sinks,
 }

@@ -17,6 +17,7 @@ Examples:
   jackfield serve --data /var/lib/jackfield --listen 127.0.0.1:7575 --log-format json
   jackfield serve --record prom=prom.cassette
   jackfield serve --replay prom=prom.cassette --replay-match best
+  jackfield serve --audit-sink syslog:tls://logs.example --audit-sink file:/var/log/jackfield/audit.ndjson
   RUST_LOG=jackfield_core=debug jackfield serve --listen '[::1]:0'")]
 pub(crate) struct ServeArgs {
     /// The address to listen on; port 0 takes any free one
@@ -41,6 +42,14 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     pub(crate) cassettes: NamedCassetteArgs,
+
+    /// Send the audit trail there besides; repeat it for several sinks
+    ///
+    /// file:/PATH, syslog:udp://HOST[:PORT], syslog:tcp://HOST[:PORT], syslog:tls://HOST[:PORT], syslog:/dev/log,
+    /// otlp:http(s)://HOST:PORT or webhook:https://HOST/PATH, with options behind commas: name=NAME, from=beginning|head,
+    /// ca-file=FILE, and for HTTP token-file=FILE or credential=NAME (of the vault).
+    #[arg(long = "audit-sink", value_name = "SINK")]
+    pub(crate) audit_sinks: Vec<String>,
 }
 
 /// The form of the log.

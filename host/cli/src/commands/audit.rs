@@ -1,4 +1,4 @@
-//! `jackfield audit`: show, take away and verify what was done.
+//! `jackfield audit`: show, take away and verify what was done, and show where it is sent besides.
 
 use std::{
     fs::File,
@@ -37,8 +37,11 @@ pub(super) async fn run(context: &Context, verb: AuditVerb) -> Result<(), Failur
             context.with(async |api| export(api, &mut target).await).await?;
             target.sync_all().map_err(unwritable)
         }
-        AuditVerb::Verify { file, key, head } => {
-            let expected = Expectations { key, head: head.as_deref().map(parse_head).transpose()? };
+        AuditVerb::Sinks => {
+            context.show(Request::get("/v1/audit/sinks"), |sinks| show_sinks(sinks, context.ui.style)).await
+        }
+        AuditVerb::Verify { file, key, head, open } => {
+            let expected = Expectations { key, head: head.as_deref().map(parse_head).transpose()?, open };
             match file {
                 Some(file) => {
                     let unreadable = |error| Failure::Usage(format!("{} cannot be read: {error}", file.display()));
@@ -77,7 +80,7 @@ fn verify(context: &Context, trail: impl BufRead, expected: &Expectations) -> Re
     let head = format!("{}:{}", verified.head.seq, verified.head.hash);
     let answer = json!({
         "chain": verified.chain, "key": verified.key, "first": verified.first, "records": verified.records,
-        "checkpoints": verified.checkpoints, "head": head,
+        "checkpoints": verified.checkpoints, "signed": verified.signed, "head": head,
     });
     context.ui.answer(answer.to_string().as_bytes(), |answer| {
         let mut facts = Table::plain();
@@ -85,6 +88,14 @@ fn verify(context: &Context, trail: impl BufRead, expected: &Expectations) -> Re
         facts.row([Cell::from("the trail is whole"), Cell::from(format!("{} records", number("records")))]);
         facts.row([Cell::from("signed with"), Cell::from(answer.text("key"))]);
         facts.row([Cell::from("checkpoints"), Cell::from(number("checkpoints"))]);
+        // Of a trail that goes on, the latest records wait for a signature.
+        if verified.signed < verified.head.seq {
+            let signed = match verified.signed {
+                0 => "nothing yet".to_owned(),
+                seq => format!("up to record {seq}"),
+            };
+            facts.row([Cell::from("signed"), Cell::from(signed)]);
+        }
         facts.row([Cell::from("head"), Cell::from(answer.text("head"))]);
         facts.render(Style { width: None, ..context.ui.style })
     })
@@ -96,6 +107,33 @@ fn parse_head(text: &str) -> Result<Head, Failure> {
     head.ok_or_else(|| {
         Failure::Usage(format!("--head: `{text}` is no NUMBER:HASH, as `jackfield audit verify` prints it"))
     })
+}
+
+fn show_sinks(sinks: &Tree, style: Style) -> String {
+    let mut table = Table::new(["sink", "kind", "state", "since", "sent", "head", "lost", "last error"]);
+    for sink in sinks.list("items") {
+        let state = sink.text("state");
+        let colour = match state {
+            "ok" => Colour::Good,
+            "retrying" => Colour::Middling,
+            _ => Colour::Bad,
+        };
+        let number = |name: &str| Cell::from(sink.get(name).map(ToString::to_string).unwrap_or_default());
+        table.row([
+            Cell::from(sink.text("name")),
+            Cell::from(sink.text("kind")),
+            Cell::from(state).coloured(Some(colour)),
+            Cell::from(rfc3339_of(sink, "since")),
+            number("sent"),
+            number("head"),
+            number("lost"),
+            Cell::from(sink.get("last-error").map(|error| error.text("message")).unwrap_or_default()),
+        ]);
+    }
+    match table.is_empty() {
+        true => "(none; `jackfield serve --audit-sink` adds one)\n".into(),
+        false => table.render(style),
+    }
 }
 
 fn tail(page: &Tree, style: Style) -> String {

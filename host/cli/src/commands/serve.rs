@@ -3,7 +3,7 @@
 
 use std::{io::IsTerminal as _, path::Path, process, time::Duration};
 
-use jackfield_core::{AuditRetention, Host, HostBuilder, Secret};
+use jackfield_core::{AuditRetention, Host, HostBuilder, Secret, Sink, SinkError};
 use jackfield_server::{ServerOptions, bind};
 use tracing_subscriber::EnvFilter;
 
@@ -58,6 +58,11 @@ async fn host(
         bytes: Some(u64::from(args.audit_mib) << 20),
         age: args.audit_days.map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60)),
     });
+    for text in &args.audit_sinks {
+        // Read here, not by clap, which repeats what was written, a token in it too.
+        let sink: Sink = text.parse().map_err(|error: SinkError| Failure::Usage(format!("--audit-sink: {error}")))?;
+        builder = builder.audit_sink(sink);
+    }
     builder.build().await.map_err(|error| Failure::Failed(error.message))
 }
 

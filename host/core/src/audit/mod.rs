@@ -10,6 +10,7 @@
 mod call;
 mod key;
 mod parameters;
+pub(crate) mod sinks;
 mod trail;
 mod writer;
 
@@ -17,7 +18,7 @@ use std::{sync::Arc, time::Duration};
 
 use jackfield_audit::{Chain, Key, Kind, Mask, Outcome, Record};
 use jackfield_store::Store;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::{Error, ErrorKind, ErrorSource, Result, clock::now_ms};
 pub(crate) use call::{Asks, Of, Recorded, outcome};
@@ -64,6 +65,8 @@ pub(crate) struct Begun {
     state: trail::State,
     revision: Option<u64>,
     jobs: mpsc::Receiver<Job>,
+    /// The number of the last record that is stored, for those that follow the trail.
+    head: watch::Sender<u64>,
     urgent: Arc<Notify>,
 }
 

@@ -59,8 +59,9 @@ pub(crate) async fn start(store: &Arc<dyn Store>, folder: Option<&Path>) -> Resu
     let urgent = Arc::new(Notify::new());
     let mask = Mask::new(&[key.seed(), &b"mask"[..]].concat());
     let chain = Chain::resume(state.chain.as_str(), &key, state.head.clone());
+    let head = watch::Sender::new(state.head.seq);
     let audit = Audit { queue, urgent: urgent.clone(), mask };
-    Ok((audit, Begun { store: store.clone(), key, chain, state, revision, jobs, urgent }))
+    Ok((audit, Begun { store: store.clone(), key, chain, state, revision, jobs, head, urgent }))
 }
 
 /// Writes until the host stops, and then what has come until then.
@@ -170,6 +171,7 @@ impl Writer {
         mutations.push(Mutation::set(Bucket::Meta, trail::STATE, value).expect(expect));
         let revision = self.begun.store.commit(mutations).await?;
         (self.begun.chain, self.begun.state, self.begun.revision) = (chain, state, Some(revision));
+        self.begun.head.send_replace(self.begun.state.head.seq);
         Ok(())
     }
 
@@ -222,6 +224,7 @@ impl Writer {
             Ok(Some((state, revision))) => {
                 self.begun.chain = Chain::resume(state.chain.as_str(), &self.begun.key, state.head.clone());
                 (self.begun.state, self.begun.revision) = (state, Some(revision));
+                self.begun.head.send_replace(self.begun.state.head.seq);
             }
             Ok(None) => {}
             Err(error) => tracing::error!(error, "how far the audit trail has come cannot be read"),

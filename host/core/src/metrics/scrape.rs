@@ -8,6 +8,7 @@ use std::{
 
 use jackfield_engine::PoolStats;
 use jackfield_gateway::GatewayStats;
+use jackfield_sinks::SinkStatus;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, MetricEncoder, text},
@@ -61,6 +62,7 @@ impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let view = self.0.view.load_full();
         host(&mut encoder, &self.0, &view)?;
+        audit(&mut encoder, &self.0)?;
         calls(&mut encoder, &view)?;
         guests(&mut encoder, &view)?;
         outbound(&mut encoder, &view)
@@ -103,6 +105,32 @@ fn host(encoder: &mut DescriptorEncoder<'_>, shared: &Shared, view: &View) -> fm
         each(view, |integration| {
             let state = health::word(integration.live.health.report().state);
             gauge(m, &[("integration", &*integration.name), ("state", state)], 1)
+        })
+    })
+}
+
+/// The sinks of the audit trail, by name.
+fn audit(encoder: &mut DescriptorEncoder<'_>, shared: &Shared) -> fmt::Result {
+    type Read = fn(&SinkStatus) -> u64;
+    let sinks = shared.sinks();
+    let numbers: [(&str, &str, MetricType, Read); 3] = [
+        ("audit_sink_sent", "Number of the last record that each sink was sent", MetricType::Gauge, |sink| sink.sent),
+        ("audit_sink_behind", "Records that each sink was not sent yet", MetricType::Gauge, |sink| {
+            sink.head.saturating_sub(sink.sent)
+        }),
+        ("audit_sink_lost", "Records that each sink will never be sent", MetricType::Counter, |sink| sink.lost),
+    ];
+    for (name, help, kind, value) in numbers {
+        family(encoder, name, help, kind, &mut |m| {
+            sinks.iter().try_for_each(|sink| match kind {
+                MetricType::Counter => counter(m, &[("sink", sink.name.as_str())], value(sink)),
+                _ => gauge(m, &[("sink", sink.name.as_str())], value(sink)),
+            })
+        })?;
+    }
+    family(encoder, "audit_sink_state", "1 for the state each sink is in", MetricType::Gauge, &mut |m| {
+        sinks.iter().try_for_each(|sink| {
+            gauge(m, &[("sink", sink.name.as_str()), ("kind", &sink.kind), ("state", sink.state.as_str())], 1)
         })
     })
 }

@@ -1,4 +1,4 @@
-//! The audit trail: its records, newest first, and all of it to be verified elsewhere.
+//! The audit trail: its records, newest first, all of it to be verified elsewhere, and where it is sent besides.
 
 use axum::{
     Json,
@@ -8,7 +8,8 @@ use axum::{
     routing::{MethodRouter, get},
 };
 use http::{HeaderValue, Uri, header};
-use jackfield_core::AuditPage;
+use jackfield_core::{AuditPage, SinkStatus};
+use serde::Serialize;
 
 use crate::{problem::Problem, request::query::Known, state::App};
 
@@ -22,6 +23,20 @@ pub(super) fn collection() -> MethodRouter<App> {
 
 pub(super) fn whole() -> MethodRouter<App> {
     get(export)
+}
+
+pub(super) fn sinks() -> MethodRouter<App> {
+    get(list_sinks)
+}
+
+#[derive(Serialize)]
+struct Sinks {
+    items: Vec<SinkStatus>,
+}
+
+async fn list_sinks(State(app): State<App>, uri: Uri) -> Result<Json<Sinks>, Problem> {
+    Known::read(&uri, &[])?;
+    Ok(Json(Sinks { items: app.host.audit_sinks() }))
 }
 
 async fn list(State(app): State<App>, uri: Uri) -> Result<Json<AuditPage>, Problem> {

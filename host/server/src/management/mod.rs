@@ -39,6 +39,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/v1/operations/{integration}/{key}/resolve", operations::verb_resolve())
         .route("/v1/audit", audit::collection())
         .route("/v1/audit/export", audit::whole())
+        .route("/v1/audit/sinks", audit::sinks())
         .route("/v1/vault", vault::item())
         .route("/v1/vault/init", vault::verb_init())
         .route("/v1/vault/unlock", vault::verb_unlock())
