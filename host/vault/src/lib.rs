@@ -47,6 +47,7 @@ mod kek;
 mod keyring;
 mod pages;
 mod rekey;
+mod renewal;
 mod seal;
 mod secret;
 mod source;

@@ -46,6 +46,9 @@ const fn optional(field: Field) -> Field {
     Field { optional: true, ..field }
 }
 
+/// What a consent brings, and what a server may exchange for another each time it is used.
+pub(crate) const REFRESH_TOKEN: &str = "refresh-token";
+
 const TOKEN_URL: Field = url(open("token-url", "where tokens are given"));
 const CA: Field = optional(lines(open("ca", "certificates to trust there instead of the system's, PEM")));
 const CLIENT_ID: Field = open("client-id", "client ID");
@@ -83,6 +86,19 @@ pub(super) const OAUTH2_CLIENT: &[Field] = &[
     SCOPE,
     AUDIENCE,
     optional(open("client-authentication", "how the secret is sent: `basic`, or `post`")),
+    CA,
+];
+pub(super) const OAUTH2_USER: &[Field] = &[
+    TOKEN_URL,
+    optional(url(open("device-authorization-url", "where a consent by device code begins"))),
+    optional(url(open("authorization-url", "where a person consents in a browser"))),
+    CLIENT_ID,
+    CLIENT_SECRET,
+    optional(open("client-authentication", "how the secret is sent: `basic`, or `post`")),
+    SCOPE,
+    AUDIENCE,
+    optional(open("issuer", "issuer that answers of the browser must name")),
+    optional(secret(REFRESH_TOKEN, "refresh token, where there is one already")),
     CA,
 ];
 pub(super) const JWT_BEARER: &[Field] =
