@@ -121,6 +121,16 @@ pub enum GatewayError {
         /// Why not, and what to do.
         reason: String,
     },
+    /// The credential is of no use until a person consents.
+    #[error(
+        "endpoint `{endpoint}`: the credential `{credential}` needs a person's consent; give it with `jackfield credential authorize {credential}`"
+    )]
+    NeedsReauthorization {
+        /// The endpoint.
+        endpoint: String,
+        /// The credential.
+        credential: String,
+    },
     /// The query names a parameter that the credential sets.
     #[error("the query's parameter `{parameter}` is the host's to set; leave it out")]
     Query {

@@ -7,6 +7,7 @@
 
 mod authority;
 mod body;
+mod consent;
 mod endpoint;
 mod error;
 mod gateway;
@@ -20,6 +21,7 @@ mod uses;
 
 pub use authority::{Authority, Binding, Place};
 pub use body::ResponseBody;
+pub use consent::{CodeAnswer, CodeConsent, ConsentError, DeviceConsent};
 pub use endpoint::EndpointSpec;
 pub use error::GatewayError;
 pub use gateway::{Gateway, GatewayLimits, GatewayStats, Request, Response, Sent};
@@ -27,5 +29,5 @@ pub use grant::{Allowance, Grant, Granted};
 pub use jackfield_net::{self as net, Dialer, IpNet};
 pub use leaks::{DecodeError, Known, Needles, REDACTED, SHORTEST, Scan};
 pub use path::{InvalidPath, normalize};
-pub use tokens::{Login, Token};
+pub use tokens::{Login, Token, UserTokens};
 pub use uses::{Use, Uses};

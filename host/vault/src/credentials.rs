@@ -352,8 +352,9 @@ impl Vault {
         let revision = self.store.commit(vec![Mutation::set(Bucket::Vault, key(name), value).expect(expect)]).await?;
         let mut state = self.write();
         let held = |number: u64| record.version(number).is_some_and(|version| version.sealed.is_some());
-        let as_it_is =
-            |number, renewals| record.version(number).is_some_and(|version| version.renewals == renewals) && held(number);
+        let as_it_is = |number, renewals| {
+            record.version(number).is_some_and(|version| version.renewals == renewals) && held(number)
+        };
         state.opened.retain(|(id, number, renewals), _| *id != record.id || as_it_is(*number, *renewals));
         self.forget_found(|id, number| id == record.id && !held(number));
         state.credentials.insert(name.to_owned(), Arc::new(Stored { record, revision }));

@@ -50,7 +50,7 @@ impl Vault {
         let before = self.open(&record, version)?;
         match before.text(REFRESH_TOKEN) {
             Some(now) if now == refresh_token => return Ok(()),
-            now if now != lease.material.text(REFRESH_TOKEN) => return Err(VaultError::Conflict),
+            now if now != lease.material.text(REFRESH_TOKEN) => return Err(self.gone(lease)),
             _ => {}
         }
         let material = before.with(REFRESH_TOKEN, refresh_token.as_bytes());

@@ -8,8 +8,10 @@ mod etcd;
 mod gcp;
 mod github;
 mod jwt;
-mod oauth;
+pub(crate) mod oauth;
+pub(crate) mod post;
 mod sts;
+mod user;
 
 use std::{
     collections::VecDeque,
@@ -20,7 +22,7 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use http::{StatusCode, response};
+use http::{HeaderValue, StatusCode, response};
 use jackfield_net::{Body, SendError, Sender};
 use jackfield_vault::{Material, Stamp};
 use tokio::{
@@ -28,8 +30,12 @@ use tokio::{
     time::timeout_at,
 };
 
+use ask::Given;
 pub(crate) use ask::{Exchange, Way};
 pub(crate) use gcp::private_key as gcp_private_key;
+use user::Unsaved;
+pub(crate) use user::User;
+pub use user::UserTokens;
 
 use crate::GatewayError;
 
@@ -72,6 +78,18 @@ pub struct Token {
 }
 
 impl Token {
+    fn new(given: Given, stamp: Stamp) -> Self {
+        Self { fields: given.fields, stamp, made: Instant::now(), lifetime: given.lifetime }
+    }
+
+    /// Itself, if a header can carry it.
+    fn checked(self: Arc<Self>) -> Result<Arc<Self>, &'static str> {
+        match self.text().is_some_and(|text| HeaderValue::from_str(text).is_err()) {
+            true => Err("it is none that a header can carry"),
+            false => Ok(self),
+        }
+    }
+
     /// A part of it.
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
         self.fields.text(name)
@@ -109,7 +127,7 @@ impl fmt::Debug for Token {
 pub(crate) struct Tokens {
     now: ArcSwapOption<Token>,
     /// Held by whoever asks for a new one.
-    asking: Mutex<Asking>,
+    asking: Arc<Mutex<Asking>>,
 }
 
 #[derive(Debug, Default)]
@@ -118,6 +136,17 @@ struct Asking {
     /// The last exchange that failed, and for which lease.
     failed: Option<(Instant, Stamp, GatewayError)>,
     giver: Option<Giver>,
+    /// Of a person's consent.
+    unsaved: Option<Unsaved>,
+}
+
+impl Asking {
+    /// A new token takes the place of what failed.
+    fn remember(&mut self, token: &Arc<Token>) {
+        self.failed = None;
+        self.remembered.truncate(REMEMBERED - 1);
+        self.remembered.push_front(token.clone());
+    }
 }
 
 /// Where tokens for a lease are given, if that is another place than the endpoint; by its stamp.
@@ -175,15 +204,13 @@ impl Tokens {
             return Err(error.clone());
         }
         let token = match exchange.ask(&mut asking.giver).await {
-            Ok(token) => Arc::new(token),
+            Ok(token) => token,
             Err(error) => {
                 asking.failed = Some((Instant::now(), stamp, error.clone()));
                 return Err(error);
             }
         };
-        asking.failed = None;
-        asking.remembered.truncate(REMEMBERED - 1);
-        asking.remembered.push_front(token.clone());
+        asking.remember(&token);
         made(&token);
         self.now.store(Some(token.clone()));
         Ok(token)
@@ -193,17 +220,17 @@ impl Tokens {
 /// Whether a response says that the token is not taken (any more): the request was not carried out. What had to be read to
 /// know is in `ahead`.
 pub(crate) async fn refuses(
-    way: Way,
+    login: Option<&Login>,
     token: &Token,
     head: &response::Parts,
     body: &mut Body,
     ahead: &mut Option<Bytes>,
     until: Instant,
 ) -> Result<bool, SendError> {
-    match way {
-        Way::Etcd => etcd::refuses(head, body, ahead, until).await,
+    match login {
+        Some(Login::Etcd) => etcd::refuses(head, body, ahead, until).await,
         // RFC 6750, 3.1. One that was made a moment ago is taken as far as it goes: this is about what it may do.
-        _ => Ok(head.status == StatusCode::UNAUTHORIZED && token.made.elapsed() > FRESH),
+        None => Ok(head.status == StatusCode::UNAUTHORIZED && token.made.elapsed() > FRESH),
     }
 }
 

@@ -24,6 +24,8 @@ pub enum Form {
     Lines,
     /// Where the host sends it: an address, `https://` but on this machine.
     Url,
+    /// Where a person's browser goes: the same, perhaps with a query.
+    Page,
 }
 
 const fn open(name: &'static str, label: &'static str) -> Field {
@@ -91,7 +93,7 @@ pub(super) const OAUTH2_CLIENT: &[Field] = &[
 pub(super) const OAUTH2_USER: &[Field] = &[
     TOKEN_URL,
     optional(url(open("device-authorization-url", "where a consent by device code begins"))),
-    optional(url(open("authorization-url", "where a person consents in a browser"))),
+    optional(Field { form: Form::Page, ..open("authorization-url", "where a person consents in a browser") }),
     CLIENT_ID,
     CLIENT_SECRET,
     optional(open("client-authentication", "how the secret is sent: `basic`, or `post`")),

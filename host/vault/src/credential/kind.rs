@@ -151,8 +151,15 @@ impl CredentialKind {
             if text.chars().any(|c| c.is_control() && !(lines && matches!(c, '\n' | '\r' | '\t'))) {
                 return wrong(if lines { "holds a control character" } else { "is not one line of text" });
             }
-            if field.form == Form::Url {
-                match Address::parse(text) {
+            let (address, query) = match field.form {
+                Form::Page => text.split_once('?').unwrap_or((text, "")),
+                _ => (text, ""),
+            };
+            if !query.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
+                return wrong("has a query that no browser would be sent");
+            }
+            if matches!(field.form, Form::Url | Form::Page) {
+                match Address::parse(address) {
                     Ok(address) if address.is_tls() || address.is_loopback() => {}
                     Ok(_) => return wrong("is an address that secrets would be sent to in clear; use https://"),
                     Err(error) => return wrong(&format!("is no address: {error}")),
@@ -179,8 +186,12 @@ impl CredentialKind {
             Self::Oauth2Client if !matches!(material.text("client-authentication"), None | Some("basic" | "post")) => {
                 Err("sends its secret as `client-authentication` says: `basic` or `post`")
             }
-            Self::Oauth2User if !["refresh-token", "device-authorization-url", "authorization-url"].into_iter().any(has) => {
-                Err("has a `refresh-token`, or says where a person consents: `device-authorization-url` or `authorization-url`")
+            Self::Oauth2User
+                if !["refresh-token", "device-authorization-url", "authorization-url"].into_iter().any(has) =>
+            {
+                Err(
+                    "has a `refresh-token`, or says where a person consents: `device-authorization-url` or `authorization-url`",
+                )
             }
             Self::Oauth2User if !matches!(material.text("client-authentication"), None | Some("basic" | "post")) => {
                 Err("sends its secret as `client-authentication` says: `basic` or `post`")
@@ -243,6 +254,8 @@ mod tests {
         };
         assert!(with(&[("refresh-token", "x")]).is_ok());
         assert!(with(&[("authorization-url", "https://id.example/auth"), ("client-secret", "x")]).is_ok());
+        assert!(with(&[("authorization-url", "https://id.example/auth?prompt=consent")]).is_ok());
+        assert!(with(&[("authorization-url", "https://id.example/auth?a=b#c")]).unwrap_err().contains("query"));
         assert!(with(&[("device-authorization-url", "https://id.example/device")]).is_ok());
         assert!(with(&[]).unwrap_err().contains("where a person consents"));
         assert!(with(&[("refresh-token", "x"), ("client-authentication", "jwt")]).unwrap_err().contains("`post`"));
