@@ -3,13 +3,13 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, Weak},
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use jackfield_engine::{Compiler, Engine, EngineConfig};
-use jackfield_gateway::{Dialer, Known, Match};
+use jackfield_gateway::{Dialer, Known, Match, UserTokens};
 use jackfield_sinks::Sink;
 use jackfield_store::{DataLock, MemoryStore, SqliteStore, Store};
 use jackfield_vault::{AllowedSources, Secret};
@@ -19,8 +19,9 @@ use tokio::{
 };
 
 use crate::{
-    AuditRetention, Error, Host, Result, audit,
+    AuditRetention, Error, EventKind, Host, Result, audit,
     cassettes::{self, Cassettes},
+    consents::Consents,
     credentials,
     events::Events,
     faults, health,
@@ -202,8 +203,11 @@ impl HostBuilder {
                 (Some(audit), Some(begun))
             }
         };
-        let shared = Arc::new(Shared {
-            audit_key: begun.as_ref().map(audit::Begun::key).transpose()?,
+        let audit_key = begun.as_ref().map(audit::Begun::key).transpose()?;
+        let shared = Arc::new_cyclic(|shared| Shared {
+            users: Arc::new(tokens_of(shared.clone())),
+            consents: Consents::default(),
+            audit_key,
             audit,
             sinks: OnceLock::new(),
             engine,
@@ -263,6 +267,21 @@ fn tell_of_cassettes(cassettes: &Cassettes, integrations: &BTreeMap<String, Arc<
         }
     }
     Ok(())
+}
+
+/// Tokens of credentials that people consented to, whose end is told like what an operator does.
+fn tokens_of(shared: Weak<Shared>) -> UserTokens {
+    UserTokens::telling(move |name, version| {
+        let Some(shared) = shared.upgrade() else { return };
+        let name = name.to_owned();
+        shared.runtime.clone().spawn(async move {
+            let message = format!(
+                "the consent to the credential `{name}` (version {version}) has ended; give it anew with `jackfield \
+                 credential authorize {name}`"
+            );
+            shared.done(EventKind::ConsentEnded, Some(&name), None, None, message).await;
+        });
+    })
 }
 
 /// Lets go of instances that nobody needs any more.

@@ -41,6 +41,7 @@ mod calls;
 mod cassettes;
 mod clock;
 mod config;
+mod consents;
 mod credentials;
 mod error;
 mod events;
@@ -77,6 +78,7 @@ mod wit_text;
 
 pub use audit::{AuditPage, AuditRetention};
 pub use builder::{HostBuilder, server_of};
+pub use consents::{Consent, ConsentMethod, ConsentState, NewConsent};
 pub use credentials::{CredentialUse, NewCredential, make_key_file};
 pub use error::{Error, ErrorKind, ErrorSource, Result};
 pub use grants::{Asked, EndpointGrant, GrantAnswer, GrantInfo, GrantQuestion, GrantSettings, GrantUse};
@@ -86,8 +88,8 @@ pub use issuing::{Issued, IssuerInfo, IssuerSettings, IssuingFailure};
 pub use jackfield_audit::{Expectations, Fault, Head, Verified, verify as verify_audit};
 /// An instance of a plugin, for [`Host::typed`].
 pub use jackfield_engine::{Compiler, Guest, serve_compilations};
-/// How a replay finds what was recorded.
-pub use jackfield_gateway::Match;
+/// How a replay finds what was recorded, and what a browser brings back of a consent.
+pub use jackfield_gateway::{CodeAnswer, Match};
 pub use jackfield_reflect::nearest;
 /// Where the audit trail is sent besides.
 pub use jackfield_sinks::{Sink, SinkError, SinkFailure, SinkState, SinkStatus};

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwap;
 use jackfield_audit::Key;
 use jackfield_engine::Engine;
-use jackfield_gateway::{Dialer, Known};
+use jackfield_gateway::{Dialer, Known, UserTokens};
 use jackfield_sinks::{Progress, SinkStatus};
 use jackfield_store::Store;
 use jackfield_vault::Vault;
@@ -15,7 +15,8 @@ use tokio::{
 };
 
 use crate::{
-    EventKind, Result, audit::Audit, cassettes::Cassettes, events::Events, faults, journal::Journal, view::View,
+    EventKind, Result, audit::Audit, cassettes::Cassettes, consents::Consents, events::Events, faults,
+    journal::Journal, view::View,
 };
 
 /// The host's parts.
@@ -34,6 +35,10 @@ pub(crate) struct Shared {
     /// How each of its sinks is; set when they are started.
     pub(crate) sinks: OnceLock<Vec<Progress>>,
     pub(crate) journal: Journal,
+    /// The tokens of credentials that people consented to: one exchange a credential, whoever uses it.
+    pub(crate) users: Arc<UserTokens>,
+    /// Those that are waited for.
+    pub(crate) consents: Consents,
     /// Held while a credential is rotated.
     pub(crate) rotating: Mutex<()>,
     /// Told when something may have to be done for credentials that plugins make.

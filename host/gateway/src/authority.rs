@@ -15,7 +15,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 use crate::{
     GatewayError, headers,
     signers::sigv4::{self, Signer},
-    tokens::{self, Login, Token, Tokens, Way},
+    tokens::{self, Login, Token, Tokens, UserTokens, Way},
 };
 
 /// What the operator says of an endpoint's credential.
@@ -60,6 +60,7 @@ pub struct Authority {
     /// The version that is used, where it is not the current one.
     version: Option<u64>,
     tokens: Arc<Tokens>,
+    users: Arc<UserTokens>,
 }
 
 /// A request, with the parts that a credential may change.
@@ -75,7 +76,13 @@ pub(crate) struct Signed<'a> {
 impl Authority {
     /// Binds a credential of a vault. Whether it is there is seen at each request.
     pub fn new(vault: Arc<Vault>, binding: Binding) -> Self {
-        Self { vault, binding, version: None, tokens: Arc::default() }
+        Self { vault, binding, version: None, tokens: Arc::default(), users: Arc::default() }
+    }
+
+    /// The same, which shares the tokens of credentials that people consented to with every other user of them. In one
+    /// process all do: a server takes a refresh token that two exchange for stolen.
+    pub fn sharing(self, users: Arc<UserTokens>) -> Self {
+        Self { users, ..self }
     }
 
     /// The same with a certain version, to see whether that works.
@@ -131,6 +138,7 @@ impl Authority {
             Some(Place::Aws { .. }) => {
                 headers.keys().find(|name| sigv4::is_own(name)).map_or(Ok(()), |name| own(name.as_str()))
             }
+            Some(Place::Login(login)) if headers.contains_key(login.header()) => own(login.header().as_str()),
             Some(Place::Query(name)) if names(query).any(|found| found.eq_ignore_ascii_case(name)) => {
                 Err(GatewayError::Query { parameter: name.clone() })
             }
@@ -170,13 +178,22 @@ impl Authority {
         identity.map(Some).map_err(|error| fail(format!("credential `{}`: {error}", lease.name)))
     }
 
-    /// How the credential is exchanged for a token, where it is.
-    pub(crate) fn exchanged(&self, lease: &Lease) -> Option<Way> {
-        let login = match self.binding.place {
+    /// How the endpoint itself is logged in at, where that is bound.
+    pub(crate) fn login(&self) -> Option<&Login> {
+        match &self.binding.place {
             Some(Place::Login(login)) => Some(login),
             _ => None,
-        };
-        Way::of(lease.kind, login)
+        }
+    }
+
+    /// How the credential is exchanged for a token, where it is and no person has a part in it.
+    pub(crate) fn exchanged(&self, lease: &Lease) -> Option<Way<'_>> {
+        Way::of(lease.kind, self.login())
+    }
+
+    /// What is shared of credentials that people consented to.
+    pub(crate) fn users(&self) -> (Arc<Vault>, Arc<UserTokens>) {
+        (self.vault.clone(), self.users.clone())
     }
 
     /// The tokens that it was exchanged for.
@@ -208,9 +225,8 @@ impl Authority {
                 let pair = basic(field("username")?, field("password")?);
                 set(header::AUTHORIZATION, &Zeroizing::new(format!("Basic {}", *pair)))
             }
-            (CredentialKind::Basic, Some(Place::Login(Login::Etcd))) => {
-                let token = token.and_then(Token::text).ok_or_else(nobody)?;
-                set(header::AUTHORIZATION, token)
+            (kind, Some(Place::Login(login))) if kind == login.kind() => {
+                set(login.header(), token.and_then(Token::text).ok_or_else(nobody)?)
             }
             (CredentialKind::Bearer, None) => {
                 set(header::AUTHORIZATION, &Zeroizing::new(format!("Bearer {}", field("token")?)))
@@ -249,6 +265,7 @@ impl Authority {
             }
             (
                 CredentialKind::Oauth2Client
+                | CredentialKind::Oauth2User
                 | CredentialKind::JwtBearer
                 | CredentialKind::TokenExchange
                 | CredentialKind::GcpServiceAccount

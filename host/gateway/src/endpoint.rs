@@ -90,7 +90,7 @@ impl Endpoint {
     }
 
     /// What makes senders to other places.
-    pub(crate) fn dialer(&self) -> &Dialer {
+    pub(crate) fn dialer(&self) -> &Arc<Dialer> {
         &self.dialer
     }
 

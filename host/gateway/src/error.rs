@@ -121,6 +121,16 @@ pub enum GatewayError {
         /// Why not, and what to do.
         reason: String,
     },
+    /// The credential is of no use until a person consents.
+    #[error(
+        "endpoint `{endpoint}`: the credential `{credential}` needs a person's consent; give it with `jackfield credential authorize {credential}`"
+    )]
+    NeedsReauthorization {
+        /// The endpoint.
+        endpoint: String,
+        /// The credential.
+        credential: String,
+    },
     /// The query names a parameter that the credential sets.
     #[error("the query's parameter `{parameter}` is the host's to set; leave it out")]
     Query {
@@ -188,6 +198,17 @@ impl GatewayError {
     /// Whether time ran out.
     pub fn is_timeout(&self) -> bool {
         matches!(self, Self::BodyTimeout | Self::Send { reason: SendError::Timeout { .. }, .. })
+    }
+
+    /// The same of another endpoint that uses the same credential.
+    pub(crate) fn at(self, endpoint: &str) -> Self {
+        let endpoint = endpoint.to_owned();
+        match self {
+            Self::Credential { reason, .. } => Self::Credential { endpoint, reason },
+            Self::NeedsReauthorization { credential, .. } => Self::NeedsReauthorization { endpoint, credential },
+            Self::Connect { reason, .. } => Self::Connect { endpoint, reason },
+            other => other,
+        }
     }
 
     pub(crate) fn from_send(endpoint: &str, reason: SendError) -> Self {

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use http::Method;
 use jackfield_net::{Body, Dialer, OutgoingRequest, Sender};
-use jackfield_vault::Lease;
+use jackfield_vault::{CredentialKind, Lease};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
 
@@ -24,7 +24,7 @@ use crate::{
     headers,
     leaks::Filter,
     normalize,
-    tokens::{self, Exchange, Token},
+    tokens::{self, Exchange, Token, User},
 };
 
 /// How many tokens a request is sent with at most: what makes a system refuse one may happen several times in a row.
@@ -376,8 +376,8 @@ impl Gateway {
             let mut ahead = None;
             if attempts < TOKENS
                 && let Some(token) = token
-                && let Some(way) = endpoint.authority.as_ref().zip(lease).and_then(|(a, lease)| a.exchanged(lease))
-                && tokens::refuses(way, &token, &head, &mut body, &mut ahead, until)
+                && let Some(authority) = &endpoint.authority
+                && tokens::refuses(authority.login(), &token, &head, &mut body, &mut ahead, until)
                     .await
                     .map_err(|error| GatewayError::from_send(&endpoint.name, error))?
             {
@@ -398,6 +398,18 @@ impl Gateway {
         until: Instant,
     ) -> Result<Option<Arc<Token>>, GatewayError> {
         let (Some(authority), Some(lease)) = (&endpoint.authority, lease) else { return Ok(None) };
+        if lease.kind == CredentialKind::Oauth2User {
+            let (vault, users) = authority.users();
+            let user = User {
+                vault,
+                users,
+                dialer: endpoint.dialer().clone(),
+                known: self.known.clone(),
+                endpoint: endpoint.name.clone(),
+                lease: lease.clone(),
+            };
+            return user.token(refused, until).await.map(Some);
+        }
         let Some(way) = authority.exchanged(lease) else { return Ok(None) };
         let exchange = Exchange { way, endpoint: &endpoint.name, lease, sender, dialer: endpoint.dialer(), until };
         let learn = |token: &Arc<Token>| {

@@ -8,6 +8,7 @@
 mod authority;
 mod body;
 mod cassette;
+mod consent;
 mod endpoint;
 mod error;
 mod gateway;
@@ -25,6 +26,7 @@ pub use cassette::{
     Answer, Asked, Cassette, CassetteError, Content, End, Exchange, Failure, Label, Malformed, Match, Player,
     RecordLimits, Recorder, ReplayError, Reply,
 };
+pub use consent::{CodeAnswer, CodeConsent, ConsentError, DeviceConsent};
 pub use endpoint::EndpointSpec;
 pub use error::GatewayError;
 pub use gateway::{Gateway, GatewayLimits, GatewayStats, Request, Response, Sent};
@@ -32,5 +34,5 @@ pub use grant::{Allowance, Grant, Granted};
 pub use jackfield_net::{self as net, Dialer, IpNet};
 pub use leaks::{DecodeError, Known, Needles, REDACTED, SHORTEST, Scan};
 pub use path::{InvalidPath, normalize};
-pub use tokens::{Login, Token};
+pub use tokens::{Login, Token, UserTokens};
 pub use uses::{Use, Uses};

@@ -6,7 +6,7 @@ use jackfield_store::{Bucket, Expect, Mutation};
 
 use crate::{
     CredentialInfo, CredentialKind, Sources, Vault, VaultError, VersionInfo, VersionState,
-    credential::{Material, Record, Version, check_name},
+    credential::{Material, REFRESH_TOKEN, Record, Version, check_name},
     keyring::random_id,
     now_ms, source,
     vault::{CREDENTIAL, State, Stored},
@@ -17,6 +17,8 @@ use crate::{
 pub struct Lease {
     /// The credential's name.
     pub name: Arc<str>,
+    /// Another one where a credential of that name was deleted and made again.
+    pub id: Arc<str>,
     /// What it consists of.
     pub kind: CredentialKind,
     /// Which version.
@@ -25,6 +27,8 @@ pub struct Lease {
     pub material: Arc<Material>,
     /// Which of the values that the version's sources had; 0 where it has none.
     pub generation: u64,
+    /// It is of no use until a person consents (anew).
+    pub needs_reauthorization: bool,
 }
 
 /// Tells leases of a credential apart that hold something else.
@@ -66,6 +70,7 @@ impl Vault {
             since: version.since,
             uses: uses.count(&record.id, version.number),
             sources: version.sources.clone(),
+            needs_reauthorization_since: version.needs_reauthorization,
         };
         CredentialInfo {
             name: name.to_owned(),
@@ -119,6 +124,10 @@ impl Vault {
 
     fn judge(&self, kind: CredentialKind, material: &Material, sources: &Sources) -> Result<(), VaultError> {
         for name in sources.keys() {
+            if kind == CredentialKind::Oauth2User && name == REFRESH_TOKEN {
+                let reason = format!("the field `{name}` is kept here: the host renews it");
+                return Err(VaultError::Fields(reason));
+            }
             let field = kind.fields().iter().find(|field| field.name == name);
             if let Some(field) = field.filter(|field| !source::may_be_elsewhere(field.form)) {
                 return Err(VaultError::Fields(format!("the field `{}` is written down, not read", field.name)));
@@ -200,7 +209,7 @@ impl Vault {
         self.store.commit(vec![gone]).await?;
         let mut state = self.write();
         state.credentials.remove(name);
-        state.opened.retain(|(id, _), _| *id != stored.record.id);
+        state.opened.retain(|(id, ..), _| *id != stored.record.id);
         self.moved_on();
         drop(state);
         self.uses.lock().unwrap_or_else(PoisonError::into_inner).forget(&stored.record.id);
@@ -230,7 +239,15 @@ impl Vault {
         let (material, generation) = self.whole(record, version)?;
         let uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner).of(&record.id, version.number);
         uses.fetch_add(1, Ordering::Relaxed);
-        Ok(Lease { name: name.into(), kind: record.kind, version: version.number, material, generation })
+        Ok(Lease {
+            name: name.into(),
+            id: record.id.as_str().into(),
+            kind: record.kind,
+            version: version.number,
+            material,
+            generation,
+            needs_reauthorization: version.needs_reauthorization.is_some(),
+        })
     }
 
     /// A certain version of a credential, to see whether it works, and counts the use.
@@ -253,27 +270,33 @@ impl Vault {
         for (name, stored) in &all {
             let held = stored.record.versions.iter().filter(|version| version.sealed.is_some());
             for version in held {
-                let (name, kind): (Arc<str>, _) = (name.as_str().into(), stored.record.kind);
+                let (name, id): (Arc<str>, Arc<str>) = (name.as_str().into(), stored.record.id.as_str().into());
                 let lease = |material, generation| Lease {
                     name: name.clone(),
-                    kind,
+                    id: id.clone(),
+                    kind: stored.record.kind,
                     version: version.number,
                     material,
                     generation,
+                    needs_reauthorization: version.needs_reauthorization.is_some(),
                 };
                 // One whose source is away is used by nobody.
                 let Ok((material, generation)) = self.whole(&stored.record, version) else { continue };
                 leases.push(lease(material, generation));
+                let place = (stored.record.id.clone(), version.number);
                 let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-                let before = found.get(&(stored.record.id.clone(), version.number));
+                let before = found.get(&place);
                 leases.extend(before.iter().flat_map(|found| &found.before).map(|material| lease(material.clone(), 0)));
+                drop(found);
+                let renewed = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+                leases.extend(renewed.get(&place).into_iter().flatten().map(|material| lease(material.clone(), 0)));
             }
         }
         Ok((epoch, leases))
     }
 
     /// What a version holds, with what comes from elsewhere; and which of the values that had.
-    fn whole(&self, record: &Record, version: &Version) -> Result<(Arc<Material>, u64), VaultError> {
+    pub(crate) fn whole(&self, record: &Record, version: &Version) -> Result<(Arc<Material>, u64), VaultError> {
         let stored = self.open(record, version)?;
         if version.sources.is_empty() {
             return Ok((stored, 0));
@@ -298,9 +321,9 @@ impl Vault {
         Ok(whole)
     }
 
-    fn open(&self, record: &Record, version: &Version) -> Result<Arc<Material>, VaultError> {
+    pub(crate) fn open(&self, record: &Record, version: &Version) -> Result<Arc<Material>, VaultError> {
         let keys = self.keys()?;
-        let place = (record.id.clone(), version.number);
+        let place = (record.id.clone(), version.number, version.renewals);
         if let Some(material) = self.read().opened.get(&place) {
             return Ok(material.clone());
         }
@@ -314,10 +337,13 @@ impl Vault {
         Ok(material)
     }
 
-    /// Lets go of what came from elsewhere.
+    /// Lets go of what came from elsewhere, and of what was there before a renewal.
     pub(crate) fn forget_found(&self, gone: impl Fn(&str, u64) -> bool) {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         found.retain(|(id, number), _| !gone(id, *number));
+        drop(found);
+        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        before.retain(|(id, number), _| !gone(id, *number));
     }
 
     /// Stores a credential; whoever reads from now on sees it.
@@ -326,7 +352,10 @@ impl Vault {
         let revision = self.store.commit(vec![Mutation::set(Bucket::Vault, key(name), value).expect(expect)]).await?;
         let mut state = self.write();
         let held = |number: u64| record.version(number).is_some_and(|version| version.sealed.is_some());
-        state.opened.retain(|(id, number), _| *id != record.id || held(*number));
+        let as_it_is = |number, renewals| {
+            record.version(number).is_some_and(|version| version.renewals == renewals) && held(number)
+        };
+        state.opened.retain(|(id, number, renewals), _| *id != record.id || as_it_is(*number, *renewals));
         self.forget_found(|id, number| id == record.id && !held(number));
         state.credentials.insert(name.to_owned(), Arc::new(Stored { record, revision }));
         self.moved_on();
@@ -347,6 +376,6 @@ impl State {
     }
 }
 
-fn key(name: &str) -> String {
+pub(crate) fn key(name: &str) -> String {
     format!("{CREDENTIAL}{name}")
 }

@@ -190,7 +190,7 @@ pub(crate) fn find(
 
 /// Whether a field of this form may come from a source: what several lines may be in, or one that is read without its end.
 pub(crate) fn may_be_elsewhere(form: Form) -> bool {
-    form != Form::Url
+    !matches!(form, Form::Url | Form::Page)
 }
 
 #[cfg(test)]

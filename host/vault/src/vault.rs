@@ -20,6 +20,7 @@ use crate::{
     kek::{KeySource, NewSource},
     keyring::{Keyring, Keys, Slot},
     now_ms, pages,
+    renewal::Before,
     source::Found,
     usage::Uses,
 };
@@ -45,6 +46,7 @@ pub struct Vault {
     pub(crate) allowed: AllowedSources,
     /// What versions with sources held the last time, by the record's id and the version's number.
     pub(crate) found: Mutex<HashMap<(String, u64), Found>>,
+    pub(crate) before: Mutex<Before>,
 }
 
 /// What is known of what is stored.
@@ -53,8 +55,8 @@ pub(crate) struct State {
     pub(crate) keyring: Option<(Arc<Keyring>, u64)>,
     pub(crate) keys: Option<Keys>,
     pub(crate) credentials: BTreeMap<String, Arc<Stored>>,
-    /// What was opened since the vault was: by the record's id and the version's number.
-    pub(crate) opened: HashMap<(String, u64), Arc<Material>>,
+    /// What was opened since the vault was: by the record's id, the version's number, and how often that was renewed.
+    pub(crate) opened: HashMap<(String, u64, u64), Arc<Material>>,
 }
 
 /// A credential as it is stored.
@@ -135,6 +137,7 @@ impl Vault {
             uses: Mutex::default(),
             allowed: AllowedSources::default(),
             found: Mutex::default(),
+            before: Mutex::default(),
         })
     }
 

@@ -1,63 +1,15 @@
 //! A vault as its host uses it, on a store that can break off at any commit.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+mod support;
 
-use async_trait::async_trait;
+use std::sync::{Arc, atomic::AtomicUsize};
+
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use jackfield_store::{Bucket, MemoryStore, Mutation, Record, Store, StoreError, StoreStats, Usage};
+use jackfield_store::{Bucket, MemoryStore, Mutation, Store};
 use jackfield_vault::{
     CredentialKind, Material, NewSource, Secret, Vault, VaultError, VaultState, VersionState, net::Dialer,
 };
-
-/// A store whose process is killed: after so many commits nothing is stored any more, and the last commit's answer may be
-/// lost although it was made.
-struct Killed {
-    store: Arc<MemoryStore>,
-    left: AtomicUsize,
-    answer_lost: bool,
-}
-
-#[async_trait]
-impl Store for Killed {
-    async fn get(&self, bucket: Bucket, key: &str) -> Result<Option<Record>, StoreError> {
-        self.store.get(bucket, key).await
-    }
-
-    async fn list(
-        &self,
-        bucket: Bucket,
-        prefix: &str,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<(String, Record)>, StoreError> {
-        self.store.list(bucket, prefix, after, limit).await
-    }
-
-    async fn commit(&self, mutations: Vec<Mutation>) -> Result<u64, StoreError> {
-        let killed = || StoreError::Io("killed".into());
-        let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        match left {
-            Err(_) => Err(killed()),
-            Ok(1) if self.answer_lost => self.store.commit(mutations).await.and(Err(killed())),
-            Ok(_) => self.store.commit(mutations).await,
-        }
-    }
-
-    async fn usage(&self, bucket: Bucket, prefix: &str) -> Result<Usage, StoreError> {
-        self.store.usage(bucket, prefix).await
-    }
-
-    fn stats(&self) -> StoreStats {
-        self.store.stats()
-    }
-
-    async fn close(&self) {
-        self.store.close().await;
-    }
-}
+use support::Killed;
 
 async fn vault(store: Arc<dyn Store>) -> Vault {
     Vault::load(store, Arc::new(Dialer::new())).await.unwrap()

@@ -1,27 +1,29 @@
 //! One exchange: what is asked, where, and what comes back. What each scheme says is in a module of its own, which sends
 //! nothing itself.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use jackfield_net::{Address, ConnectError, Dialer, OutgoingRequest, SendError, Sender, SenderOptions};
+use http::{HeaderMap, StatusCode};
+use jackfield_net::{Address, ConnectError, Dialer, Sender};
 use jackfield_vault::{CredentialKind, Lease, Material};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use zeroize::Zeroizing;
 
-use super::{Giver, Login, Token, azure, etcd, gcp, github, oauth, sts};
+use super::{
+    Giver, Login, Token, azure, etcd, gcp, github, hashicorp, oauth,
+    post::{self, Lost},
+    sts,
+};
 use crate::GatewayError;
-
-/// How long an exchange may take at most.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// The longest answer of an exchange, in bytes.
-const MOST: usize = 64 << 10;
 
 /// How a credential is exchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Way<'l> {
     Etcd,
+    /// By an auth method.
+    Consul(&'l str),
+    Nomad(&'l str),
     Oauth2Client,
     JwtBearer,
     TokenExchange,
@@ -31,11 +33,13 @@ pub(crate) enum Way {
     Sts,
 }
 
-impl Way {
+impl<'l> Way<'l> {
     /// How a credential of a type is exchanged, where it is.
-    pub(crate) fn of(kind: CredentialKind, login: Option<Login>) -> Option<Self> {
+    pub(crate) fn of(kind: CredentialKind, login: Option<&'l Login>) -> Option<Self> {
         match (kind, login) {
             (CredentialKind::Basic, Some(Login::Etcd)) => Some(Self::Etcd),
+            (CredentialKind::Bearer, Some(Login::Consul { auth_method })) => Some(Self::Consul(auth_method)),
+            (CredentialKind::Bearer, Some(Login::Nomad { auth_method })) => Some(Self::Nomad(auth_method)),
             (CredentialKind::Oauth2Client, _) => Some(Self::Oauth2Client),
             (CredentialKind::JwtBearer, _) => Some(Self::JwtBearer),
             (CredentialKind::TokenExchange, _) => Some(Self::TokenExchange),
@@ -50,7 +54,7 @@ impl Way {
 
 /// What is sent to be given a token.
 #[derive(Debug)]
-pub(super) struct Ask {
+pub(crate) struct Ask {
     /// Where; at the endpoint itself where there is none.
     pub(super) url: Option<String>,
     /// What comes behind that address.
@@ -84,16 +88,18 @@ impl Ask {
 }
 
 /// What came back.
-pub(super) struct Given {
+pub(crate) struct Given {
     pub(super) fields: Material,
     pub(super) lifetime: Option<Duration>,
 }
 
 /// Why nothing came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(crate) enum Refused {
     /// The credential is not what it should be; asking again changes nothing.
     Credential(String),
+    /// What the credential was given for is taken no more (RFC 6749, 5.2, `invalid_grant`).
+    Grant(String),
     /// The other side has trouble.
     Trouble(String),
 }
@@ -118,13 +124,13 @@ pub(super) fn until(moment: &str, now: SystemTime) -> Option<Duration> {
 }
 
 /// A field that a credential of its type has.
-pub(super) fn field<'l>(lease: &'l Lease, name: &str) -> Result<&'l str, String> {
+pub(crate) fn field<'l>(lease: &'l Lease, name: &str) -> Result<&'l str, String> {
     lease.material.text(name).ok_or_else(|| format!("it lacks the field `{name}`; set it again"))
 }
 
 /// One exchange.
 pub(crate) struct Exchange<'a> {
-    pub(crate) way: Way,
+    pub(crate) way: Way<'a>,
     pub(crate) endpoint: &'a str,
     pub(crate) lease: &'a Lease,
     /// The endpoint itself.
@@ -147,11 +153,13 @@ impl Exchange<'_> {
     }
 
     /// Asks. `giver` is where tokens are given, kept for the next time.
-    pub(super) async fn ask(&self, giver: &mut Option<Giver>) -> Result<Token, GatewayError> {
+    pub(super) async fn ask(&self, giver: &mut Option<Giver>) -> Result<Arc<Token>, GatewayError> {
         let lease = self.lease;
         let now = SystemTime::now();
         let ask = match self.way {
             Way::Etcd => etcd::ask(lease),
+            Way::Consul(method) => hashicorp::consul(lease, method),
+            Way::Nomad(method) => hashicorp::nomad(lease, method),
             Way::Oauth2Client => oauth::client(lease, now),
             Way::JwtBearer => oauth::bearer(lease, now),
             Way::TokenExchange => oauth::exchange(lease),
@@ -165,58 +173,32 @@ impl Exchange<'_> {
             None => self.sender,
             Some(url) => self.giver(url, giver)?,
         };
-        let (status, text) = self.send(sender, ask).await?;
+        let (status, text) = post::post(sender, ask, self.until).await.map_err(|lost| match lost {
+            Lost::Connect(reason) => GatewayError::Connect { endpoint: self.endpoint.to_owned(), reason },
+            Lost::Unanswered(reason) => self.unreachable(&reason),
+            Lost::Unfit(reason) => self.fail(reason),
+        })?;
         let given = match self.way {
             Way::Etcd => etcd::read(status, &text),
+            Way::Consul(_) | Way::Nomad(_) => hashicorp::read(status, &text, now),
             Way::Github => github::read(status, &text, now),
             Way::Sts => sts::read(status, &text, now),
             _ => oauth::read(status, &text),
         };
-        let Given { fields, lifetime } = given.map_err(|refused| match refused {
-            Refused::Credential(reason) => self.fail(&reason),
+        let given = given.map_err(|refused| match refused {
+            Refused::Credential(reason) | Refused::Grant(reason) => self.fail(&reason),
             Refused::Trouble(reason) => self.unreachable(&reason),
         })?;
-        let token = Token { fields, stamp: lease.stamp(), made: Instant::now(), lifetime };
-        if token.text().is_some_and(|text| HeaderValue::from_str(text).is_err()) {
-            return Err(self.fail("it is none that a header can carry"));
-        }
-        Ok(token)
+        Arc::new(Token::new(given, lease.stamp())).checked().map_err(|reason| self.fail(reason))
     }
 
-    /// The sender to where tokens are given. The operator named that address, and no plugin has a say in it.
+    /// The sender to where tokens are given.
     fn giver<'g>(&self, url: &str, giver: &'g mut Option<Giver>) -> Result<&'g Sender, GatewayError> {
         let stamp = self.lease.stamp();
         if giver.as_ref().is_none_or(|(made_for, _)| *made_for != stamp) {
-            let address = Address::parse(url).map_err(|error| self.fail(&format!("`{url}` is no address: {error}")))?;
-            if !address.is_tls() && !address.is_loopback() {
-                return Err(self.fail(&format!("its secret would be sent to {url} in clear; use https://")));
-            }
-            let options = SenderOptions::of_the_operator(self.lease.material.text("ca").map(str::to_owned));
-            let sender = self.dialer.sender(address, &options).map_err(|error| self.fail(&error.to_string()))?;
-            *giver = Some((stamp, sender));
+            let sender = post::sender(self.dialer, url, self.lease.material.text("ca"));
+            *giver = Some((stamp, sender.map_err(|reason| self.fail(&reason))?));
         }
         giver.as_ref().map(|(_, sender)| sender).ok_or_else(|| self.fail("there is nobody to ask"))
-    }
-
-    async fn send(&self, sender: &Sender, ask: Ask) -> Result<(StatusCode, Zeroizing<Vec<u8>>), GatewayError> {
-        let target = ask.target(sender.address());
-        let mut headers = ask.headers;
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(ask.content_type));
-        headers.entry(header::ACCEPT).or_insert(HeaderValue::from_static("application/json"));
-        headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static("jackfield"));
-        let request = OutgoingRequest {
-            method: Method::POST,
-            target: target.parse().map_err(|_| self.fail("where it is given has no path that it could go to"))?,
-            headers,
-            body: Bytes::from_owner(ask.body),
-        };
-        let until = self.until.min(Instant::now() + PATIENCE);
-        let lost = |error: SendError| match error {
-            SendError::Connect(reason) => GatewayError::Connect { endpoint: self.endpoint.to_owned(), reason },
-            error => self.unreachable(&error.to_string()),
-        };
-        let (head, mut body) = sender.send(request, until).await.map_err(lost)?.into_parts();
-        let text = body.all(MOST, until).await.map_err(lost)?;
-        Ok((head.status, text.ok_or_else(|| self.fail("the answer is too long"))?))
     }
 }

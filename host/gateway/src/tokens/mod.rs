@@ -7,9 +7,12 @@ mod azure;
 mod etcd;
 mod gcp;
 mod github;
+mod hashicorp;
 mod jwt;
-mod oauth;
+pub(crate) mod oauth;
+pub(crate) mod post;
 mod sts;
+mod user;
 
 use std::{
     collections::VecDeque,
@@ -20,16 +23,20 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use http::{StatusCode, response};
+use http::{HeaderName, HeaderValue, StatusCode, header, response};
 use jackfield_net::{Body, SendError, Sender};
-use jackfield_vault::{Material, Stamp};
+use jackfield_vault::{CredentialKind, Material, Stamp};
 use tokio::{
     sync::{Mutex, MutexGuard},
     time::timeout_at,
 };
 
+use ask::Given;
 pub(crate) use ask::{Exchange, Way};
 pub(crate) use gcp::private_key as gcp_private_key;
+use user::Unsaved;
+pub(crate) use user::User;
+pub use user::UserTokens;
 
 use crate::GatewayError;
 
@@ -46,17 +53,64 @@ const SPARE: Duration = Duration::from_secs(10);
 const FRESH: Duration = Duration::from_secs(10);
 
 /// How an endpoint's own way to log in is named in bindings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Login {
     /// etcd with authentication on: `/v3/auth/authenticate` at the endpoint itself. Whatever changes its users makes it
     /// refuse all tokens it has given, so those are exchanged anew as often as that happens.
     Etcd,
+    /// Consul with ACLs on: `/v1/acl/login` at the endpoint itself, with a token of somebody whom the auth method trusts.
+    Consul {
+        /// The auth method's name.
+        auth_method: String,
+    },
+    /// Nomad with ACLs on, likewise.
+    Nomad {
+        /// The auth method's name.
+        auth_method: String,
+    },
 }
 
 impl Login {
-    /// The login of a name.
-    pub fn parse(name: &str) -> Option<Self> {
-        (name == "etcd").then_some(Self::Etcd)
+    /// The login of a name, with the auth method that two of them have; or what is wrong with that.
+    pub fn parse(name: &str, auth_method: Option<&str>) -> Result<Self, String> {
+        let auth_method = auth_method.filter(|method| !method.is_empty()).map(str::to_owned);
+        match (name, auth_method) {
+            ("etcd", None) => Ok(Self::Etcd),
+            ("etcd", Some(_)) => Err("etcd has no auth methods; leave `auth-method` out".into()),
+            ("consul", Some(auth_method)) => Ok(Self::Consul { auth_method }),
+            ("nomad", Some(auth_method)) => Ok(Self::Nomad { auth_method }),
+            ("consul" | "nomad", None) => Err(format!("the login of {name} is by an auth method; name `auth-method`")),
+            (name, _) => {
+                let shown: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
+                Err(format!("there is no login of the name `{shown}`; there are `etcd`, `consul` and `nomad`"))
+            }
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Etcd => "etcd",
+            Self::Consul { .. } => "consul",
+            Self::Nomad { .. } => "nomad",
+        }
+    }
+
+    /// The type of the credentials that are exchanged by it.
+    pub fn kind(&self) -> CredentialKind {
+        match self {
+            Self::Etcd => CredentialKind::Basic,
+            Self::Consul { .. } | Self::Nomad { .. } => CredentialKind::Bearer,
+        }
+    }
+
+    /// The header that its tokens go in.
+    pub(crate) fn header(&self) -> HeaderName {
+        match self {
+            Self::Etcd => header::AUTHORIZATION,
+            Self::Consul { .. } => HeaderName::from_static("x-consul-token"),
+            Self::Nomad { .. } => HeaderName::from_static("x-nomad-token"),
+        }
     }
 }
 
@@ -72,6 +126,18 @@ pub struct Token {
 }
 
 impl Token {
+    fn new(given: Given, stamp: Stamp) -> Self {
+        Self { fields: given.fields, stamp, made: Instant::now(), lifetime: given.lifetime }
+    }
+
+    /// Itself, if a header can carry it.
+    fn checked(self: Arc<Self>) -> Result<Arc<Self>, &'static str> {
+        match self.text().is_some_and(|text| HeaderValue::from_str(text).is_err()) {
+            true => Err("it is none that a header can carry"),
+            false => Ok(self),
+        }
+    }
+
     /// A part of it.
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
         self.fields.text(name)
@@ -109,7 +175,7 @@ impl fmt::Debug for Token {
 pub(crate) struct Tokens {
     now: ArcSwapOption<Token>,
     /// Held by whoever asks for a new one.
-    asking: Mutex<Asking>,
+    asking: Arc<Mutex<Asking>>,
 }
 
 #[derive(Debug, Default)]
@@ -118,6 +184,17 @@ struct Asking {
     /// The last exchange that failed, and for which lease.
     failed: Option<(Instant, Stamp, GatewayError)>,
     giver: Option<Giver>,
+    /// Of a person's consent.
+    unsaved: Option<Unsaved>,
+}
+
+impl Asking {
+    /// A new token takes the place of what failed.
+    fn remember(&mut self, token: &Arc<Token>) {
+        self.failed = None;
+        self.remembered.truncate(REMEMBERED - 1);
+        self.remembered.push_front(token.clone());
+    }
 }
 
 /// Where tokens for a lease are given, if that is another place than the endpoint; by its stamp.
@@ -175,15 +252,13 @@ impl Tokens {
             return Err(error.clone());
         }
         let token = match exchange.ask(&mut asking.giver).await {
-            Ok(token) => Arc::new(token),
+            Ok(token) => token,
             Err(error) => {
                 asking.failed = Some((Instant::now(), stamp, error.clone()));
                 return Err(error);
             }
         };
-        asking.failed = None;
-        asking.remembered.truncate(REMEMBERED - 1);
-        asking.remembered.push_front(token.clone());
+        asking.remember(&token);
         made(&token);
         self.now.store(Some(token.clone()));
         Ok(token)
@@ -193,17 +268,20 @@ impl Tokens {
 /// Whether a response says that the token is not taken (any more): the request was not carried out. What had to be read to
 /// know is in `ahead`.
 pub(crate) async fn refuses(
-    way: Way,
+    login: Option<&Login>,
     token: &Token,
     head: &response::Parts,
     body: &mut Body,
     ahead: &mut Option<Bytes>,
     until: Instant,
 ) -> Result<bool, SendError> {
-    match way {
-        Way::Etcd => etcd::refuses(head, body, ahead, until).await,
+    match login {
+        Some(Login::Etcd) => etcd::refuses(head, body, ahead, until).await,
+        Some(Login::Consul { .. } | Login::Nomad { .. }) => {
+            Ok(token.made.elapsed() > FRESH && hashicorp::refuses(head, body, ahead, until).await?)
+        }
         // RFC 6750, 3.1. One that was made a moment ago is taken as far as it goes: this is about what it may do.
-        _ => Ok(head.status == StatusCode::UNAUTHORIZED && token.made.elapsed() > FRESH),
+        None => Ok(head.status == StatusCode::UNAUTHORIZED && token.made.elapsed() > FRESH),
     }
 }
 

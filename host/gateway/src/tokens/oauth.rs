@@ -26,36 +26,63 @@ const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const SHORT: usize = 200;
 
 /// A form that grows. What is appended is escaped but for the characters that mean nothing anywhere.
-pub(super) struct Form(Zeroizing<String>);
+pub(crate) struct Form(Zeroizing<String>);
 
 impl Form {
     /// One with room for all that will be in it: growing would leave copies behind.
-    pub(super) fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self(Zeroizing::new(String::with_capacity(32 << 10)))
     }
 
     /// The same, of a grant.
-    pub(super) fn new(grant_type: &str) -> Self {
+    pub(crate) fn new(grant_type: &str) -> Self {
         let mut form = Self::empty();
         form.add("grant_type", grant_type);
         form
     }
 
-    pub(super) fn add(&mut self, name: &str, value: &str) {
+    pub(crate) fn add(&mut self, name: &str, value: &str) {
         let separator = if self.0.is_empty() { "" } else { "&" };
         self.0.extend([separator, name, "="]);
         self.0.extend(utf8_percent_encode(value, PLAIN));
     }
 
     /// Adds a field that the credential may have.
-    pub(super) fn add_from(&mut self, name: &str, lease: &Lease, field: &str) {
+    pub(crate) fn add_from(&mut self, name: &str, lease: &Lease, field: &str) {
         if let Some(value) = lease.material.text(field) {
             self.add(name, value);
         }
     }
 
+    /// What is in it.
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+
     pub(super) fn into_ask(self, url: &str) -> Ask {
         Ask::form(url.to_owned(), self.0)
+    }
+}
+
+/// What a client sends that a person consented to: its refresh token (RFC 6749, 6).
+pub(super) fn refresh(lease: &Lease) -> Result<Ask, String> {
+    let mut form = Form::new("refresh_token");
+    form.add("refresh_token", field(lease, "refresh-token")?);
+    user(form, lease, field(lease, "token-url")?)
+}
+
+/// Has the client of a person's consent say who it is: by its secret, or by its name alone where it has none.
+pub(crate) fn user(mut form: Form, lease: &Lease, url: &str) -> Result<Ask, String> {
+    let id = field(lease, "client-id")?;
+    match lease.material.text("client-secret") {
+        Some(secret) => {
+            let post = lease.material.text("client-authentication") == Some("post");
+            authenticate(form, url, id, secret, post)
+        }
+        None => {
+            form.add("client_id", id);
+            Ok(form.into_ask(url))
+        }
     }
 }
 
@@ -143,6 +170,8 @@ struct Answer {
     /// Seconds. Some servers write it as a text.
     expires_in: Option<serde_json::Value>,
     token_type: Option<String>,
+    /// Of a person's consent, perhaps another than before.
+    refresh_token: Option<Zeroizing<String>>,
 }
 
 #[derive(Deserialize)]
@@ -151,8 +180,13 @@ struct Failed {
     error_description: Option<String>,
 }
 
-/// What a token endpoint answered.
+/// What a token endpoint answered to a client that has no consent to keep.
 pub(super) fn read(status: StatusCode, text: &[u8]) -> Result<Given, Refused> {
+    read_user(status, text).map(|(given, _)| given)
+}
+
+/// What a token endpoint answered, and the refresh token that came with it.
+pub(crate) fn read_user(status: StatusCode, text: &[u8]) -> Result<(Given, Option<Zeroizing<String>>), Refused> {
     if !status.is_success() {
         return Err(refusal(status, text));
     }
@@ -169,24 +203,32 @@ pub(super) fn read(status: StatusCode, text: &[u8]) -> Result<Given, Refused> {
         _ => None,
     };
     let lifetime = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    Ok(Given { fields: Material::new([("token", answer.access_token.as_bytes())]), lifetime })
+    let given = Given { fields: Material::new([("token", answer.access_token.as_bytes())]), lifetime };
+    Ok((given, answer.refresh_token.filter(|token| !token.is_empty())))
 }
 
-/// RFC 6749, 5.2.
-fn refusal(status: StatusCode, text: &[u8]) -> Refused {
-    let Ok(failed) = serde_json::from_slice::<Failed>(text) else { return Refused::of(status) };
+/// The code of a refusal (RFC 6749, 5.2), and a sentence that holds it.
+pub(crate) fn code(text: &[u8]) -> Option<(String, String)> {
+    let failed = serde_json::from_slice::<Failed>(text).ok()?;
     let plain = |text: String| (text.len() <= SHORT && !text.chars().any(char::is_control)).then_some(text);
-    let Some(error) = plain(failed.error) else { return Refused::of(status) };
+    let error = plain(failed.error)?;
     let reason = match failed.error_description.and_then(plain) {
         Some(description) => format!("it answers {error}: {description}"),
         None => format!("it answers {error}"),
     };
+    Some((error, reason))
+}
+
+/// What a refusal means.
+fn refusal(status: StatusCode, text: &[u8]) -> Refused {
+    let Some((error, reason)) = code(text) else { return Refused::of(status) };
     match &*error {
         // RFC 6749, 4.1.2.1 has them for another endpoint; servers use them here too.
+        "invalid_grant" => Refused::Grant(reason),
         "temporarily_unavailable" | "server_error" | "slow_down" => Refused::Trouble(reason),
         _ => match Refused::of(status) {
             Refused::Credential(_) => Refused::Credential(reason),
-            Refused::Trouble(_) => Refused::Trouble(reason),
+            _ => Refused::Trouble(reason),
         },
     }
 }

@@ -7,6 +7,7 @@ use crate::state::App;
 
 mod audit;
 mod capabilities;
+mod consents;
 mod credentials;
 mod grants;
 mod integrations;
@@ -34,6 +35,8 @@ pub(crate) fn routes() -> Router<App> {
         .route("/v1/credentials/{name}/revoke", credentials::verb_revoke())
         .route("/v1/credentials/{name}/issuer", issuers::item())
         .route("/v1/credentials/{name}/issuer/rotate", issuers::verb_rotate())
+        .route("/v1/credentials/{name}/authorize", consents::collection())
+        .route("/v1/credentials/{name}/authorize/{id}", consents::item())
         .route("/v1/operations", operations::collection())
         .route("/v1/operations/{integration}/{key}", operations::item())
         .route("/v1/operations/{integration}/{key}/resolve", operations::verb_resolve())

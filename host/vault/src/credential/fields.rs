@@ -24,6 +24,8 @@ pub enum Form {
     Lines,
     /// Where the host sends it: an address, `https://` but on this machine.
     Url,
+    /// Where a person's browser goes: the same, perhaps with a query.
+    Page,
 }
 
 const fn open(name: &'static str, label: &'static str) -> Field {
@@ -45,6 +47,9 @@ const fn url(field: Field) -> Field {
 const fn optional(field: Field) -> Field {
     Field { optional: true, ..field }
 }
+
+/// What a consent brings, and what a server may exchange for another each time it is used.
+pub(crate) const REFRESH_TOKEN: &str = "refresh-token";
 
 const TOKEN_URL: Field = url(open("token-url", "where tokens are given"));
 const CA: Field = optional(lines(open("ca", "certificates to trust there instead of the system's, PEM")));
@@ -83,6 +88,19 @@ pub(super) const OAUTH2_CLIENT: &[Field] = &[
     SCOPE,
     AUDIENCE,
     optional(open("client-authentication", "how the secret is sent: `basic`, or `post`")),
+    CA,
+];
+pub(super) const OAUTH2_USER: &[Field] = &[
+    TOKEN_URL,
+    optional(url(open("device-authorization-url", "where a consent by device code begins"))),
+    optional(Field { form: Form::Page, ..open("authorization-url", "where a person consents in a browser") }),
+    CLIENT_ID,
+    CLIENT_SECRET,
+    optional(open("client-authentication", "how the secret is sent: `basic`, or `post`")),
+    SCOPE,
+    AUDIENCE,
+    optional(open("issuer", "issuer that answers of the browser must name")),
+    optional(secret(REFRESH_TOKEN, "refresh token, where there is one already")),
     CA,
 ];
 pub(super) const JWT_BEARER: &[Field] =

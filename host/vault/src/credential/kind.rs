@@ -6,7 +6,7 @@ use std::fmt;
 use jackfield_net::Address;
 use serde::{Deserialize, Serialize};
 
-use super::fields::{self, Field, Form};
+use super::fields::{self, Field, Form, REFRESH_TOKEN};
 use crate::{Material, VaultError};
 
 /// What a credential consists of.
@@ -28,6 +28,8 @@ pub enum CredentialKind {
     /// A client of an OAuth 2.0 server that is given tokens in its own name (RFC 6749, 4.4), by a secret or by an assertion
     /// that it signs (RFC 7523, 2.2).
     Oauth2Client,
+    /// A client of an OAuth 2.0 server that a person has consented to: its refresh token is exchanged for tokens (RFC 6749, 6).
+    Oauth2User,
     /// An assertion, signed with a key, that an OAuth 2.0 server gives tokens for (RFC 7523, 2.1).
     JwtBearer,
     /// A token that an OAuth 2.0 server exchanges for another (RFC 8693).
@@ -45,7 +47,7 @@ const MOST_BYTES: usize = 64 << 10;
 
 impl CredentialKind {
     /// Every type.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Basic,
         Self::Bearer,
         Self::ApiKey,
@@ -53,6 +55,7 @@ impl CredentialKind {
         Self::AwsAccessKey,
         Self::AwsRole,
         Self::Oauth2Client,
+        Self::Oauth2User,
         Self::JwtBearer,
         Self::TokenExchange,
         Self::GcpServiceAccount,
@@ -70,6 +73,7 @@ impl CredentialKind {
             Self::AwsAccessKey => "aws-access-key",
             Self::AwsRole => "aws-role",
             Self::Oauth2Client => "oauth2-client",
+            Self::Oauth2User => "oauth2-user",
             Self::JwtBearer => "jwt-bearer",
             Self::TokenExchange => "token-exchange",
             Self::GcpServiceAccount => "gcp-service-account",
@@ -93,6 +97,7 @@ impl CredentialKind {
             Self::AwsAccessKey => fields::AWS_ACCESS_KEY,
             Self::AwsRole => fields::AWS_ROLE,
             Self::Oauth2Client => fields::OAUTH2_CLIENT,
+            Self::Oauth2User => fields::OAUTH2_USER,
             Self::JwtBearer => fields::JWT_BEARER,
             Self::TokenExchange => fields::TOKEN_EXCHANGE,
             Self::GcpServiceAccount => fields::GCP_SERVICE_ACCOUNT,
@@ -107,6 +112,11 @@ impl CredentialKind {
         let secret = matches!(self, Self::Oauth2Client | Self::AzureClient) && !has("private-key");
         let needed = move |field: &&Field| !field.optional || (secret && field.name == "client-secret");
         self.fields().iter().filter(needed).filter(move |field| !has(field.name))
+    }
+
+    /// Whether what a version holds is of no use before a person has consented.
+    pub(crate) fn needs_consent(self, material: &Material) -> bool {
+        self == Self::Oauth2User && material.get(REFRESH_TOKEN).is_none()
     }
 
     /// Whether a version may hold this. What is wrong is told by the field's name, never with its value.
@@ -141,8 +151,15 @@ impl CredentialKind {
             if text.chars().any(|c| c.is_control() && !(lines && matches!(c, '\n' | '\r' | '\t'))) {
                 return wrong(if lines { "holds a control character" } else { "is not one line of text" });
             }
-            if field.form == Form::Url {
-                match Address::parse(text) {
+            let (address, query) = match field.form {
+                Form::Page => text.split_once('?').unwrap_or((text, "")),
+                _ => (text, ""),
+            };
+            if !query.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
+                return wrong("has a query that no browser would be sent");
+            }
+            if matches!(field.form, Form::Url | Form::Page) {
+                match Address::parse(address) {
                     Ok(address) if address.is_tls() || address.is_loopback() => {}
                     Ok(_) => return wrong("is an address that secrets would be sent to in clear; use https://"),
                     Err(error) => return wrong(&format!("is no address: {error}")),
@@ -167,6 +184,16 @@ impl CredentialKind {
                 Err("with a `private-key` authenticates with that; leave `client-authentication` out")
             }
             Self::Oauth2Client if !matches!(material.text("client-authentication"), None | Some("basic" | "post")) => {
+                Err("sends its secret as `client-authentication` says: `basic` or `post`")
+            }
+            Self::Oauth2User
+                if !["refresh-token", "device-authorization-url", "authorization-url"].into_iter().any(has) =>
+            {
+                Err(
+                    "has a `refresh-token`, or says where a person consents: `device-authorization-url` or `authorization-url`",
+                )
+            }
+            Self::Oauth2User if !matches!(material.text("client-authentication"), None | Some("basic" | "post")) => {
                 Err("sends its secret as `client-authentication` says: `basic` or `post`")
             }
             Self::AzureClient if has("client-secret") == has("private-key") => {
@@ -217,6 +244,21 @@ mod tests {
         assert!(with(&[("client-secret", "x"), ("private-key", "y")]).unwrap_err().contains("either"));
         assert!(with(&[("client-secret", "x"), ("client-authentication", "jwt")]).unwrap_err().contains("`post`"));
         assert!(judge(Bearer, &[("token", "a"), ("tokn", "b")]).unwrap_err().contains("no field `tokn`"));
+    }
+
+    #[test]
+    fn a_persons_consent_is_there_or_can_be_given() {
+        let with = |more: &[(&str, &str)]| {
+            let fields = [&[("token-url", "https://id.example/token"), ("client-id", "me")], more].concat();
+            judge(CredentialKind::Oauth2User, &fields)
+        };
+        assert!(with(&[("refresh-token", "x")]).is_ok());
+        assert!(with(&[("authorization-url", "https://id.example/auth"), ("client-secret", "x")]).is_ok());
+        assert!(with(&[("authorization-url", "https://id.example/auth?prompt=consent")]).is_ok());
+        assert!(with(&[("authorization-url", "https://id.example/auth?a=b#c")]).unwrap_err().contains("query"));
+        assert!(with(&[("device-authorization-url", "https://id.example/device")]).is_ok());
+        assert!(with(&[]).unwrap_err().contains("where a person consents"));
+        assert!(with(&[("refresh-token", "x"), ("client-authentication", "jwt")]).unwrap_err().contains("`post`"));
     }
 
     #[test]

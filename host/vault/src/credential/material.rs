@@ -49,6 +49,13 @@ impl Material {
         self.bytes.expose()
     }
 
+    /// The same with another value of one field.
+    pub(crate) fn with(&self, name: &str, value: &[u8]) -> Self {
+        let others = self.names().filter(|other| *other != name);
+        let others = others.map(|other| (other, self.get(other).unwrap_or_default()));
+        Self::new(others.chain([(name, value)]))
+    }
+
     /// The value of a field.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         let (_, place) = self.fields.iter().find(|(known, _)| known == name)?;

@@ -5,6 +5,7 @@ mod kind;
 mod material;
 mod record;
 
+pub(crate) use fields::REFRESH_TOKEN;
 pub use fields::{Field, Form};
 pub use kind::CredentialKind;
 pub use material::Material;

@@ -82,6 +82,9 @@ pub struct VersionInfo {
     /// The fields that are not kept here, and where they come from.
     #[serde(default, skip_serializing_if = "Sources::is_empty")]
     pub sources: Sources,
+    /// Since when it is of no use until a person consents, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs_reauthorization_since: Option<i64>,
 }
 
 /// What is stored of a credential.
@@ -105,6 +108,12 @@ pub(crate) struct Version {
     /// Fields that are not in it.
     #[serde(default, skip_serializing_if = "Sources::is_empty")]
     pub(crate) sources: Sources,
+    /// How often the host itself has put something newer in it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) renewals: u64,
+    /// When it was found that a person has to consent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) needs_reauthorization: Option<i64>,
     /// None once it is revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sealed: Option<Sealed>,
@@ -119,17 +128,22 @@ pub(crate) struct Sealed {
     fields: String,
 }
 
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 impl Record {
-    /// What fields of a version of this credential are bound to.
-    fn bound(&self, what: &str, number: u64) -> Vec<u8> {
-        format!("jackfield/{what}/1\0{}\0{}\0{number}", self.id, self.kind).into_bytes()
+    /// What fields of a version of this credential are bound to, after so many renewals.
+    fn bound(&self, what: &str, number: u64, renewals: u64) -> Vec<u8> {
+        let renewed = if renewals == 0 { String::new() } else { format!("\0{renewals}") };
+        format!("jackfield/{what}/1\0{}\0{}\0{number}{renewed}", self.id, self.kind).into_bytes()
     }
 
     /// Seals fields for a version, with a new data key.
-    pub(crate) fn seal(&self, number: u64, fields: &[u8], keys: &Keys) -> Result<Sealed, VaultError> {
+    fn seal(&self, number: u64, renewals: u64, fields: &[u8], keys: &Keys) -> Result<Sealed, VaultError> {
         let data_key = Secret::random(KEY)?;
-        let sealed = seal::seal(&data_key, &self.bound("credential", number), fields)?;
-        let wrapped = seal::seal(&keys.key, &self.bound("data-key", number), data_key.expose())?;
+        let sealed = seal::seal(&data_key, &self.bound("credential", number, renewals), fields)?;
+        let wrapped = seal::seal(&keys.key, &self.bound("data-key", number, renewals), data_key.expose())?;
         Ok(Sealed { generation: keys.generation, data_key: BASE64.encode(wrapped), fields: BASE64.encode(sealed) })
     }
 
@@ -139,9 +153,10 @@ impl Record {
         let damaged = || VaultError::Damaged(format!("version {} of a credential does not open", version.number));
         let key = keys.of(sealed.generation).ok_or_else(damaged)?;
         let decode = |text: &str| BASE64.decode(text).map_err(|_| damaged());
-        let data_key = seal::open(key, &self.bound("data-key", version.number), &decode(&sealed.data_key)?);
+        let bound = |what: &str| self.bound(what, version.number, version.renewals);
+        let data_key = seal::open(key, &bound("data-key"), &decode(&sealed.data_key)?);
         let data_key = data_key.map_err(|_| damaged())?;
-        let fields = seal::open(&data_key, &self.bound("credential", version.number), &decode(&sealed.fields)?);
+        let fields = seal::open(&data_key, &bound("credential"), &decode(&sealed.fields)?);
         Ok(Some(fields.map_err(|_| damaged())?))
     }
 
@@ -154,7 +169,7 @@ impl Record {
                 continue;
             }
             if let Some(fields) = self.open(version, keys)? {
-                let sealed = self.seal(version.number, fields.expose(), keys)?;
+                let sealed = self.seal(version.number, version.renewals, fields.expose(), keys)?;
                 if let Some(version) = self.versions.get_mut(index) {
                     version.sealed = Some(sealed);
                     changed = true;
@@ -174,13 +189,40 @@ impl Record {
         now: i64,
     ) -> Result<u64, VaultError> {
         let number = self.versions.iter().map(|version| version.number).max().unwrap_or(0) + 1;
-        let sealed = Some(self.seal(number, material.sealable(), keys)?);
+        let sealed = Some(self.seal(number, 0, material.sealable(), keys)?);
+        let needs_reauthorization = (self.kind.needs_consent(material)).then_some(now);
         if state == VersionState::Current {
             self.retire(now);
         }
-        self.versions.push(Version { number, state, created_at: now, since: now, sources, sealed });
+        self.versions.push(Version {
+            number,
+            state,
+            created_at: now,
+            since: now,
+            sources,
+            renewals: 0,
+            needs_reauthorization,
+            sealed,
+        });
         self.shed(now);
         Ok(number)
+    }
+
+    /// Puts something newer in a version.
+    pub(crate) fn renew(&mut self, number: u64, material: &Material, keys: &Keys) -> Result<(), VaultError> {
+        let Some(renewals) = self.version(number).map(|version| version.renewals + 1) else { return Ok(()) };
+        let sealed = self.seal(number, renewals, material.sealable(), keys)?;
+        if let Some(version) = self.versions.iter_mut().find(|version| version.number == number) {
+            (version.renewals, version.sealed, version.needs_reauthorization) = (renewals, Some(sealed), None);
+        }
+        Ok(())
+    }
+
+    /// Remembers that a version is of no use until a person consents.
+    pub(crate) fn refuse(&mut self, number: u64, now: i64) {
+        if let Some(version) = self.versions.iter_mut().find(|version| version.number == number) {
+            version.needs_reauthorization.get_or_insert(now);
+        }
     }
 
     /// Makes a version the current one.
