@@ -99,6 +99,8 @@ impl Vault {
     ) -> Result<u64, VaultError> {
         check_name(name)?;
         self.judge(kind, material, &sources)?;
+        let small = kind.minimal(material)?;
+        let material = small.as_ref().unwrap_or(material);
         let _turn = self.turn.lock().await;
         let keys = self.keys()?;
         let now = now_ms();

@@ -22,7 +22,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use jackfield_net::Resolver;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream, UnixListener},
     task::{JoinHandle, JoinSet},
 };
@@ -113,7 +113,15 @@ impl Server {
             let (tls, handler, log) = (tls.clone(), handler.clone(), log.clone());
             async move {
                 let Some(tls) = tls else { return serve(stream, Version::Http1, handler, log).await };
-                let Ok(stream) = tls.accept(stream).await else { return };
+                let stream = match tls.accept(stream).into_fallible().await {
+                    Ok(stream) => stream,
+                    // Whoever is refused is told so: closing at once would reset the connection before he has read why.
+                    Err((_, mut stream)) => {
+                        let _ = stream.shutdown().await;
+                        let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+                        return;
+                    }
+                };
                 let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 serve(stream, if h2 { Version::Http2 } else { Version::Http1 }, handler, log).await;
             }
