@@ -4,7 +4,7 @@
 use jackfield_gateway::net::Address;
 use jackfield_vault::{
     Secret,
-    kubeconfig::{Kubeconfig, minify},
+    kubeconfig::{Instead, Kubeconfig, minify},
 };
 
 /// What shorter texts are found anywhere.
@@ -15,7 +15,7 @@ pub fn check(input: &[u8]) {
     let Some(text) = crate::text(input) else { return };
     let mut no_file = |_: &str| Err::<Secret, _>("there are no files here".to_owned());
     let small = minify(text, None, &mut no_file);
-    let read = match Kubeconfig::parse(text, None, None) {
+    let read = match Kubeconfig::parse(text, None, Instead::default()) {
         Ok(read) => read,
         Err(error) => {
             let words = error.to_string();
@@ -40,8 +40,8 @@ pub fn check(input: &[u8]) {
         Ok(small) => small,
         Err(error) => return assert!(error.to_string().contains("64 KiB"), "it can be used, and not be kept: {error}"),
     };
-    let again =
-        Kubeconfig::parse(small.expose_str().expect("JSON is text"), None, None).expect("what is kept can be used");
+    let again = Kubeconfig::parse(small.expose_str().expect("JSON is text"), None, Instead::default())
+        .expect("what is kept can be used");
     assert_eq!((&again.context, &again.user, again.server.to_string()), (&read.context, &read.user, server));
     assert_eq!(
         (&again.ca_pem, &again.tls_server_name, &again.acts_as),

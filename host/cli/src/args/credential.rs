@@ -98,8 +98,9 @@ Types and their fields:
   api-key             key (secret)
   client-certificate  certificate, private-key (secret), both PEM
   aws-access-key      access-key-id, secret-access-key (secret), session-token (secret, of temporary ones)
-  kubeconfig          config (secret, YAML or JSON), context, token (secret, in place of the one, the `tokenFile` or the `exec`
-                      in it); only the chosen context is sent, with what is in the files that it names
+  kubeconfig          config (secret, YAML or JSON), context; only the chosen context is sent, with what is in the files that it
+                      names. In place of what is in it, its `tokenFile` and its `exec`: token (secret), certificate and
+                      private-key (secret), both PEM
 
 Types that the host exchanges for tokens; those are what requests carry:
   oauth2-client        token-url, client-id, client-secret (secret) or private-key (secret, PEM) with key-id;

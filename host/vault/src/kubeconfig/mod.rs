@@ -63,6 +63,15 @@ pub struct Certificate {
     pub key: Zeroizing<String>,
 }
 
+/// What is used instead of what a kubeconfig says of its user: it comes from elsewhere, and may change while the text does not.
+#[derive(Clone, Copy, Default)]
+pub struct Instead<'m> {
+    /// A token.
+    pub token: Option<&'m str>,
+    /// A chain of certificates and its private key, both PEM; neither without the other.
+    pub certificate: Option<(&'m str, &'m str)>,
+}
+
 /// How requests are authenticated by what they carry.
 pub enum KubeLogin {
     /// By a token.
@@ -90,17 +99,19 @@ pub struct Impersonation {
 }
 
 impl Kubeconfig {
-    /// Reads a text: of its contexts the named one, or else its current one. `token` is used in place of whatever token,
-    /// `tokenFile` or `exec` it names.
-    pub fn parse(text: &str, context: Option<&str>, token: Option<&str>) -> Result<Self, KubeconfigError> {
+    /// Reads a text: of its contexts the named one, or else its current one. What is given `instead` is used in place of what the
+    /// text has of that kind, of a `tokenFile` and of an `exec`.
+    pub fn parse(text: &str, context: Option<&str>, instead: Instead<'_>) -> Result<Self, KubeconfigError> {
         let mut chosen = Chosen::read(&Node::parse(text)?, context)?;
+        let Instead { token, certificate } = instead;
         let mut unused = std::mem::take(&mut chosen.exec).map_or_else(
             || Ok(Vec::new()),
-            |exec| match token.is_some() || chosen.token.is_some() {
+            |exec| match token.is_some() || certificate.is_some() || chosen.token.is_some() {
                 true => Ok(exec.values),
                 false => Err(chosen.unfit(format!(
-                    "`exec`: an exec plugin needs an allowed command, and {} is none; have another program keep the token in \
-                     a file and name that with `--from token=file:PATH`",
+                    "`exec`: an exec plugin needs an allowed command, and the host runs none that a text names, {} or \
+                     another; have what it gives come from elsewhere: `--from token=SOURCE`, or `--from certificate=SOURCE \
+                     --from private-key=SOURCE`",
                     error::shown(&exec.command)
                 ))),
             },
@@ -113,6 +124,13 @@ impl Kubeconfig {
         }
         if let Some(token) = token {
             unused.extend(chosen.token.replace(Zeroizing::new(token.to_owned())));
+        }
+        if let Some((chain, key)) = certificate {
+            let part = |text: &str| Some(Part::Here(Zeroizing::new(text.to_owned())));
+            chosen.certificate = part(chain);
+            if let Some(Part::Here(key)) = std::mem::replace(&mut chosen.key, part(key)) {
+                unused.push(key);
+            }
         }
         let ca_pem = match chosen.authority.take() {
             None => None,
@@ -145,8 +163,19 @@ impl Kubeconfig {
 
     /// The one that a credential holds.
     pub fn of(material: &Material) -> Result<Self, KubeconfigError> {
-        let text = material.text("config").unwrap_or_default();
-        Self::parse(text, material.text("context"), material.text("token"))
+        let field = |name| material.text(name);
+        let certificate = match (field("certificate"), field("private-key")) {
+            (None, None) => None,
+            (Some(chain), Some(key)) => Some((chain, key)),
+            _ => {
+                return Err(KubeconfigError::Field {
+                    place: "the fields `certificate` and `private-key`".into(),
+                    reason: "go together; give both or neither".into(),
+                });
+            }
+        };
+        let instead = Instead { token: field("token"), certificate };
+        Self::parse(field("config").unwrap_or_default(), field("context"), instead)
     }
 
     /// Who it is in TLS.
