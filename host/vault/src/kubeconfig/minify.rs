@@ -26,12 +26,15 @@ pub type FileRead<'f> = &'f mut dyn FnMut(&str) -> Result<Secret, String>;
 pub fn minify(text: &str, context: Option<&str>, read: FileRead<'_>) -> Result<Secret, KubeconfigError> {
     let mut root = Node::parse(text)?;
     let chosen = Chosen::read(&root, context)?;
-    let unreadable = |field: &str, reason: String| chosen.unfit(format!("`{field}`: {reason}"));
+    let unreadable = |list: &str, field: &str, reason: String| match list {
+        "clusters" => chosen.unreachable(format!("`{field}`: {reason}")),
+        _ => chosen.unfit(format!("`{field}`: {reason}")),
+    };
     let mut keep = |list: &'static str, member: &'static str, name: &str| {
         let mut fields = take(&mut root, list, member, name);
         fields.retain(|(name, _)| **name != *"extensions");
         for (file, data) in FILES {
-            inline(&mut fields, file, data, read).map_err(|reason| unreadable(file, reason))?;
+            inline(&mut fields, file, data, read).map_err(|reason| unreadable(list, file, reason))?;
         }
         let named =
             (Text::Whole("name"), Node::Text { value: Text::Made(Zeroizing::new(name.to_owned())), plain: false });

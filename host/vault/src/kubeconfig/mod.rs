@@ -103,35 +103,7 @@ impl Kubeconfig {
     /// text has of that kind, of a `tokenFile` and of an `exec`.
     pub fn parse(text: &str, context: Option<&str>, instead: Instead<'_>) -> Result<Self, KubeconfigError> {
         let mut chosen = Chosen::read(&Node::parse(text)?, context)?;
-        let Instead { token, certificate } = instead;
-        let mut unused = std::mem::take(&mut chosen.exec).map_or_else(
-            || Ok(Vec::new()),
-            |exec| match token.is_some() || certificate.is_some() || chosen.token.is_some() {
-                true => Ok(exec.values),
-                false => Err(chosen.unfit(format!(
-                    "`exec`: an exec plugin needs an allowed command, and the host runs none that a text names, {} or \
-                     another; have what it gives come from elsewhere: `--from token=SOURCE`, or `--from certificate=SOURCE \
-                     --from private-key=SOURCE`",
-                    error::shown(&exec.command)
-                ))),
-            },
-        )?;
-        if chosen.has_token_file && token.is_none() {
-            return Err(chosen.unfit(
-                "`tokenFile`: names a file of another machine; remove it, and where the host itself can read the file name it \
-                 with `--from token=file:PATH` (see `--secrets-dir`)",
-            ));
-        }
-        if let Some(token) = token {
-            unused.extend(chosen.token.replace(Zeroizing::new(token.to_owned())));
-        }
-        if let Some((chain, key)) = certificate {
-            let part = |text: &str| Some(Part::Here(Zeroizing::new(text.to_owned())));
-            chosen.certificate = part(chain);
-            if let Some(Part::Here(key)) = std::mem::replace(&mut chosen.key, part(key)) {
-                unused.push(key);
-            }
-        }
+        let unused = replace(&mut chosen, instead)?;
         let ca_pem = match chosen.authority.take() {
             None => None,
             Some(Part::File) => return Err(chosen.unreachable(format!("`certificate-authority`: {NAMES_A_FILE}"))),
@@ -215,6 +187,41 @@ impl Kubeconfig {
         let acting = self.acts_as.as_ref().map(|other| format!(", acting as {}", error::shown(&other.user)));
         format!("{}{}", ways.join(" and "), acting.unwrap_or_default())
     }
+}
+
+/// Puts in what is used instead of what was chosen; what was secret in that, and is not used. A command or a file that would have
+/// given something is refused where nothing is.
+fn replace(chosen: &mut Chosen, instead: Instead<'_>) -> Result<Vec<Zeroizing<String>>, KubeconfigError> {
+    let Instead { token, certificate } = instead;
+    let mut unused = Vec::new();
+    if let Some(exec) = chosen.exec.take() {
+        if token.is_none() && certificate.is_none() && chosen.token.is_none() {
+            return Err(chosen.unfit(format!(
+                "`exec`: an exec plugin needs an allowed command, and the host runs none that a text names, {} or another; have \
+                 what it gives come from elsewhere: `--from token=SOURCE`, or `--from certificate=SOURCE --from \
+                 private-key=SOURCE`",
+                error::shown(&exec.command)
+            )));
+        }
+        unused.extend(exec.values);
+    }
+    if chosen.has_token_file && token.is_none() {
+        return Err(chosen.unfit(
+            "`tokenFile`: names a file of another machine; where the host itself can read the file name it with `--from \
+             token=file:PATH` (see `--secrets-dir`)",
+        ));
+    }
+    if let Some(token) = token {
+        unused.extend(chosen.token.replace(Zeroizing::new(token.to_owned())));
+    }
+    if let Some((chain, key)) = certificate {
+        let here = |text: &str| Some(Part::Here(Zeroizing::new(text.to_owned())));
+        chosen.certificate = here(chain);
+        if let Some(Part::Here(key)) = std::mem::replace(&mut chosen.key, here(key)) {
+            unused.push(key);
+        }
+    }
+    Ok(unused)
 }
 
 /// The client certificate, whose key must be its key.
