@@ -9,6 +9,7 @@ pub mod address;
 pub mod cassette;
 pub mod component;
 pub mod json_bridge;
+pub mod kubeconfig;
 pub mod lines;
 pub mod manifest;
 pub mod path;
@@ -27,6 +28,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("cassette", cassette::check),
     ("component", component::check),
     ("json-bridge", json_bridge::check),
+    ("kubeconfig", kubeconfig::check),
     ("lines", lines::check),
     ("manifest", manifest::check),
     ("path", path::check),

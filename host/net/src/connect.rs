@@ -63,7 +63,7 @@ impl Route {
         let connecting = TlsConnector::from(tls.config.clone()).connect(tls.server_name.clone(), tcp);
         match timeout(self.timeouts.handshake, connecting).await {
             Ok(Ok(stream)) => Ok(Stream::Tls(Box::new(stream))),
-            Ok(Err(error)) => Err(tls::explain(&error, host).into()),
+            Ok(Err(error)) => Err(tls::explain(&error, &tls.verified).into()),
             Err(_) => Err(TlsError::Handshake { host: host.to_string(), reason: "no answer in time".into() }.into()),
         }
     }

@@ -35,6 +35,8 @@ pub struct SenderOptions {
     pub allow_addresses: Vec<IpNet>,
     /// PEM certificates to trust instead of the system's roots.
     pub ca_pem: Option<String>,
+    /// The name that the server's certificate must be for, where that is another than the address's.
+    pub server_name: Option<String>,
     /// Who this side is to a server that asks for a certificate.
     pub identity: Option<ClientIdentity>,
     /// Idle connections kept.
@@ -49,6 +51,7 @@ impl Default for SenderOptions {
         Self {
             allow_addresses: Vec::new(),
             ca_pem: None,
+            server_name: None,
             identity: None,
             max_idle: 16,
             idle_timeout: Duration::from_secs(30),
@@ -116,7 +119,8 @@ impl Dialer {
         }
         let tls = match address.host() {
             Some(host) if address.is_tls() => {
-                Some(Tls::new(host, options.ca_pem.as_deref(), options.identity.as_ref(), &self.roots)?)
+                let SenderOptions { ca_pem, server_name, identity, .. } = options;
+                Some(Tls::new(host, ca_pem.as_deref(), server_name.as_deref(), identity.as_ref(), &self.roots)?)
             }
             _ => None,
         };

@@ -43,4 +43,4 @@ pub use ipnet::IpNet;
 pub use policy::{AddressClass, AddressPolicy, Classified, Refusal, classify};
 pub use resolve::{Resolver, SystemResolver};
 pub use sender::{Deadline, OutgoingRequest, Sender};
-pub use tls::{ClientIdentity, TlsError};
+pub use tls::{ClientIdentity, TlsError, check_roots, is_server_name};

@@ -4,7 +4,7 @@
 //! closed before anything was written, and sends it on another; once a connection has begun to write it, a failure is
 //! `Lost` and nothing is repeated, because no one can tell a server that died before from one that died after.
 
-use std::{error::Error as StdError, fmt, sync::Arc, time::Duration, time::Instant};
+use std::{error::Error as StdError, fmt, io, sync::Arc, time::Duration, time::Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, uri::PathAndQuery};
@@ -22,6 +22,7 @@ use crate::{
     Address, Body, ConnectError, SendError, SenderOptions,
     connect::{Connector, Route},
     error::plain_words,
+    tls,
 };
 
 /// Bounds the head of a response; more is not HTTP but an attack on memory.
@@ -134,6 +135,10 @@ impl Sender {
             return connect.clone().into();
         }
         let hyper = cause_of::<hyper::Error>(error);
+        let io = cause_of::<io::Error>(error).or_else(|| cause_of::<h2::Error>(error)?.get_io());
+        if let Some(refused) = self.route.tls.as_ref().zip(io).and_then(|(tls, io)| tls::refused(io, &tls.verified)) {
+            return ConnectError::from(refused).into();
+        }
         let handed_back = hyper.is_some_and(hyper::Error::is_canceled);
         if handed_back || !given || error.is_connect() {
             let reason = hyper.map_or_else(|| error.to_string(), root_cause);

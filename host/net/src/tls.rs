@@ -71,6 +71,14 @@ pub enum TlsError {
         /// In what way.
         reason: String,
     },
+    /// The server does not take this side's certificate, or wants one.
+    #[error("{host} refuses the client certificate: {reason}")]
+    ClientRefused {
+        /// The host.
+        host: String,
+        /// Why, and what to do.
+        reason: &'static str,
+    },
     /// What answers does not speak TLS.
     #[error("what answers at {host} does not speak TLS; is its address http:// rather than https://?")]
     NotTls {
@@ -149,11 +157,23 @@ impl std::fmt::Debug for ClientIdentity {
     }
 }
 
+/// Sees that a PEM text is a list of certificates that can be trusted, and holds no private key.
+pub fn check_roots(pem: &str) -> Result<(), TlsError> {
+    parse_roots(pem).map(drop)
+}
+
+/// Whether a certificate can be for this name, or for this IP address.
+pub fn is_server_name(name: &str) -> bool {
+    ServerName::try_from(name).is_ok()
+}
+
 /// What a connection to one host needs for TLS.
 #[derive(Clone)]
 pub(crate) struct Tls {
     pub(crate) config: Arc<ClientConfig>,
     pub(crate) server_name: ServerName<'static>,
+    /// The same for people.
+    pub(crate) verified: String,
     pub(crate) has_roots: bool,
 }
 
@@ -161,6 +181,7 @@ impl Tls {
     pub(crate) fn new(
         host: &Host,
         ca_pem: Option<&str>,
+        server_name: Option<&str>,
         identity: Option<&ClientIdentity>,
         system: &SystemRoots,
     ) -> Result<Self, TlsError> {
@@ -169,9 +190,12 @@ impl Tls {
             None => system.get(),
         };
         let failed = |reason: String| TlsError::Handshake { host: host.to_string(), reason };
-        let server_name = match host {
-            Host::Ip(ip) => ServerName::IpAddress((*ip).into()),
-            Host::Name(name) => ServerName::try_from(name.clone()).map_err(|e| failed(e.to_string()))?,
+        let verified = server_name.map_or_else(|| host.to_string(), str::to_owned);
+        let named = |name: &str| ServerName::try_from(name.to_owned()).map_err(|e| failed(e.to_string()));
+        let server_name = match (server_name, host) {
+            (Some(name), _) => named(name)?,
+            (None, Host::Ip(ip)) => ServerName::IpAddress((*ip).into()),
+            (None, Host::Name(name)) => named(name)?,
         };
         let has_roots = !roots.is_empty();
         let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -183,7 +207,7 @@ impl Tls {
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { config: Arc::new(config), server_name, has_roots })
+        Ok(Self { config: Arc::new(config), server_name, verified, has_roots })
     }
 }
 
@@ -210,9 +234,12 @@ pub(crate) fn parse_roots(pem: &str) -> Result<RootCertStore, TlsError> {
 }
 
 /// What a failed handshake means.
-pub(crate) fn explain(error: &std::io::Error, host: &Host) -> TlsError {
+pub(crate) fn explain(error: &std::io::Error, host: &str) -> TlsError {
     use rustls::Error as Tls;
-    let host = host.to_string();
+    if let Some(refused) = refused(error, host) {
+        return refused;
+    }
+    let host = host.to_owned();
     let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<Tls>()) else {
         return TlsError::Handshake { host, reason: plain_words(error) };
     };
@@ -221,6 +248,30 @@ pub(crate) fn explain(error: &std::io::Error, host: &Host) -> TlsError {
         Tls::InvalidMessage(_) => TlsError::NotTls { host },
         other => TlsError::Handshake { host, reason: other.to_string() },
     }
+}
+
+/// Whether a server says that it does not take this side's certificate, or wants one. By TLS 1.3 it says so after this side
+/// has begun to write, and all the same it has not read anything of what was written: it refuses the handshake.
+pub(crate) fn refused(error: &std::io::Error, host: &str) -> Option<TlsError> {
+    use rustls::AlertDescription as Alert;
+    const UNACCEPTABLE: &str = "it is not acceptable there; see the server's log for why";
+    const UNKNOWN: &str = "its issuer is not trusted there; have it issued by the server's CA";
+    const REASONS: [(Alert, &str); 9] = [
+        (Alert::CertificateRequired, "it demands one; bind a credential that has one to the endpoint"),
+        (Alert::CertificateExpired, "it has expired, or is not valid yet; have another issued"),
+        (Alert::CertificateRevoked, "it is revoked; have another issued"),
+        (Alert::UnknownCA, UNKNOWN),
+        // So is another CA of the same name, as for servers.
+        (Alert::DecryptError, UNKNOWN),
+        (Alert::BadCertificate, UNACCEPTABLE),
+        (Alert::UnsupportedCertificate, UNACCEPTABLE),
+        (Alert::CertificateUnknown, UNACCEPTABLE),
+        (Alert::AccessDenied, UNACCEPTABLE),
+    ];
+    // By its words: HTTP/2 keeps nothing else of an error.
+    let told = error.to_string();
+    let (_, reason) = REASONS.iter().find(|(alert, _)| rustls::Error::AlertReceived(*alert).to_string() == told)?;
+    Some(TlsError::ClientRefused { host: host.to_owned(), reason })
 }
 
 fn explain_certificate(reason: &CertificateError, host: String) -> TlsError {

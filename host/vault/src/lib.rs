@@ -41,11 +41,13 @@
 //! # }
 //! ```
 
+mod certificate;
 mod credential;
 mod credentials;
 mod error;
 mod kek;
 mod keyring;
+pub mod kubeconfig;
 mod pages;
 mod rekey;
 mod renewal;

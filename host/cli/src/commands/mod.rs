@@ -10,6 +10,7 @@ mod grant;
 mod integration;
 mod integration_views;
 mod issuer;
+mod kubeconfig;
 mod offered;
 mod operation;
 mod pack;

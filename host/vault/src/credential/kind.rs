@@ -7,7 +7,10 @@ use jackfield_net::Address;
 use serde::{Deserialize, Serialize};
 
 use super::fields::{self, Field, Form, REFRESH_TOKEN};
-use crate::{Material, VaultError};
+use crate::{
+    Material, VaultError,
+    kubeconfig::{self, Kubeconfig},
+};
 
 /// What a credential consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -40,6 +43,8 @@ pub enum CredentialKind {
     AzureClient,
     /// A GitHub App where it is installed.
     GithubApp,
+    /// A context of a kubeconfig: where a cluster is, whom to trust there, and who one is.
+    Kubeconfig,
 }
 
 /// The longest value of a field, in bytes: a chain of certificates with large keys.
@@ -61,6 +66,7 @@ impl CredentialKind {
         Self::GcpServiceAccount,
         Self::AzureClient,
         Self::GithubApp,
+        Self::Kubeconfig,
     ];
 
     /// Its name.
@@ -79,6 +85,7 @@ impl CredentialKind {
             Self::GcpServiceAccount => "gcp-service-account",
             Self::AzureClient => "azure-client",
             Self::GithubApp => "github-app",
+            Self::Kubeconfig => "kubeconfig",
         }
     }
 
@@ -103,6 +110,7 @@ impl CredentialKind {
             Self::GcpServiceAccount => fields::GCP_SERVICE_ACCOUNT,
             Self::AzureClient => fields::AZURE_CLIENT,
             Self::GithubApp => fields::GITHUB_APP,
+            Self::Kubeconfig => fields::KUBECONFIG,
         }
     }
 
@@ -170,7 +178,23 @@ impl CredentialKind {
                 return wrong("holds a colon, which a user name cannot");
             }
         }
+        if self == Self::Kubeconfig {
+            let read = Kubeconfig::of(material).map(drop);
+            return read.map_err(|error| VaultError::Fields(format!("the field `config`: {error}")));
+        }
         self.judge_together(material).map_err(|reason| VaultError::Fields(format!("a {self} credential {reason}")))
+    }
+
+    /// The same without what a version of it would never use, where that is less: nothing is sealed that need not be.
+    pub(crate) fn minimal(self, material: &Material) -> Result<Option<Material>, VaultError> {
+        let (Self::Kubeconfig, Some(config)) = (self, material.text("config")) else { return Ok(None) };
+        // Files are refused by whoever judged it.
+        let mut no_file = |_: &str| Err("names a file".to_owned());
+        let small = kubeconfig::minify(config, material.text("context"), &mut no_file);
+        let small = small.map_err(|error| VaultError::Fields(format!("the field `config`: {error}")))?;
+        let field =
+            |name| (name, if name == "config" { small.expose() } else { material.get(name).unwrap_or_default() });
+        Ok(Some(Material::new(material.names().map(field))))
     }
 
     /// What one field requires of another.
