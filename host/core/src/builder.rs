@@ -25,7 +25,7 @@ use crate::{
     journal::{self, Journal},
     plugins, registrar,
     shared::Shared,
-    tasks,
+    sources, tasks,
     tasks::Tasks,
     view::View,
 };
@@ -195,6 +195,7 @@ impl HostBuilder {
         tasks.spawn(journal::sweep(shared.clone()));
         tasks.spawn(trim(shared.clone()));
         tasks.spawn(credentials::go_on(shared.clone()));
+        tasks.spawn(sources::tend(shared.clone()));
         Ok(Host::new(Inner { shared, tasks }))
     }
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use futures_util::Stream;
 use jackfield_engine::Guest;
 use jackfield_reflect::Operation;
-use jackfield_vault::{NewSource, Secret, VaultStatus};
+use jackfield_vault::{LeaseInfo, NewSource, Secret, VaultStatus};
 use tokio::sync::{broadcast, mpsc};
 
 use crate::{
     Answer, AuditPage, CallRequest, CapabilityInfo, ChangeBatch, CredentialUse, Error, Event, GrantAnswer, GrantInfo,
     GrantQuestion, HealthReport, HostBuilder, IntegrationInfo, JournaledWrite, NewCredential, NewIntegration,
     PluginInfo, Readiness, Resolution, Result, Rotation, UpdateIntegration, WatchRequest, audit, calls, credentials,
-    feeds, grants, health, integrations, journal, metrics, plugins, rotation, shared::Shared, tasks::Tasks,
+    feeds, grants, health, integrations, journal, metrics, plugins, rotation, shared::Shared, sources, tasks::Tasks,
 };
 
 /// A host of plugins. Clones are the same host; it ends with [`Host::shutdown`] or when the last clone is dropped.
@@ -299,6 +299,18 @@ impl Host {
     pub async fn delete_credential(&self, name: &str) -> Result<()> {
         self.shared().open()?;
         credentials::delete(self.shared(), name).await
+    }
+
+    /// The leases that credentials were granted elsewhere and that are not given back, oldest first.
+    pub fn leases(&self) -> Vec<LeaseInfo> {
+        sources::leases(self.shared())
+    }
+
+    /// Gives a lease back now; who uses it fetches another. Fails with `conflict` where it cannot be given back, unless
+    /// `force`: then it is forgotten here, and its server has it until it ends.
+    pub async fn revoke_lease(&self, id: &str, force: bool) -> Result<()> {
+        self.shared().open()?;
+        sources::revoke(self.shared(), id, force).await
     }
 
     /// Records of the audit trail, newest first: those before a number, that hold every one of some texts.

@@ -65,6 +65,7 @@ mod requests;
 mod retries;
 mod rotation;
 mod shared;
+mod sources;
 mod state;
 mod tasks;
 mod track;
@@ -85,8 +86,8 @@ pub use jackfield_engine::{Compiler, Guest, serve_compilations};
 pub use jackfield_reflect::nearest;
 /// What the vault tells of itself, and what it is given.
 pub use jackfield_vault::{
-    AllowedSources, CredentialInfo, CredentialKind, Field, Form, KeyInfo, NewSource, Secret, Source, Sources, Transit,
-    VaultState, VaultStatus, VersionInfo, VersionState,
+    AllowedSources, BaoServer, CredentialInfo, CredentialKind, Field, Form, KeyInfo, LeaseInfo, LeaseState, NewSource,
+    Secret, Source, SourceCommand, Sources, Transit, VaultState, VaultStatus, VersionInfo, VersionState,
 };
 pub use journal::{JournaledWrite, Resolution, WriteState};
 pub use model::*;

@@ -281,6 +281,9 @@ impl EventKind {
             Self::VaultChanged => "vault-changed",
             Self::SecretRedacted => "secret-redacted",
             Self::CredentialChanged => "credential-changed",
+            Self::SourceFailed => "source-failed",
+            Self::LeaseStuck => "lease-stuck",
+            Self::LeaseRevoked => "lease-revoked",
             Self::WriteUnknown => "write-unknown",
             Self::WriteResolved => "write-resolved",
         }
@@ -317,6 +320,13 @@ pub enum EventKind {
     SecretRedacted,
     /// A credential was set, promoted, rolled back, revoked or deleted.
     CredentialChanged,
+    /// A credential that comes from elsewhere could not be fetched, or its lease not renewed; the last value is used as long
+    /// as it is good.
+    SourceFailed,
+    /// A lease could not be given back; it is tried again.
+    LeaseStuck,
+    /// An operator had a lease given back, or forgotten.
+    LeaseRevoked,
     /// A write was sent, and nobody knows what came of it.
     WriteUnknown,
     /// An operator found what came of a write of unknown outcome.

@@ -175,7 +175,10 @@ impl Gateway {
         let place = place.map_err(|_| GatewayError::Busy { limit: self.limits.in_flight })?;
         let until = request.timeout.map_or(deadline, |timeout| deadline.min(Instant::now() + timeout));
 
-        let lease = endpoint.authority.as_ref().map(|authority| authority.lease(&endpoint.name)).transpose()?;
+        let lease = match &endpoint.authority {
+            Some(authority) => Some(authority.lease(&endpoint.name, until).await?),
+            None => None,
+        };
         let senders = endpoint.senders(lease.as_ref())?;
         let mut failed = GatewayError::NoAddress { endpoint: endpoint.name.clone() };
         for i in endpoint.turns(senders.len()) {
@@ -191,6 +194,7 @@ impl Gateway {
                     let garbled = |reason| GatewayError::Decode { endpoint: endpoint.name.clone(), reason };
                     let filter = Filter::new(&head.headers, needles.clone()).map_err(garbled)?;
                     let (headers, redacted) = headers::incoming(&head.headers, &needles, filter.decodes());
+                    let in_use = lease.as_ref().map(Lease::in_use).unwrap_or_default();
                     return Ok(Response {
                         status: head.status.as_u16(),
                         headers,
@@ -212,6 +216,7 @@ impl Gateway {
                             deadline,
                             received: self.received_bytes.clone(),
                             _place: place,
+                            _in_use: in_use,
                         },
                     });
                 }

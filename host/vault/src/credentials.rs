@@ -1,14 +1,20 @@
 //! Credentials: made, read, used, changed. Every change is one commit, seen by who reads afterwards and survives a crash.
 
-use std::sync::{Arc, PoisonError, atomic::Ordering};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, PoisonError, atomic::Ordering},
+    time::Instant,
+};
 
 use jackfield_store::{Bucket, Expect, Mutation};
 
 use crate::{
     CredentialInfo, CredentialKind, Sources, Vault, VaultError, VersionInfo, VersionState,
     credential::{Material, Record, Version, check_name},
+    keep::{Held, Pending, Place},
     keyring::random_id,
-    now_ms, source,
+    now_ms,
+    source::{self, Found, Missing, Origin},
     vault::{CREDENTIAL, State, Stored},
 };
 
@@ -25,6 +31,8 @@ pub struct Lease {
     pub material: Arc<Material>,
     /// Which of the values that the version's sources had; 0 where it has none.
     pub generation: u64,
+    /// What of it was granted to the host and is not given back before this is dropped.
+    pub(crate) held: Vec<Held>,
 }
 
 /// Tells leases of a credential apart that hold something else.
@@ -36,7 +44,19 @@ pub struct Stamp {
     pub generation: u64,
 }
 
+/// Keeps what was granted to the host for a lease from being given back, until it is dropped: for who is done with the
+/// lease, but not with what it was used for.
+#[derive(Clone, Debug, Default)]
+pub struct InUse {
+    _held: Vec<Held>,
+}
+
 impl Lease {
+    /// Keeps what was granted to the host for it from being given back.
+    pub fn in_use(&self) -> InUse {
+        InUse { _held: self.held.clone() }
+    }
+
     /// What changes whenever it holds something else.
     pub fn stamp(&self) -> Stamp {
         Stamp { version: self.version, generation: self.generation }
@@ -98,7 +118,34 @@ impl Vault {
         state: VersionState,
     ) -> Result<u64, VaultError> {
         check_name(name)?;
-        self.judge(kind, material, &sources)?;
+        // Before anything is asked for elsewhere that would be of no use.
+        self.keys()?;
+        let pending = self.keeper.draw(name, &sources).await.map_err(VaultError::Fields)?;
+        let set = match self.judge(kind, material, &sources, &pending) {
+            Ok(()) => self.add(name, kind, material, sources, state).await,
+            Err(error) => Err(error),
+        };
+        match set {
+            Ok((id, number)) => {
+                self.keeper.adopt(&id, number, pending);
+                Ok(number)
+            }
+            Err(error) => {
+                self.keeper.drop_pending(pending);
+                Err(error)
+            }
+        }
+    }
+
+    /// Adds a version; the record's id, and the version's number.
+    async fn add(
+        &self,
+        name: &str,
+        kind: CredentialKind,
+        material: &Material,
+        sources: Sources,
+        state: VersionState,
+    ) -> Result<(String, u64), VaultError> {
         let _turn = self.turn.lock().await;
         let keys = self.keys()?;
         let now = now_ms();
@@ -113,11 +160,18 @@ impl Vault {
         let first = record.in_state(VersionState::Current).is_none();
         let state = if first { VersionState::Current } else { state };
         let number = record.add(material, sources, state, &keys, now)?;
+        let id = record.id.clone();
         self.commit(name, record, expect).await?;
-        Ok(number)
+        Ok((id, number))
     }
 
-    fn judge(&self, kind: CredentialKind, material: &Material, sources: &Sources) -> Result<(), VaultError> {
+    fn judge(
+        &self,
+        kind: CredentialKind,
+        material: &Material,
+        sources: &Sources,
+        pending: &Pending,
+    ) -> Result<(), VaultError> {
         for name in sources.keys() {
             let field = kind.fields().iter().find(|field| field.name == name);
             if let Some(field) = field.filter(|field| !source::may_be_elsewhere(field.form)) {
@@ -131,8 +185,16 @@ impl Vault {
         if sources.is_empty() {
             return kind.judge(material);
         }
-        let (found, _) = source::find(&self.allowed, material, sources, None).map_err(VaultError::Fields)?;
-        kind.judge(&found.material)
+        let drawn = |origin: &Origin| {
+            let kept = pending.iter().find(|kept| kept.is_of(origin));
+            kept.map_or_else(|| Err(Missing::NotAsked(origin.clone())), |kept| kept.held())
+        };
+        let mut found = None;
+        source::find(&self.allowed, &drawn, material, sources, &mut found).map_err(|missing| match missing {
+            Missing::Away(reason) => VaultError::Fields(reason),
+            Missing::NotAsked(origin) => VaultError::Fields(format!("{origin} gives something that has ended already")),
+        })?;
+        found.map_or(Ok(()), |found| kind.judge(&found.material))
     }
 
     /// Makes a staged or previous version the current one: the newest staged, where none is named.
@@ -205,6 +267,7 @@ impl Vault {
         drop(state);
         self.uses.lock().unwrap_or_else(PoisonError::into_inner).forget(&stored.record.id);
         self.forget_found(|id, _| id == stored.record.id);
+        self.keeper.let_go(|place, _| place.id == stored.record.id);
         Ok(())
     }
 
@@ -227,10 +290,39 @@ impl Vault {
         let stored = self.read().stored(name)?;
         let record = &stored.record;
         let version = choose(record).ok_or_else(|| VaultError::Version { name: name.to_owned(), reason: missing() })?;
-        let (material, generation) = self.whole(record, version)?;
+        let (material, generation, held) = self.whole(record, version)?;
         let uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner).of(&record.id, version.number);
         uses.fetch_add(1, Ordering::Relaxed);
-        Ok(Lease { name: name.into(), kind: record.kind, version: version.number, material, generation })
+        Ok(Lease { name: name.into(), kind: record.kind, version: version.number, material, generation, held })
+    }
+
+    /// The version of a credential that is used now, or a certain one. Where something of it must be asked for elsewhere first,
+    /// waits for that.
+    pub async fn lease_until(&self, name: &str, version: Option<u64>, until: Instant) -> Result<Lease, VaultError> {
+        let lease = || match version {
+            Some(version) => self.lease_version(name, version),
+            None => self.lease(name),
+        };
+        match lease() {
+            Err(VaultError::NotFetched { .. }) => {}
+            leased => return leased,
+        }
+        let stored = self.read().stored(name)?;
+        let record = &stored.record;
+        let wanted = match version {
+            Some(version) => record.version(version),
+            None => record.in_state(VersionState::Current),
+        };
+        if let Some(version) = wanted {
+            let origins: BTreeSet<Origin> =
+                version.sources.values().filter_map(|source| Some(source.origin()?.0)).collect();
+            for origin in origins {
+                let place = Place { id: record.id.clone(), version: version.number, origin };
+                let asked = self.keeper.ensure(&place, name, &version.sources, until).await;
+                asked.map_err(|reason| VaultError::NotFetched { origin: place.origin.to_string(), reason })?;
+            }
+        }
+        lease()
     }
 
     /// A certain version of a credential, to see whether it works, and counts the use.
@@ -260,42 +352,73 @@ impl Vault {
                     version: version.number,
                     material,
                     generation,
+                    held: Vec::new(),
                 };
-                // One whose source is away is used by nobody.
-                let Ok((material, generation)) = self.whole(&stored.record, version) else { continue };
-                leases.push(lease(material, generation));
+                // One whose source is away is used by nobody; what it had before may still come back.
+                let whole = self.whole(&stored.record, version);
+                let ended = whole.is_err();
+                leases.extend(whole.ok().map(|(material, generation, _)| lease(material, generation)));
                 let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-                let before = found.get(&(stored.record.id.clone(), version.number));
-                leases.extend(before.iter().flat_map(|found| &found.before).map(|material| lease(material.clone(), 0)));
+                let Some(found) = found.get(&(stored.record.id.clone(), version.number)) else { continue };
+                let last = ended.then_some(&found.material);
+                leases.extend(last.into_iter().chain(&found.before).map(|material| lease(material.clone(), 0)));
             }
         }
         Ok((epoch, leases))
     }
 
     /// What a version holds, with what comes from elsewhere; and which of the values that had.
-    fn whole(&self, record: &Record, version: &Version) -> Result<(Arc<Material>, u64), VaultError> {
+    fn whole(&self, record: &Record, version: &Version) -> Result<(Arc<Material>, u64, Vec<Held>), VaultError> {
         let stored = self.open(record, version)?;
         if version.sources.is_empty() {
-            return Ok((stored, 0));
+            return Ok((stored, 0, Vec::new()));
         }
+        let of = |found: &Found| (found.material.clone(), found.generation, found.held.clone());
         let place = (record.id.clone(), version.number);
         let mut all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = all.get(&place).filter(|found| found.is_fresh()) {
-            return Ok((found.material.clone(), found.generation));
+            return Ok(of(found));
         }
-        let last = all.remove(&place);
-        let found = source::find(&self.allowed, &stored, &version.sources, last);
-        let (found, is_other) = found.map_err(|reason| VaultError::Source {
-            place: format!("version {} of a credential", version.number),
-            reason,
-        })?;
-        let whole = (found.material.clone(), found.generation);
-        all.insert(place, found);
+        let kept = |origin: &Origin| {
+            self.keeper.held(&Place { id: record.id.clone(), version: version.number, origin: origin.clone() })
+        };
+        let mut found = all.remove(&place);
+        let looked = source::find(&self.allowed, &kept, &stored, &version.sources, &mut found);
+        let whole = found.as_ref().map(of);
+        // Also what has ended: it may still come back.
+        if let Some(found) = found {
+            all.insert(place, found);
+        }
         drop(all);
-        if is_other {
-            self.moved_on();
+        let of_version = || format!("version {} of a credential", version.number);
+        match looked {
+            Ok(is_other) => {
+                if is_other {
+                    self.moved_on();
+                }
+                let nothing = || VaultError::Source { place: of_version(), reason: "nothing was found".into() };
+                whole.ok_or_else(nothing)
+            }
+            Err(Missing::Away(reason)) => Err(VaultError::Source { place: of_version(), reason }),
+            Err(Missing::NotAsked(origin)) => {
+                let reason = "it was not asked for yet, or what it gave has ended".to_owned();
+                Err(VaultError::NotFetched { origin: origin.to_string(), reason })
+            }
         }
-        Ok(whole)
+    }
+
+    /// Looks at a version again: what it has from elsewhere is another.
+    pub(crate) fn look_again(&self, id: &str, number: u64) {
+        if let Some(found) = self.found.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&(id.to_owned(), number))
+        {
+            found.expire();
+        }
+        let stored = self.read().credentials.values().find(|stored| stored.record.id == id).cloned();
+        let Some(stored) = stored else { return };
+        if let Some(version) = stored.record.version(number) {
+            // Whoever uses it is told what is wrong.
+            let _ = self.whole(&stored.record, version);
+        }
     }
 
     fn open(&self, record: &Record, version: &Version) -> Result<Arc<Material>, VaultError> {
@@ -320,6 +443,12 @@ impl Vault {
         found.retain(|(id, number), _| !gone(id, *number));
     }
 
+    /// Has what came from elsewhere used no more, but still known.
+    pub(crate) fn let_go_of_found(&self, gone: impl Fn(&str, u64) -> bool) {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.iter_mut().filter(|((id, number), _)| gone(id, *number)).for_each(|(_, found)| found.let_go());
+    }
+
     /// Stores a credential; whoever reads from now on sees it.
     pub(crate) async fn commit(&self, name: &str, record: Record, expect: Expect) -> Result<(), VaultError> {
         let value = serde_json::to_vec(&record).map_err(|error| VaultError::Damaged(error.to_string()))?;
@@ -328,6 +457,7 @@ impl Vault {
         let held = |number: u64| record.version(number).is_some_and(|version| version.sealed.is_some());
         state.opened.retain(|(id, number), _| *id != record.id || held(*number));
         self.forget_found(|id, number| id == record.id && !held(number));
+        self.keeper.let_go(|place, _| place.id == record.id && !held(place.version));
         state.credentials.insert(name.to_owned(), Arc::new(Stored { record, revision }));
         self.moved_on();
         Ok(())

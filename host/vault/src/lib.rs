@@ -43,6 +43,7 @@
 mod credential;
 mod credentials;
 mod error;
+mod keep;
 mod kek;
 mod keyring;
 mod pages;
@@ -54,12 +55,13 @@ mod usage;
 mod vault;
 
 pub use credential::{CredentialInfo, CredentialKind, Field, Form, Material, VersionInfo, VersionState};
-pub use credentials::{Lease, Stamp};
+pub use credentials::{InUse, Lease, Stamp};
 pub use error::VaultError;
 pub use jackfield_net as net;
+pub use keep::{ActKind, LeaseInfo, LeaseState, SourceAct, Tender};
 pub use kek::{NewSource, Transit, make_key_file};
 pub use secret::Secret;
-pub use source::{AllowedSources, Source, Sources};
+pub use source::{AllowedSources, BaoField, BaoServer, CommandField, Login, Source, SourceCommand, Sources};
 pub use vault::{KeyInfo, Vault, VaultState, VaultStatus};
 
 /// Milliseconds since 1970.

@@ -10,6 +10,7 @@ mod capabilities;
 mod credentials;
 mod grants;
 mod integrations;
+mod leases;
 mod operations;
 mod plugins;
 mod vault;
@@ -31,6 +32,8 @@ pub(crate) fn routes() -> Router<App> {
         .route("/v1/credentials/{name}/rotate", credentials::verb_rotate())
         .route("/v1/credentials/{name}/rollback", credentials::verb_rollback())
         .route("/v1/credentials/{name}/revoke", credentials::verb_revoke())
+        .route("/v1/leases", leases::collection())
+        .route("/v1/leases/{id}", leases::item())
         .route("/v1/operations", operations::collection())
         .route("/v1/operations/{integration}/{key}", operations::item())
         .route("/v1/operations/{integration}/{key}/resolve", operations::verb_resolve())
