@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use jackfield_engine::{Compiler, Engine, EngineConfig};
 use jackfield_gateway::{Dialer, Known};
 use jackfield_store::{DataLock, MemoryStore, SqliteStore, Store};
-use jackfield_vault::{AllowedSources, Secret};
+use jackfield_vault::{AllowedSources, Secret, Tender};
 use tokio::{
     runtime::Handle,
     sync::{Notify, watch},
@@ -170,6 +170,7 @@ impl HostBuilder {
             store,
             dialer,
             known: Arc::new(Known::of(vault.clone())),
+            tender: tokio::sync::Mutex::new(Tender::of(&vault)),
             vault,
             journal: Journal::default(),
             rotating: tokio::sync::Mutex::default(),

@@ -354,9 +354,10 @@ impl Host {
         Readiness { ready: not_ready.is_empty(), not_ready }
     }
 
-    /// Ends the host: refuses new work, joins its tasks, closes the store and lets go of the data folder. Calls that still
+    /// Ends the host: gives back the leases of credentials, refuses new work, joins its tasks, closes the store and lets go of the data folder. Calls that still
     /// run can read and write nothing more; let them end before, where that matters.
     pub async fn shutdown(&self) {
+        sources::end(self.shared()).await;
         self.inner.tasks.join().await;
         self.shared().store.close().await;
     }

@@ -7,7 +7,7 @@ use jackfield_audit::Key;
 use jackfield_engine::Engine;
 use jackfield_gateway::{Dialer, Known};
 use jackfield_store::Store;
-use jackfield_vault::Vault;
+use jackfield_vault::{Tender, Vault};
 use tokio::{
     runtime::Handle,
     sync::{Mutex, Notify, watch},
@@ -28,6 +28,8 @@ pub(crate) struct Shared {
     /// Signs what is exported of it.
     pub(crate) audit_key: Option<Key>,
     pub(crate) journal: Journal,
+    /// Sees to what credentials have from elsewhere; none once the host ends.
+    pub(crate) tender: Mutex<Option<Tender>>,
     /// Held while a credential is rotated.
     pub(crate) rotating: Mutex<()>,
     /// Written by the registrar only.

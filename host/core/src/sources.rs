@@ -4,27 +4,37 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use jackfield_audit::Outcome;
-use jackfield_vault::{ActKind, LeaseInfo, SourceAct, Tender};
+use jackfield_vault::{ActKind, LeaseInfo, SourceAct};
 
 use crate::{EventKind, Result, faults, shared::Shared, tasks, view::View};
 
 /// How often it is looked whether something is to be done.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Sees to what credentials have from elsewhere, until the host ends; then gives back what was granted.
+/// Sees to what credentials have from elsewhere, until the host ends.
 pub(crate) async fn tend(shared: Arc<Shared>) {
-    let Some(mut tender) = Tender::of(&shared.vault) else { return };
     let mut stop = shared.stop.subscribe();
     loop {
-        tender.tend(&bound(&shared.view.load()));
-        note(&shared, tender.acts()).await;
+        match &mut *shared.tender.lock().await {
+            Some(tender) => {
+                tender.tend(&bound(&shared.view.load()));
+                note(&shared, tender.acts()).await;
+            }
+            None => return,
+        }
         tokio::select! {
-            () = tasks::stopped(&mut stop) => break,
+            () = tasks::stopped(&mut stop) => return,
             () = tokio::time::sleep(LOOK) => {}
         }
     }
-    tender.end().await;
-    note(&shared, tender.acts()).await;
+}
+
+/// Gives back what was granted, as far as that is possible now: while what is done can still be recorded.
+pub(crate) async fn end(shared: &Shared) {
+    if let Some(mut tender) = shared.tender.lock().await.take() {
+        tender.end().await;
+        note(shared, tender.acts()).await;
+    }
 }
 
 /// The credentials that integrations are bound to.

@@ -125,16 +125,9 @@ impl Vault {
             Ok(()) => self.add(name, kind, material, sources, state).await,
             Err(error) => Err(error),
         };
-        match set {
-            Ok((id, number)) => {
-                self.keeper.adopt(&id, number, pending);
-                Ok(number)
-            }
-            Err(error) => {
-                self.keeper.drop_pending(pending);
-                Err(error)
-            }
-        }
+        let (id, number) = set?;
+        pending.adopt(&id, number);
+        Ok(number)
     }
 
     /// Adds a version; the record's id, and the version's number.
@@ -185,10 +178,7 @@ impl Vault {
         if sources.is_empty() {
             return kind.judge(material);
         }
-        let drawn = |origin: &Origin| {
-            let kept = pending.iter().find(|kept| kept.is_of(origin));
-            kept.map_or_else(|| Err(Missing::NotAsked(origin.clone())), |kept| kept.held())
-        };
+        let drawn = |origin: &Origin| pending.held(origin);
         let mut found = None;
         source::find(&self.allowed, &drawn, material, sources, &mut found).map_err(|missing| match missing {
             Missing::Away(reason) => VaultError::Fields(reason),

@@ -12,7 +12,10 @@ mod value;
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -75,6 +78,8 @@ struct State {
     used: Option<Instant>,
     /// The last attempt that failed.
     failed: Option<(Instant, Refusal)>,
+    /// Nobody will use it, whatever is still being asked for.
+    abandoned: bool,
 }
 
 /// Keeps them.
@@ -86,12 +91,46 @@ pub(crate) struct Keeper {
     old: Mutex<Vec<Arc<Value>>>,
     pub(crate) leases: Leases,
     acts: mpsc::Sender<SourceAct>,
+    /// Nothing is asked for any more.
+    pub(super) ended: AtomicBool,
     /// Taken by the one who tends.
     told: Mutex<Option<mpsc::Receiver<SourceAct>>>,
 }
 
-/// Values that were drawn for a version that is still to be made.
-pub(crate) type Pending = Vec<Arc<Kept>>;
+/// Values that were drawn for a version that is still to be made. Where it is not made, whoever drew them gone or not, they
+/// are given back.
+pub(crate) struct Pending {
+    keeper: Arc<Keeper>,
+    kept: Vec<Arc<Kept>>,
+}
+
+impl Pending {
+    /// What was drawn from an origin.
+    pub(crate) fn held(&self, origin: &Origin) -> Result<Held, Missing> {
+        match self.kept.iter().find(|kept| kept.origin == *origin) {
+            Some(kept) => kept.held(),
+            None => Err(Missing::NotAsked(origin.clone())),
+        }
+    }
+
+    /// They are of a version now.
+    pub(crate) fn adopt(mut self, id: &str, version: u64) {
+        let mut all = lock(&self.keeper.kept);
+        for kept in std::mem::take(&mut self.kept) {
+            let place = Place { id: id.to_owned(), version, origin: kept.origin.clone() };
+            // Somebody may have been quicker.
+            if let Some(other) = all.insert(place, kept) {
+                self.keeper.abandon(&other);
+            }
+        }
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.kept.iter().for_each(|kept| self.keeper.abandon(kept));
+    }
+}
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -108,6 +147,7 @@ impl Keeper {
             old: Mutex::default(),
             leases: Leases::load(store).await?,
             acts,
+            ended: AtomicBool::new(false),
             told: Mutex::new(Some(told)),
         })
     }
@@ -158,37 +198,24 @@ impl Keeper {
     /// Draws everything that a version to be made needs from elsewhere.
     pub(crate) async fn draw(self: &Arc<Self>, credential: &str, sources: &Sources) -> Result<Pending, String> {
         let origins: BTreeSet<Origin> = sources.values().filter_map(|source| Some(source.origin()?.0)).collect();
-        let mut pending = Pending::new();
+        let mut pending = Pending { keeper: self.clone(), kept: Vec::new() };
         for origin in origins {
             let kept = Arc::new(Kept::new(credential, origin, sources));
-            pending.push(kept.clone());
+            pending.kept.push(kept.clone());
             let keeper = self.clone();
-            let asked = tokio::spawn(async move { keeper.ask(&kept).await }).await;
-            let reason = match asked {
-                Ok(Ok(())) => continue,
-                Ok(Err(refusal)) => refusal.reason().to_owned(),
-                Err(_) => "asking was broken off".to_owned(),
-            };
-            self.drop_pending(pending);
-            return Err(reason);
+            match tokio::spawn(async move { keeper.ask(&kept).await }).await {
+                Ok(Ok(())) => {}
+                Ok(Err(refusal)) => return Err(refusal.reason().to_owned()),
+                Err(_) => return Err("asking was broken off".to_owned()),
+            }
         }
         Ok(pending)
     }
 
-    /// They are of a version now.
-    pub(crate) fn adopt(&self, id: &str, version: u64, pending: Pending) {
-        let mut all = lock(&self.kept);
-        for kept in pending {
-            let place = Place { id: id.to_owned(), version, origin: kept.origin.clone() };
-            all.insert(place, kept);
-        }
-    }
-
-    /// Nobody wants them.
-    pub(crate) fn drop_pending(&self, pending: Pending) {
-        for kept in pending {
-            self.retire(&kept);
-        }
+    /// Nobody will use what is kept any more, and nothing that is still being asked for.
+    fn abandon(&self, kept: &Kept) {
+        lock(&kept.state).abandoned = true;
+        self.retire(kept);
     }
 
     /// What is kept is used by nobody any more, but for those who have begun with it.
@@ -217,7 +244,7 @@ impl Keeper {
         lock(&self.kept).retain(|place, kept| {
             let gone = gone(place, kept);
             if gone {
-                self.retire(kept);
+                self.abandon(kept);
                 places.push(place.clone());
             }
             !gone
@@ -227,6 +254,9 @@ impl Keeper {
 
     /// Asks for a value. Called in turn. What was there before stays where it fails, until it ends.
     async fn ask(&self, kept: &Kept) -> Result<(), Refusal> {
+        if self.ended.load(Ordering::Acquire) {
+            return Err(Refusal::Away("the host ends".into()));
+        }
         if let Some((at, refusal)) = &lock(&kept.state).failed
             && at.elapsed() < PAUSE
         {
@@ -238,6 +268,10 @@ impl Keeper {
                 lock(&self.old).extend(old);
                 if is_other {
                     self.tell(ActKind::Fetched, kept, lease.as_ref().map(|(id, _)| id.as_str()), None);
+                }
+                let abandoned = lock(&kept.state).abandoned;
+                if abandoned {
+                    self.retire(kept);
                 }
                 Ok(())
             }
@@ -347,11 +381,6 @@ impl Kept {
             // It is worth waiting for another.
             _ => Err(Missing::NotAsked(self.origin.clone())),
         }
-    }
-
-    /// Whether it is what is kept of this origin.
-    pub(crate) fn is_of(&self, origin: &Origin) -> bool {
-        self.origin == *origin
     }
 
     fn is_good(&self) -> bool {

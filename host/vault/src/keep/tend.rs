@@ -1,7 +1,11 @@
 //! Who sees to what is kept: renews and asks anew what is due, lets go of what nobody wants, gives back what nobody uses.
 //! One for a vault; whoever has it calls it once a second, says which credentials are bound, and takes note of what was done.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 
@@ -59,8 +63,9 @@ impl Tender {
 
     /// Ends: gives back what was granted, as far as that is possible now.
     pub async fn end(&mut self) {
+        self.vault.keeper.ended.store(true, Ordering::Release);
         // Whoever is asking is let finish: a lease that it is granted now must be known.
-        let _ = timeout(PATIENCE, async { while self.jobs.join_next().await.is_some() {} }).await;
+        let _ = timeout(PATIENCE / 2, async { while self.jobs.join_next().await.is_some() {} }).await;
         let keeper = self.vault.keeper.clone();
         keeper.let_go(|_, _| true);
         self.vault.let_go_of_found(|_, _| true);
