@@ -280,7 +280,7 @@ impl Vault {
         let stored = self.read().stored(name)?;
         let record = &stored.record;
         let version = choose(record).ok_or_else(|| VaultError::Version { name: name.to_owned(), reason: missing() })?;
-        let (material, generation, held) = self.whole(record, version)?;
+        let (material, generation, held) = self.whole(record, version, true)?;
         let uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner).of(&record.id, version.number);
         uses.fetch_add(1, Ordering::Relaxed);
         Ok(Lease { name: name.into(), kind: record.kind, version: version.number, material, generation, held })
@@ -345,7 +345,7 @@ impl Vault {
                     held: Vec::new(),
                 };
                 // One whose source is away is used by nobody; what it had before may still come back.
-                let whole = self.whole(&stored.record, version);
+                let whole = self.whole(&stored.record, version, false);
                 let ended = whole.is_err();
                 leases.extend(whole.ok().map(|(material, generation, _)| lease(material, generation)));
                 let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
@@ -357,8 +357,14 @@ impl Vault {
         Ok((epoch, leases))
     }
 
-    /// What a version holds, with what comes from elsewhere; and which of the values that had.
-    fn whole(&self, record: &Record, version: &Version) -> Result<(Arc<Material>, u64, Vec<Held>), VaultError> {
+    /// What a version holds, with what comes from elsewhere; and which of the values that had. `used`: by a request, so that
+    /// it is wanted.
+    fn whole(
+        &self,
+        record: &Record,
+        version: &Version,
+        used: bool,
+    ) -> Result<(Arc<Material>, u64, Vec<Held>), VaultError> {
         let stored = self.open(record, version)?;
         if version.sources.is_empty() {
             return Ok((stored, 0, Vec::new()));
@@ -370,7 +376,8 @@ impl Vault {
             return Ok(of(found));
         }
         let kept = |origin: &Origin| {
-            self.keeper.held(&Place { id: record.id.clone(), version: version.number, origin: origin.clone() })
+            let place = Place { id: record.id.clone(), version: version.number, origin: origin.clone() };
+            self.keeper.held(&place, used)
         };
         let mut found = all.remove(&place);
         let looked = source::find(&self.allowed, &kept, &stored, &version.sources, &mut found);
@@ -407,7 +414,7 @@ impl Vault {
         let Some(stored) = stored else { return };
         if let Some(version) = stored.record.version(number) {
             // Whoever uses it is told what is wrong.
-            let _ = self.whole(&stored.record, version);
+            let _ = self.whole(&stored.record, version, false);
         }
     }
 

@@ -6,6 +6,7 @@
 //! granted meanwhile would be lost.
 
 mod act;
+mod kept;
 mod leases;
 mod tend;
 mod value;
@@ -24,6 +25,7 @@ use jackfield_store::Store;
 use tokio::sync::mpsc;
 
 pub use act::{ActKind, SourceAct};
+pub(crate) use kept::Kept;
 pub(crate) use leases::Leases;
 pub use leases::{LeaseInfo, LeaseState};
 pub use tend::Tender;
@@ -37,12 +39,6 @@ use value::Value;
 
 /// After asking has failed, it is asked again only after this long: whoever waited for it is told the same.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The longest pause between attempts to have a value anew.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How long before its end a value is used no more, or a twentieth of its life: requests are on their way for a while.
-const SPARE: Duration = Duration::from_secs(10);
-/// How long a value is kept that no integration is bound to, since it was used or made.
-pub(crate) const LINGER: Duration = Duration::from_secs(10);
 
 /// Which value: of a version of a credential, from there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -50,36 +46,6 @@ pub(crate) struct Place {
     pub(crate) id: String,
     pub(crate) version: u64,
     pub(crate) origin: Origin,
-}
-
-/// What is kept of an origin for a version.
-pub(crate) struct Kept {
-    origin: Origin,
-    fields: Vec<String>,
-    /// The credential's name, for who is told.
-    credential: String,
-    /// Held by whoever asks.
-    turn: Arc<tokio::sync::Mutex<()>>,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    now: Option<Arc<Value>>,
-    generation: u64,
-    life: Duration,
-    /// When it ends.
-    ends: Option<Instant>,
-    /// When it is renewed or asked for anew.
-    due: Option<Instant>,
-    /// Renewing it is of use.
-    renewable: bool,
-    /// When it was last used, or made.
-    used: Option<Instant>,
-    /// The last attempt that failed.
-    failed: Option<(Instant, Refusal)>,
-    /// Nobody will use it, whatever is still being asked for.
-    abandoned: bool,
 }
 
 /// Keeps them.
@@ -162,10 +128,15 @@ impl Keeper {
         self.servers.iter().find(|server| server.name() == name)
     }
 
-    /// What is kept for a version now, and counts the use.
-    pub(crate) fn held(&self, place: &Place) -> Result<Held, Missing> {
+    /// What is kept for a version now; `used`: by a request, so that it is wanted.
+    pub(crate) fn held(&self, place: &Place, used: bool) -> Result<Held, Missing> {
         match lock(&self.kept).get(place) {
-            Some(kept) => kept.held(),
+            Some(kept) => {
+                if used {
+                    kept.touch();
+                }
+                kept.held()
+            }
             None => Err(Missing::NotAsked(place.origin.clone())),
         }
     }
@@ -355,94 +326,5 @@ impl Keeper {
         if let Err(error) = self.acts.try_send(act) {
             tracing::warn!(%error, "nobody takes note of what was done with a source");
         }
-    }
-}
-
-impl Kept {
-    fn new(credential: &str, origin: Origin, sources: &Sources) -> Self {
-        let of_it = sources.values().filter_map(|source| source.origin()).filter(|(found, _)| *found == origin);
-        let fields: BTreeSet<String> = of_it.map(|(_, field)| field.to_owned()).collect();
-        let state = State { used: Some(Instant::now()), ..State::default() };
-        Self {
-            fields: fields.into_iter().collect(),
-            origin,
-            credential: credential.to_owned(),
-            turn: Arc::default(),
-            state: Mutex::new(state),
-        }
-    }
-
-    /// What there is now, if it is good, and counts the use.
-    pub(crate) fn held(&self) -> Result<Held, Missing> {
-        let mut state = lock(&self.state);
-        state.used = Some(Instant::now());
-        match &state.now {
-            Some(value) if state.is_good() => Ok(Held::of(value.clone())),
-            // It is worth waiting for another.
-            _ => Err(Missing::NotAsked(self.origin.clone())),
-        }
-    }
-
-    fn is_good(&self) -> bool {
-        let state = lock(&self.state);
-        state.now.is_some() && state.is_good()
-    }
-
-    /// When it was last used, or made.
-    fn is_idle(&self) -> bool {
-        lock(&self.state).used.is_none_or(|used| used.elapsed() >= LINGER)
-    }
-
-    /// Whether it is time to renew it, or to ask anew.
-    fn is_due(&self) -> bool {
-        let state = lock(&self.state);
-        let paused = state.failed.as_ref().is_some_and(|(at, _)| at.elapsed() < state.pause());
-        state.now.is_some() && !paused && state.due.is_some_and(|due| due <= Instant::now())
-    }
-
-    /// A value that was drawn. Returns whether it is another, and the one before, if that is to be given back.
-    fn put(&self, drawn: Drawn, lease: Option<value::Lease>) -> (bool, Option<Arc<Value>>) {
-        let Drawn { fields, life, again, lease: granted } = drawn;
-        let mut state = lock(&self.state);
-        let now = Instant::now();
-        state.failed = None;
-        state.life = life.unwrap_or_default();
-        state.ends = life.map(|life| now + life);
-        state.due = Some(now + life.map_or(again.unwrap_or(LONGEST_PAUSE), |life| life / 3 * 2));
-        state.renewable = granted.is_some_and(|granted| granted.renewable);
-        let same = state.now.as_ref().is_some_and(|known| lease.is_none() && known.is(&fields));
-        if same {
-            return (false, None);
-        }
-        state.generation += 1;
-        let value = Arc::new(Value { fields, generation: state.generation, lease });
-        (true, state.now.replace(value))
-    }
-
-    fn renewed(&self, renewed: &crate::source::Renewed) {
-        let (mut state, now) = (lock(&self.state), Instant::now());
-        state.failed = None;
-        state.life = renewed.life;
-        state.ends = Some(now + renewed.life);
-        state.due = Some(now + renewed.life / 3 * 2);
-        state.renewable = renewed.again;
-    }
-
-    /// Remembers that it failed. Returns whether it had not before.
-    fn fail(&self, refusal: Refusal) -> bool {
-        lock(&self.state).failed.replace((Instant::now(), refusal)).is_none()
-    }
-}
-
-impl State {
-    fn is_good(&self) -> bool {
-        let spare = SPARE.min(self.life / 20);
-        self.ends.is_none_or(|ends| Instant::now() + spare < ends)
-    }
-
-    /// How long after a failure it is tried again: the more often, the nearer its end.
-    fn pause(&self) -> Duration {
-        let left = self.ends.map_or(LONGEST_PAUSE, |ends| ends.saturating_duration_since(Instant::now()));
-        (left / 8).clamp(PAUSE, LONGEST_PAUSE)
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 
-use super::{ActKind, Keeper, LINGER, SourceAct, leases, lock};
+use super::{ActKind, Keeper, SourceAct, leases, lock};
 use crate::{Vault, VaultError, VersionState, source::Origin};
 
 /// How long giving back may take at the end. What is left is given back by the next process.
@@ -87,7 +87,7 @@ impl Keeper {
     fn is_orphaned(&self, kept: &super::Kept) -> bool {
         let state = lock(&kept.state);
         let lease = state.now.as_ref().and_then(|value| value.lease.as_ref());
-        let paused = state.failed.as_ref().is_some_and(|(at, _)| at.elapsed() < state.pause());
+        let paused = state.is_paused();
         let Origin::Bao(path) = &kept.origin else { return false };
         let server = self.server(&path.server);
         !paused && lease.zip(server).is_some_and(|((_, granted), server)| !server.is_of_this_login(granted))
@@ -183,5 +183,3 @@ impl Vault {
         self.let_go_of_found(|id, version| gone.iter().any(|place| place.id == id && place.version == version));
     }
 }
-
-const _: () = assert!(LINGER.as_secs() > 1, "longer than a value is used without a look");

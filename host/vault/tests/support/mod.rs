@@ -1,4 +1,6 @@
 //! An OpenBao that does what a test says: answers by a script, and remembers what it was asked.
+//! Each test program uses a part of it.
+#![allow(dead_code)]
 
 use std::sync::{Arc, Mutex};
 
