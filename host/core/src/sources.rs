@@ -17,7 +17,9 @@ pub(crate) async fn tend(shared: Arc<Shared>) {
     loop {
         match &mut *shared.tender.lock().await {
             Some(tender) => {
-                tender.tend(&bound(&shared.view.load()));
+                if tender.has_work() {
+                    tender.tend(&bound(&shared.view.load()));
+                }
                 note(&shared, tender.acts()).await;
             }
             None => return,

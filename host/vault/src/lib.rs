@@ -11,6 +11,9 @@
 //! version. So whoever can change the data folder can lose things, but cannot make one credential pass for another, or an
 //! old version for a new one. What he can read there: names, types, times, and where the key sources are.
 //!
+//! Fields may also come from elsewhere and are then not stored at all ([`Source`]): files, variables, an OpenBao, commands.
+//! What must be asked for is kept in memory and seen to by a [`Tender`].
+//!
 //! What stands against what: *a stolen data folder* holds nothing without a key source; *a stolen passphrase or key file*
 //! is removed and the vault key replaced ([`Vault::rekey`]); *swap and core dumps* hold no secret where the system allows
 //! that ([`VaultStatus::locked_memory`]); *logs and errors* cannot, since nothing prints a [`Secret`].

@@ -310,6 +310,35 @@ async fn a_version_that_is_refused_leaves_no_lease_behind() {
 }
 
 #[tokio::test]
+async fn what_is_granted_when_nobody_waits_for_it_any_more_is_given_back() {
+    let server = Server::start(|asked| match (asked.line.contains("creds"), lease(1, 600, true)) {
+        (true, Answer::Say(_, body)) => Answer::Late(Duration::from_millis(500), body),
+        _ => Answer::Say(204, String::new()),
+    })
+    .await;
+    let mut world = World::new(&server).await;
+    let waited = tokio::time::timeout(Duration::from_millis(100), world.set(CredentialKind::Basic, PAIR)).await;
+    assert!(waited.is_err(), "whoever asked has gone away");
+    world.until(false, |_| !server.asked("revoke").is_empty()).await;
+    world.until(false, |world| world.vault.leases().is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_lease_of_a_server_that_this_host_does_not_know_is_listed_with_the_reason_and_recorded_by_nobody() {
+    let server = Server::start(|_| lease(1, 600, true)).await;
+    let world = World::new(&server).await;
+    world.set(CredentialKind::Basic, PAIR).await.unwrap();
+    let World { vault, tender, store, folder } = world;
+    drop((vault, tender));
+    let vault = Arc::new(Vault::load(store.clone(), Arc::new(Dialer::new())).await.unwrap());
+    let tender = Tender::of(&vault).unwrap();
+    let mut world = World { vault, tender, store, folder };
+    world.until(false, |world| world.vault.leases()[0].state == LeaseState::Stuck).await;
+    assert!(world.vault.leases()[0].reason.as_ref().unwrap().contains("--secrets-bao"));
+    assert!(world.acts().is_empty());
+}
+
+#[tokio::test]
 async fn who_waits_for_a_server_that_hangs_waits_no_longer_than_he_has_time() {
     let slow = Arc::new(AtomicU32::new(0));
     let is_slow = slow.clone();

@@ -193,6 +193,11 @@ impl Leases {
         Ok(())
     }
 
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        lock(&self.all).is_empty()
+    }
+
     /// All of them, oldest first.
     pub(crate) fn list(&self) -> Vec<LeaseInfo> {
         let mut all: Vec<_> = lock(&self.all).iter().map(|(id, lease)| lease.info(id)).collect();

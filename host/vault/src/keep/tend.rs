@@ -29,6 +29,12 @@ impl Tender {
         Some(Self { vault: vault.clone(), jobs: JoinSet::new(), acts })
     }
 
+    /// Whether there is anything to see to.
+    pub fn has_work(&self) -> bool {
+        let keeper = &self.vault.keeper;
+        !lock(&keeper.kept).is_empty() || !lock(&keeper.old).is_empty() || !keeper.leases.is_empty()
+    }
+
     /// Begins what is to be done now; nothing of it is waited for. `bound`: the credentials that integrations are bound to.
     pub fn tend(&mut self, bound: &BTreeSet<String>) {
         while self.jobs.try_join_next().is_some() {}
@@ -115,10 +121,13 @@ impl Keeper {
 
     /// Gives a lease back.
     async fn revoke(&self, id: &str, stored: leases::Stored) -> Result<(), String> {
-        let revoked = match self.server(&stored.server) {
-            Some(server) => server.revoke(&stored.lease_id).await,
-            None => Err(format!("this host knows no OpenBao `{}`; start it with `--secrets-bao`", stored.server)),
+        let Some(server) = self.server(&stored.server) else {
+            let reason = format!("this host knows no OpenBao `{}`; start it with `--secrets-bao`", stored.server);
+            // It is in the list with the reason; a command that opens the data folder for a moment has nothing to record.
+            self.leases.failed(id, reason.clone());
+            return Err(reason);
         };
+        let revoked = server.revoke(&stored.lease_id).await;
         let forgotten = match revoked {
             Ok(()) => self.leases.forget(id).await.map_err(|error| error.to_string()),
             Err(reason) => Err(reason),

@@ -23,6 +23,8 @@ pub(crate) enum Answer {
     Say(u16, String),
     /// It hangs up in the middle of its answer.
     Cut,
+    /// It takes its time.
+    Late(std::time::Duration, String),
     /// It never answers.
     Hang,
 }
@@ -92,10 +94,15 @@ async fn serve(
     let asked = Asked { line, token: header("x-vault-token"), body: String::from_utf8_lossy(&body).into_owned() };
     let answer = script(&asked);
     log.lock().unwrap().push(asked);
+    let mut say = async |status: u16, body: String| {
+        let head = format!("HTTP/1.1 {status} It\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+        stream.write_all(format!("{head}{body}").as_bytes()).await
+    };
     match answer {
-        Answer::Say(status, body) => {
-            let head = format!("HTTP/1.1 {status} It\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
-            stream.write_all(format!("{head}{body}").as_bytes()).await
+        Answer::Say(status, body) => say(status, body).await,
+        Answer::Late(time, body) => {
+            tokio::time::sleep(time).await;
+            say(200, body).await
         }
         Answer::Cut => stream.write_all(b"HTTP/1.1 200 It\r\ncontent-length: 100\r\n\r\n{\"data\":").await,
         Answer::Hang => {
