@@ -12,7 +12,7 @@ use jackfield_engine::{Compiler, Engine, EngineConfig};
 use jackfield_gateway::{Dialer, Known, Match, UserTokens};
 use jackfield_sinks::Sink;
 use jackfield_store::{DataLock, MemoryStore, SqliteStore, Store};
-use jackfield_vault::{AllowedSources, Secret};
+use jackfield_vault::{AllowedSources, Secret, Tender};
 use tokio::{
     runtime::Handle,
     sync::{Notify, watch},
@@ -31,7 +31,7 @@ use crate::{
     journal::{self, Journal},
     plugins, registrar,
     shared::Shared,
-    tasks,
+    sources, tasks,
     tasks::Tasks,
     view::View,
 };
@@ -214,6 +214,7 @@ impl HostBuilder {
             store,
             dialer,
             known: Arc::new(Known::of(vault.clone())),
+            tender: tokio::sync::Mutex::new(Tender::of(&vault)),
             vault,
             cassettes,
             journal: Journal::default(),
@@ -245,6 +246,7 @@ impl HostBuilder {
         tasks.spawn(trim(shared.clone()));
         tasks.spawn(credentials::go_on(shared.clone()));
         tasks.spawn(issuing::run(shared.clone()));
+        tasks.spawn(sources::tend(shared.clone()));
         Ok(Host::new(Inner { shared, tasks }))
     }
 }

@@ -56,7 +56,8 @@ pub(crate) async fn open(
     passphrase: Option<Secret>,
     allowed: AllowedSources,
 ) -> Result<Vault> {
-    let vault = Vault::load(store, dialer).await.map_err(faults::vault)?.allowing(allowed);
+    let vault = Vault::load(store, dialer).await.map_err(faults::vault)?;
+    let vault = vault.allowing(allowed).map_err(faults::vault)?;
     if vault.status().state == VaultState::Absent {
         return Ok(vault);
     }

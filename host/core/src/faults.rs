@@ -185,6 +185,9 @@ pub(crate) fn vault(error: VaultError) -> Error {
         VaultError::Conflict | VaultError::LastSource | VaultError::Unreachable(_) | VaultError::Version { .. } => {
             by(Kind::Conflict, ErrorSource::Caller)
         }
+        VaultError::UnknownLease(_) => by(Kind::NotFound, ErrorSource::Caller),
+        VaultError::LeaseStuck { .. } => coded(by(Kind::Conflict, ErrorSource::Downstream), "lease-stuck"),
+        VaultError::NotFetched { .. } => by(Kind::Unavailable, ErrorSource::Downstream),
         VaultError::Passphrase(_) | VaultError::Source { .. } | VaultError::Name(_) | VaultError::Fields(_) => {
             by(Kind::Invalid, ErrorSource::Caller)
         }

@@ -6,7 +6,7 @@ use futures_util::Stream;
 use jackfield_engine::Guest;
 use jackfield_reflect::Operation;
 use jackfield_sinks::SinkStatus;
-use jackfield_vault::{NewSource, Secret, VaultStatus};
+use jackfield_vault::{LeaseInfo, NewSource, Secret, VaultStatus};
 use tokio::sync::{broadcast, mpsc};
 
 use crate::{
@@ -14,8 +14,7 @@ use crate::{
     GrantAnswer, GrantInfo, GrantQuestion, HealthReport, HostBuilder, IntegrationInfo, IssuerInfo, IssuerSettings,
     JournaledWrite, NewConsent, NewCredential, NewIntegration, PluginInfo, Readiness, Resolution, Result, Rotation,
     UpdateIntegration, WatchRequest, audit, calls, consents, credentials, feeds, grants, health, integrations, issuing,
-    journal, metrics, plugins,
-    rotation, shared::Shared, tasks::Tasks,
+    journal, metrics, plugins, rotation, shared::Shared, sources, tasks::Tasks,
 };
 
 /// A host of plugins. Clones are the same host; it ends with [`Host::shutdown`] or when the last clone is dropped.
@@ -344,6 +343,18 @@ impl Host {
         credentials::delete(self.shared(), name).await
     }
 
+    /// The leases that credentials were granted elsewhere and that are not given back, oldest first.
+    pub fn leases(&self) -> Vec<LeaseInfo> {
+        sources::leases(self.shared())
+    }
+
+    /// Gives a lease back now; who uses it fetches another. Fails with `conflict` where it cannot be given back, unless
+    /// `force`: then it is forgotten here, and its server has it until it ends.
+    pub async fn revoke_lease(&self, id: &str, force: bool) -> Result<()> {
+        self.shared().open()?;
+        sources::revoke(self.shared(), id, force).await
+    }
+
     /// Records of the audit trail, newest first: those before a number, that hold every one of some texts.
     pub async fn audit(&self, before: Option<u64>, limit: usize, containing: &[String]) -> Result<AuditPage> {
         let wanted = |line: &str| containing.iter().all(|text| line.contains(text.as_str()));
@@ -390,9 +401,10 @@ impl Host {
         Readiness { ready: not_ready.is_empty(), not_ready }
     }
 
-    /// Ends the host: refuses new work, joins its tasks, closes the store and lets go of the data folder. Calls that still
+    /// Ends the host: gives back the leases of credentials, refuses new work, joins its tasks, closes the store and lets go of the data folder. Calls that still
     /// run can read and write nothing more; let them end before, where that matters.
     pub async fn shutdown(&self) {
+        sources::end(self.shared()).await;
         self.inner.tasks.join().await;
         self.shared().users.settled().await;
         let shared = self.shared().clone();

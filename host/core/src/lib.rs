@@ -69,6 +69,7 @@ mod requests;
 mod retries;
 mod rotation;
 mod shared;
+mod sources;
 mod state;
 mod tasks;
 mod track;
@@ -95,8 +96,8 @@ pub use jackfield_reflect::nearest;
 pub use jackfield_sinks::{Sink, SinkError, SinkFailure, SinkState, SinkStatus};
 /// What the vault tells of itself, and what it is given.
 pub use jackfield_vault::{
-    AllowedSources, CredentialInfo, CredentialKind, Field, Form, KeyInfo, NewSource, Secret, Source, Sources, Transit,
-    VaultState, VaultStatus, VersionInfo, VersionState, kubeconfig,
+    AllowedSources, BaoServer, CredentialInfo, CredentialKind, Field, Form, KeyInfo, LeaseInfo, LeaseState, NewSource,
+    Secret, Source, SourceCommand, Sources, Transit, VaultState, VaultStatus, VersionInfo, VersionState, kubeconfig,
 };
 pub use journal::{JournaledWrite, Resolution, WriteState};
 pub use model::*;

@@ -315,6 +315,9 @@ impl EventKind {
             Self::CredentialChanged => "credential-changed",
             Self::RotationFailed => "rotation-failed",
             Self::ConsentEnded => "consent-ended",
+            Self::SourceFailed => "source-failed",
+            Self::LeaseStuck => "lease-stuck",
+            Self::LeaseRevoked => "lease-revoked",
             Self::WriteUnknown => "write-unknown",
             Self::WriteResolved => "write-resolved",
             Self::AuditSinkLagging => "audit-sink-lagging",
@@ -358,6 +361,13 @@ pub enum EventKind {
     RotationFailed,
     /// A server takes a credential's refresh token no more: a person has to consent anew.
     ConsentEnded,
+    /// A credential that comes from elsewhere could not be fetched, or its lease not renewed; the last value is used as long
+    /// as it is good.
+    SourceFailed,
+    /// A lease could not be given back; it is tried again.
+    LeaseStuck,
+    /// An operator had a lease given back, or forgotten.
+    LeaseRevoked,
     /// A write was sent, and nobody knows what came of it.
     WriteUnknown,
     /// An operator found what came of a write of unknown outcome.

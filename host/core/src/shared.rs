@@ -8,7 +8,7 @@ use jackfield_engine::Engine;
 use jackfield_gateway::{Dialer, Known, UserTokens};
 use jackfield_sinks::{Progress, SinkStatus};
 use jackfield_store::Store;
-use jackfield_vault::Vault;
+use jackfield_vault::{Tender, Vault};
 use tokio::{
     runtime::Handle,
     sync::{Mutex, Notify, watch},
@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) users: Arc<UserTokens>,
     /// Those that are waited for.
     pub(crate) consents: Consents,
+    /// Sees to what credentials have from elsewhere; none once the host ends.
+    pub(crate) tender: Mutex<Option<Tender>>,
     /// Held while a credential is rotated.
     pub(crate) rotating: Mutex<()>,
     /// Told when something may have to be done for credentials that plugins make.

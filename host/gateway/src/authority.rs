@@ -3,7 +3,11 @@
 //! check and right before sending, and belongs to the addresses of its endpoint alone: a redirect is a response, and in
 //! clear it is sent only where the operator allowed that.
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD as BASE64};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -158,13 +162,9 @@ impl Authority {
         }
     }
 
-    /// The credential's version that is used now.
-    pub(crate) fn lease(&self, endpoint: &str) -> Result<Lease, GatewayError> {
-        let name = &self.binding.credential;
-        let lease = match self.version {
-            Some(version) => self.vault.lease_version(name, version),
-            None => self.vault.lease(name),
-        };
+    /// The credential's version that is used now. Waits only where something of it must be asked for elsewhere first.
+    pub(crate) async fn lease(&self, endpoint: &str, until: Instant) -> Result<Lease, GatewayError> {
+        let lease = self.vault.lease_until(&self.binding.credential, self.version, until).await;
         lease.map_err(|error| GatewayError::Credential { endpoint: endpoint.to_owned(), reason: error.to_string() })
     }
 

@@ -10,6 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use jackfield_net::Body;
+use jackfield_vault::InUse;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout_at};
 
 use crate::{DecodeError, End, GatewayError, ReplayError, cassette::Take, leaks::Filter};
@@ -40,6 +41,8 @@ pub struct ResponseBody {
     pub(crate) received: Arc<AtomicU64>,
     /// A response that is still being read is still under way.
     pub(crate) _place: OwnedSemaphorePermit,
+    /// And so what it was authenticated with is not given back yet.
+    pub(crate) _in_use: InUse,
 }
 
 impl ResponseBody {

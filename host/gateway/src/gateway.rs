@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use http::Method;
 use jackfield_net::{Body, Dialer, OutgoingRequest, Sender};
-use jackfield_vault::{CredentialKind, Lease};
+use jackfield_vault::{CredentialKind, InUse, Lease};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
 
@@ -236,7 +236,10 @@ impl Gateway {
         deadline: Instant,
     ) -> Result<Response, GatewayError> {
         let until = request.timeout.map_or(deadline, |timeout| deadline.min(Instant::now() + timeout));
-        let lease = endpoint.authority.as_ref().map(|authority| authority.lease(&endpoint.name)).transpose()?;
+        let lease = match &endpoint.authority {
+            Some(authority) => Some(authority.lease(&endpoint.name, until).await?),
+            None => None,
+        };
         let senders = endpoint.senders(lease.as_ref())?;
         let mut failed = GatewayError::NoAddress { endpoint: endpoint.name.clone() };
         for i in endpoint.turns(senders.len()) {
@@ -252,6 +255,7 @@ impl Gateway {
                     let garbled = |reason| GatewayError::Decode { endpoint: endpoint.name.clone(), reason };
                     let filter = Filter::new(&head.headers, needles.clone()).map_err(garbled)?;
                     let (headers, redacted) = headers::incoming(&head.headers, &needles, filter.decodes());
+                    let in_use = lease.as_ref().map(Lease::in_use).unwrap_or_default();
                     return Ok(Response {
                         status: head.status.as_u16(),
                         headers,
@@ -262,7 +266,7 @@ impl Gateway {
                             credential: lease.map(|lease| (lease.name, lease.version)),
                             replayed: false,
                         },
-                        body: self.body(endpoint, Source::Network(body), ahead, filter, deadline, place),
+                        body: self.body(endpoint, Source::Network(body), ahead, filter, deadline, (place, in_use)),
                     });
                 }
                 Err(error) => {
@@ -306,7 +310,7 @@ impl Gateway {
             headers,
             redacted,
             sent: Sent { host, pattern: outgoing.pattern, credential: None, replayed: true },
-            body: self.body(endpoint, Source::Cassette { line, end }, Some(body), filter, deadline, place),
+            body: self.body(endpoint, Source::Cassette { line, end }, Some(body), filter, deadline, (place, InUse::default())),
         })
     }
 
@@ -317,7 +321,7 @@ impl Gateway {
         ahead: Option<Bytes>,
         filter: Filter,
         deadline: Instant,
-        place: OwnedSemaphorePermit,
+        (place, in_use): (OwnedSemaphorePermit, InUse),
     ) -> ResponseBody {
         let limit = self.limits.response_bytes;
         ResponseBody {
@@ -333,6 +337,7 @@ impl Gateway {
             deadline,
             received: self.received_bytes.clone(),
             _place: place,
+            _in_use: in_use,
         }
     }
 

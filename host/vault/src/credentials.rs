@@ -1,8 +1,9 @@
 //! Credentials: made, read, used, changed. Every change is one commit, seen by who reads afterwards and survives a crash.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, PoisonError, atomic::Ordering},
+    time::Instant,
 };
 
 use jackfield_store::{Bucket, Expect, Mutation};
@@ -10,8 +11,10 @@ use jackfield_store::{Bucket, Expect, Mutation};
 use crate::{
     CredentialInfo, CredentialKind, Sources, Vault, VaultError, VersionInfo, VersionState,
     credential::{Material, REFRESH_TOKEN, Record, Version, about, check_name},
+    keep::{Held, Pending, Place},
     keyring::random_id,
-    now_ms, source,
+    now_ms,
+    source::{self, Found, Missing, Origin},
     vault::{CREDENTIAL, State, Stored},
 };
 
@@ -32,6 +35,8 @@ pub struct Lease {
     pub generation: u64,
     /// It is of no use until a person consents (anew).
     pub needs_reauthorization: bool,
+    /// What of it was granted to the host and is not given back before this is dropped.
+    pub(crate) held: Vec<Held>,
 }
 
 /// Tells leases of a credential apart that hold something else.
@@ -43,7 +48,19 @@ pub struct Stamp {
     pub generation: u64,
 }
 
+/// Keeps what was granted to the host for a lease from being given back, until it is dropped: for who is done with the
+/// lease, but not with what it was used for.
+#[derive(Clone, Debug, Default)]
+pub struct InUse {
+    _held: Vec<Held>,
+}
+
 impl Lease {
+    /// Keeps what was granted to the host for it from being given back.
+    pub fn in_use(&self) -> InUse {
+        InUse { _held: self.held.clone() }
+    }
+
     /// What changes whenever it holds something else.
     pub fn stamp(&self) -> Stamp {
         Stamp { version: self.version, generation: self.generation }
@@ -112,9 +129,29 @@ impl Vault {
         state: VersionState,
     ) -> Result<u64, VaultError> {
         check_name(name)?;
-        self.judge(kind, material, &sources)?;
         let small = kind.minimal(material)?;
         let material = small.as_ref().unwrap_or(material);
+        // Before anything is asked for elsewhere that would be of no use.
+        self.keys()?;
+        let pending = self.keeper.draw(name, &sources).await.map_err(VaultError::Fields)?;
+        let set = match self.judge(kind, material, &sources, &pending) {
+            Ok(()) => self.add(name, kind, material, sources, state).await,
+            Err(error) => Err(error),
+        };
+        let (id, number) = set?;
+        pending.adopt(&id, number);
+        Ok(number)
+    }
+
+    /// Adds a version; the record's id, and the version's number.
+    async fn add(
+        &self,
+        name: &str,
+        kind: CredentialKind,
+        material: &Material,
+        sources: Sources,
+        state: VersionState,
+    ) -> Result<(String, u64), VaultError> {
         let _turn = self.turn.lock().await;
         let keys = self.keys()?;
         let now = now_ms();
@@ -129,11 +166,18 @@ impl Vault {
         let first = record.in_state(VersionState::Current).is_none();
         let state = if first { VersionState::Current } else { state };
         let number = record.add(material, sources, state, &keys, now)?;
+        let id = record.id.clone();
         self.commit(name, record, expect).await?;
-        Ok(number)
+        Ok((id, number))
     }
 
-    fn judge(&self, kind: CredentialKind, material: &Material, sources: &Sources) -> Result<(), VaultError> {
+    fn judge(
+        &self,
+        kind: CredentialKind,
+        material: &Material,
+        sources: &Sources,
+        pending: &Pending,
+    ) -> Result<(), VaultError> {
         for name in sources.keys() {
             if kind == CredentialKind::Oauth2User && name == REFRESH_TOKEN {
                 let reason = format!("the field `{name}` is kept here: the host renews it");
@@ -151,8 +195,13 @@ impl Vault {
         if sources.is_empty() {
             return kind.judge(material);
         }
-        let (found, _) = source::find(&self.allowed, material, sources, None).map_err(VaultError::Fields)?;
-        kind.judge(&found.material)
+        let drawn = |origin: &Origin| pending.held(origin);
+        let mut found = None;
+        source::find(&self.allowed, &drawn, material, sources, &mut found).map_err(|missing| match missing {
+            Missing::Away(reason) => VaultError::Fields(reason),
+            Missing::NotAsked(origin) => VaultError::Fields(format!("{origin} gives something that has ended already")),
+        })?;
+        found.map_or(Ok(()), |found| kind.judge(&found.material))
     }
 
     /// Makes a staged or previous version the current one: the newest staged, where none is named.
@@ -225,6 +274,7 @@ impl Vault {
         drop(state);
         self.uses.lock().unwrap_or_else(PoisonError::into_inner).forget(&stored.record.id);
         self.forget_found(|id, _| id == stored.record.id);
+        self.keeper.let_go(|place, _| place.id == stored.record.id);
         Ok(())
     }
 
@@ -245,7 +295,7 @@ impl Vault {
         missing: impl FnOnce() -> String,
     ) -> Result<Lease, VaultError> {
         let stored = self.read().stored(name)?;
-        let lease = self.unused(name, &stored.record, choose, missing)?;
+        let lease = self.unused(name, &stored.record, choose, missing, true)?;
         let uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner).of(&stored.record.id, lease.version);
         uses.fetch_add(1, Ordering::Relaxed);
         Ok(lease)
@@ -257,9 +307,10 @@ impl Vault {
         record: &Record,
         choose: impl for<'r> FnOnce(&'r Record) -> Option<&'r Version>,
         missing: impl FnOnce() -> String,
+        used: bool,
     ) -> Result<Lease, VaultError> {
         let version = choose(record).ok_or_else(|| VaultError::Version { name: name.to_owned(), reason: missing() })?;
-        let (material, generation) = self.whole(record, version)?;
+        let (material, generation, held) = self.whole(record, version, used)?;
         Ok(Lease {
             name: name.into(),
             id: record.id.as_str().into(),
@@ -268,6 +319,7 @@ impl Vault {
             material,
             generation,
             needs_reauthorization: version.needs_reauthorization.is_some(),
+            held,
         })
     }
 
@@ -275,7 +327,36 @@ impl Vault {
     pub fn peek(&self, name: &str) -> Result<Lease, VaultError> {
         let stored = self.read().stored(name)?;
         let missing = || "has no version that is current".to_owned();
-        self.unused(name, &stored.record, |record| record.in_state(VersionState::Current), missing)
+        self.unused(name, &stored.record, |record| record.in_state(VersionState::Current), missing, false)
+    }
+
+    /// The version of a credential that is used now, or a certain one. Where something of it must be asked for elsewhere first,
+    /// waits for that.
+    pub async fn lease_until(&self, name: &str, version: Option<u64>, until: Instant) -> Result<Lease, VaultError> {
+        let lease = || match version {
+            Some(version) => self.lease_version(name, version),
+            None => self.lease(name),
+        };
+        match lease() {
+            Err(VaultError::NotFetched { .. }) => {}
+            leased => return leased,
+        }
+        let stored = self.read().stored(name)?;
+        let record = &stored.record;
+        let wanted = match version {
+            Some(version) => record.version(version),
+            None => record.in_state(VersionState::Current),
+        };
+        if let Some(version) = wanted {
+            let origins: BTreeSet<Origin> =
+                version.sources.values().filter_map(|source| Some(source.origin()?.0)).collect();
+            for origin in origins {
+                let place = Place { id: record.id.clone(), version: version.number, origin };
+                let asked = self.keeper.ensure(&place, name, &version.sources, until).await;
+                asked.map_err(|reason| VaultError::NotFetched { origin: place.origin.to_string(), reason })?;
+            }
+        }
+        lease()
     }
 
     /// A certain version of a credential, to see whether it works, and counts the use.
@@ -307,14 +388,18 @@ impl Vault {
                     material,
                     generation,
                     needs_reauthorization: version.needs_reauthorization.is_some(),
+                    held: Vec::new(),
                 };
-                // One whose source is away is used by nobody.
-                let Ok((material, generation)) = self.whole(&stored.record, version) else { continue };
-                leases.push(lease(material, generation));
+                // One whose source is away is used by nobody; what it had before may still come back.
+                let whole = self.whole(&stored.record, version, false);
+                let ended = whole.is_err();
+                leases.extend(whole.ok().map(|(material, generation, _)| lease(material, generation)));
                 let place = (stored.record.id.clone(), version.number);
                 let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-                let before = found.get(&place);
-                leases.extend(before.iter().flat_map(|found| &found.before).map(|material| lease(material.clone(), 0)));
+                if let Some(found) = found.get(&place) {
+                    let last = ended.then_some(&found.material);
+                    leases.extend(last.into_iter().chain(&found.before).map(|material| lease(material.clone(), 0)));
+                }
                 drop(found);
                 let renewed = self.before.lock().unwrap_or_else(PoisonError::into_inner);
                 leases.extend(renewed.get(&place).into_iter().flatten().map(|material| lease(material.clone(), 0)));
@@ -323,30 +408,65 @@ impl Vault {
         Ok((epoch, leases))
     }
 
-    /// What a version holds, with what comes from elsewhere; and which of the values that had.
-    pub(crate) fn whole(&self, record: &Record, version: &Version) -> Result<(Arc<Material>, u64), VaultError> {
+    /// What a version holds, with what comes from elsewhere; and which of the values that had. `used`: by a request, so that
+    /// it is wanted.
+    pub(crate) fn whole(
+        &self,
+        record: &Record,
+        version: &Version,
+        used: bool,
+    ) -> Result<(Arc<Material>, u64, Vec<Held>), VaultError> {
         let stored = self.open(record, version)?;
         if version.sources.is_empty() {
-            return Ok((stored, 0));
+            return Ok((stored, 0, Vec::new()));
         }
+        let of = |found: &Found| (found.material.clone(), found.generation, found.held.clone());
         let place = (record.id.clone(), version.number);
         let mut all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = all.get(&place).filter(|found| found.is_fresh()) {
-            return Ok((found.material.clone(), found.generation));
+            return Ok(of(found));
         }
-        let last = all.remove(&place);
-        let found = source::find(&self.allowed, &stored, &version.sources, last);
-        let (found, is_other) = found.map_err(|reason| VaultError::Source {
-            place: format!("version {} of a credential", version.number),
-            reason,
-        })?;
-        let whole = (found.material.clone(), found.generation);
-        all.insert(place, found);
+        let kept = |origin: &Origin| {
+            let place = Place { id: record.id.clone(), version: version.number, origin: origin.clone() };
+            self.keeper.held(&place, used)
+        };
+        let mut found = all.remove(&place);
+        let looked = source::find(&self.allowed, &kept, &stored, &version.sources, &mut found);
+        let whole = found.as_ref().map(of);
+        // Also what has ended: it may still come back.
+        if let Some(found) = found {
+            all.insert(place, found);
+        }
         drop(all);
-        if is_other {
-            self.moved_on();
+        let of_version = || format!("version {} of a credential", version.number);
+        match looked {
+            Ok(is_other) => {
+                if is_other {
+                    self.moved_on();
+                }
+                let nothing = || VaultError::Source { place: of_version(), reason: "nothing was found".into() };
+                whole.ok_or_else(nothing)
+            }
+            Err(Missing::Away(reason)) => Err(VaultError::Source { place: of_version(), reason }),
+            Err(Missing::NotAsked(origin)) => {
+                let reason = "it was not asked for yet, or what it gave has ended".to_owned();
+                Err(VaultError::NotFetched { origin: origin.to_string(), reason })
+            }
         }
-        Ok(whole)
+    }
+
+    /// Looks at a version again: what it has from elsewhere is another.
+    pub(crate) fn look_again(&self, id: &str, number: u64) {
+        if let Some(found) = self.found.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&(id.to_owned(), number))
+        {
+            found.expire();
+        }
+        let stored = self.read().credentials.values().find(|stored| stored.record.id == id).cloned();
+        let Some(stored) = stored else { return };
+        if let Some(version) = stored.record.version(number) {
+            // Whoever uses it is told what is wrong.
+            let _ = self.whole(&stored.record, version, false);
+        }
     }
 
     pub(crate) fn open(&self, record: &Record, version: &Version) -> Result<Arc<Material>, VaultError> {
@@ -374,6 +494,12 @@ impl Vault {
         before.retain(|(id, number), _| !gone(id, *number));
     }
 
+    /// Has what came from elsewhere used no more, but still known.
+    pub(crate) fn let_go_of_found(&self, gone: impl Fn(&str, u64) -> bool) {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.iter_mut().filter(|((id, number), _)| gone(id, *number)).for_each(|(_, found)| found.let_go());
+    }
+
     /// Stores a credential; whoever reads from now on sees it.
     pub(crate) async fn commit(&self, name: &str, record: Record, expect: Expect) -> Result<(), VaultError> {
         let value = serde_json::to_vec(&record).map_err(|error| VaultError::Damaged(error.to_string()))?;
@@ -385,6 +511,7 @@ impl Vault {
         };
         state.opened.retain(|(id, number, renewals), _| *id != record.id || as_it_is(*number, *renewals));
         self.forget_found(|id, number| id == record.id && !held(number));
+        self.keeper.let_go(|place, _| place.id == record.id && !held(place.version));
         state.credentials.insert(name.to_owned(), Arc::new(Stored { record, revision }));
         self.moved_on();
         Ok(())

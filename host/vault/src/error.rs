@@ -76,6 +76,27 @@ pub enum VaultError {
         /// What there is instead.
         reason: String,
     },
+    /// A field that comes from elsewhere has no value that is good now.
+    #[error("{origin} has given nothing that can be used now: {reason}")]
+    NotFetched {
+        /// Where it comes from.
+        origin: String,
+        /// Why there is none.
+        reason: String,
+    },
+    /// There is no such lease.
+    #[error("there is no lease `{0}`; `jackfield credential leases` lists them")]
+    UnknownLease(String),
+    /// A lease could not be given back.
+    #[error(
+        "the lease `{id}` cannot be given back: {reason}; `--force` forgets it here, and its server has it until it ends"
+    )]
+    LeaseStuck {
+        /// What it is called here.
+        id: String,
+        /// Why not.
+        reason: String,
+    },
     /// Somebody else changed the same at the same time.
     #[error("the vault was changed by somebody else meanwhile; look at it again, then decide")]
     Conflict,

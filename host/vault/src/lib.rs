@@ -12,6 +12,9 @@
 //! for another, or an old version for a new one. What he can read there: names, types, times, and where the key sources
 //! are.
 //!
+//! Fields may also come from elsewhere and are then not stored at all ([`Source`]): files, variables, an OpenBao, commands.
+//! What must be asked for is kept in memory and seen to by a [`Tender`].
+//!
 //! What stands against what: *a stolen data folder* holds nothing without a key source; *a stolen passphrase or key file*
 //! is removed and the vault key replaced ([`Vault::rekey`]); *swap and core dumps* hold no secret where the system allows
 //! that ([`VaultStatus::locked_memory`]); *logs and errors* cannot, since nothing prints a [`Secret`].
@@ -45,6 +48,7 @@ mod certificate;
 mod credential;
 mod credentials;
 mod error;
+mod keep;
 mod kek;
 mod keyring;
 pub mod kubeconfig;
@@ -58,12 +62,13 @@ mod usage;
 mod vault;
 
 pub use credential::{CredentialInfo, CredentialKind, Field, Form, Material, VersionInfo, VersionState, check_name};
-pub use credentials::{Lease, Stamp};
+pub use credentials::{InUse, Lease, Stamp};
 pub use error::VaultError;
 pub use jackfield_net as net;
+pub use keep::{ActKind, LeaseInfo, LeaseState, SourceAct, Tender};
 pub use kek::{NewSource, Transit, make_key_file};
 pub use secret::Secret;
-pub use source::{AllowedSources, Source, Sources};
+pub use source::{AllowedSources, BaoField, BaoServer, CommandField, Login, Source, SourceCommand, Sources};
 pub use vault::{KeyInfo, Vault, VaultState, VaultStatus};
 
 /// Milliseconds since 1970.

@@ -34,9 +34,9 @@ impl Vault {
         let stored = self.same(lease)?;
         let version = stored.record.version(lease.version).filter(|version| version.sealed.is_some());
         let version = version.ok_or_else(|| self.gone(lease))?;
-        let (material, generation) = self.whole(&stored.record, version)?;
+        let (material, generation, held) = self.whole(&stored.record, version, false)?;
         let needs_reauthorization = version.needs_reauthorization.is_some();
-        Ok(Lease { material, generation, needs_reauthorization, ..lease.clone() })
+        Ok(Lease { material, generation, needs_reauthorization, held, ..lease.clone() })
     }
 
     /// Puts another refresh token in the version of a lease, where that still holds the lease's. It is durable when this

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     AllowedSources, Secret, VaultError,
     credential::{Material, Record},
+    keep::Keeper,
     kek::{KeySource, NewSource},
     keyring::{Keyring, Keys, Slot},
     now_ms, pages,
@@ -47,6 +48,8 @@ pub struct Vault {
     /// What versions with sources held the last time, by the record's id and the version's number.
     pub(crate) found: Mutex<HashMap<(String, u64), Found>>,
     pub(crate) before: Mutex<Before>,
+    /// What of them must be asked for.
+    pub(crate) keeper: Arc<Keeper>,
 }
 
 /// What is known of what is stored.
@@ -129,6 +132,7 @@ impl Vault {
             }
         }
         Ok(Self {
+            keeper: Arc::new(Keeper::load(store.clone()).await?),
             store,
             dialer,
             state: RwLock::new(state),
@@ -142,8 +146,12 @@ impl Vault {
     }
 
     /// The same with fields that may come from elsewhere.
-    pub fn allowing(self, allowed: AllowedSources) -> Self {
-        Self { allowed, ..self }
+    ///
+    /// Fails where a server's address or certificates cannot be used.
+    pub fn allowing(self, allowed: AllowedSources) -> Result<Self, VaultError> {
+        let keeper = Arc::into_inner(self.keeper).ok_or(VaultError::Conflict)?;
+        let keeper = Arc::new(keeper.allowing(&allowed, &self.dialer)?);
+        Ok(Self { allowed, keeper, ..self })
     }
 
     /// How it is.
@@ -242,6 +250,7 @@ impl Vault {
         state.keys = None;
         state.opened.clear();
         self.forget_found(|_, _| true);
+        self.keeper.let_go(|_, _| true);
         self.moved_on();
         Ok(())
     }

@@ -38,6 +38,8 @@ impl Connection {
             secrets: AllowedSources {
                 folders: globals.vault.secrets_dirs.clone(),
                 variables: globals.vault.secrets_env.clone(),
+                servers: globals.vault.secrets_bao.clone(),
+                commands: globals.vault.secrets_commands.clone(),
             },
         }
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, builder::PossibleValuesParser};
-use jackfield_core::CredentialKind;
+use jackfield_core::{BaoServer, CredentialKind, SourceCommand};
 
 use super::{IssueArgs, IssuerArgs, Pair, integration::PageArgs};
 
@@ -64,6 +64,18 @@ Examples:
         #[arg(long, value_name = "N")]
         version: u64,
     },
+    /// List the leases that credentials were granted elsewhere
+    ///
+    /// Those in use, those about to be given back, and those that cannot be given back, with the reason.
+    #[command(after_long_help = "\
+Examples:
+  jackfield credential leases")]
+    Leases(PageArgs),
+    /// Do something with a lease
+    Lease {
+        #[command(subcommand)]
+        verb: LeaseVerb,
+    },
     /// Delete a credential that no endpoint uses
     #[command(
         visible_alias = "rm",
@@ -74,6 +86,24 @@ Examples:
     Delete {
         /// The credential
         name: String,
+    },
+}
+
+/// What can be done with leases.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LeaseVerb {
+    /// Give a lease back now, whoever uses it
+    #[command(after_long_help = "\
+Examples:
+  jackfield credential lease revoke 5f0c1e2d3a4b
+  jackfield credential lease revoke 5f0c1e2d3a4b --force")]
+    Revoke {
+        /// The lease, as `jackfield credential leases` names it
+        id: String,
+
+        /// Forget it where it cannot be given back; its server has it until it ends
+        #[arg(long)]
+        force: bool,
     },
 }
 
@@ -95,6 +125,9 @@ Examples:
   jackfield credential set gcp --type gcp-service-account --file key=account.json
   jackfield credential set prod --type kubeconfig --file config=$HOME/.kube/config context=prod
   jackfield credential set prom --type bearer --from token=file:/run/secrets/prom/token
+  jackfield credential set db --type basic --from username=bao:main/database/creds/app#username \
+    --from password=bao:main/database/creds/app#password
+  jackfield credential set eks --type bearer --from token=command:eks
   jackfield integration update prom --credential api=prometheus
 
 Types and their fields:
@@ -149,10 +182,12 @@ pub(crate) struct FieldArgs {
     #[arg(long = "file", value_name = "FIELD=PATH")]
     pub(crate) files: Vec<Pair>,
 
-    /// Have a field come from a file or a variable of the host each time it is used: `file:PATH` or `env:NAME`
+    /// Have a field come from elsewhere each time it is used: `file:PATH`, `env:NAME`, `bao:SERVER/PATH#FIELD` or
+    /// `command:NAME#FIELD`
     ///
-    /// It is not kept in the vault, and a file that changes is read again. The host allows what it was started with:
-    /// `--secrets-dir` and `--secrets-env`.
+    /// It is not kept in the vault, and looked at again. The host allows what it was started with: `--secrets-dir`,
+    /// `--secrets-env`, `--secrets-bao` and `--secrets-command`. Fields of one path of an OpenBao are one lease, which is
+    /// renewed, and given back when the credential is used no more.
     #[arg(long = "from", value_name = "FIELD=SOURCE")]
     pub(crate) from: Vec<Pair>,
 
@@ -223,4 +258,20 @@ pub(crate) struct VaultGlobals {
     /// Let fields of credentials come from this variable of the environment; repeat it for more
     #[arg(long = "secrets-env", global = true, value_name = "NAME")]
     pub(crate) secrets_env: Vec<String>,
+
+    /// Let fields of credentials come from this OpenBao or Vault: `NAME=URL,token-file=PATH,read=PATH,…`; repeat it for more
+    ///
+    /// How to log in: token-file=PATH, or role-id=ID,secret-id-file=PATH, or role=NAME,jwt-file=PATH; mount=NAME where the
+    /// method is mounted elsewhere. What may be used: read=PATH and what is below it, write=PATH for what is made by a
+    /// write (PKI, SSH); each any number of times. And ca-file=PATH, namespace=NAME, every=SECONDS (how often what does not
+    /// end is looked at, 10).
+    #[arg(long = "secrets-bao", global = true, value_name = "SPEC")]
+    pub(crate) secrets_bao: Vec<BaoServer>,
+
+    /// Let fields of credentials come from what this command prints: `NAME=/PROGRAM ARGUMENT…`; repeat it for more
+    ///
+    /// It is run without a shell, with no environment but `NAME,env=VARIABLE=/PROGRAM …`, and what it prints is used for 5
+    /// minutes, or `ttl=SECONDS`, or as long as it says (ExecCredential of Kubernetes).
+    #[arg(long = "secrets-command", global = true, value_name = "SPEC")]
+    pub(crate) secrets_commands: Vec<SourceCommand>,
 }

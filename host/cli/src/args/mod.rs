@@ -23,7 +23,7 @@ pub(crate) use audit::AuditVerb;
 pub(crate) use call::{CallArgs, WatchArgs};
 pub(crate) use capability::CapabilityVerb;
 pub(crate) use cassette::{CassetteArgs, Cassettes, NamedCassetteArgs};
-pub(crate) use credential::{AuthorizeArgs, CredentialVerb, FieldArgs, VaultGlobals};
+pub(crate) use credential::{AuthorizeArgs, CredentialVerb, FieldArgs, LeaseVerb, VaultGlobals};
 pub(crate) use grant::{GrantVerb, SetArgs as GrantSetArgs};
 pub(crate) use integration::{AddArgs, EndpointArgs, IntegrationVerb, ListArgs, UpdateArgs};
 pub(crate) use issuer::{IssueArgs, IssuerArgs};

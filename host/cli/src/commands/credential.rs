@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{Context, authorize, issuer, kubeconfig};
 use crate::{
     api::{Query, Request, segment},
-    args::{CredentialVerb, FieldArgs, Pair},
+    args::{CredentialVerb, FieldArgs, LeaseVerb, Pair},
     failure::Failure,
     output::{Cell, Colour, Style, Table, Tree, printable, rfc3339_of},
     secret,
@@ -37,6 +37,19 @@ pub(super) async fn run(context: &Context, verb: CredentialVerb) -> Result<(), F
             query.add_some("cursor", page.cursor);
             let request = Request::get(format!("/v1/credentials{}", query.as_str()));
             return context.show_page(request, |items| list(items, style)).await;
+        }
+        CredentialVerb::Leases(page) => {
+            let mut query = Query::default();
+            query.add_some("limit", page.limit);
+            query.add_some("cursor", page.cursor);
+            let request = Request::get(format!("/v1/leases{}", query.as_str()));
+            return context.show_page(request, |items| leases(items, style)).await;
+        }
+        CredentialVerb::Lease { verb: LeaseVerb::Revoke { id, force } } => {
+            let mut query = Query::default();
+            query.add_some("force", force.then_some("true"));
+            let request = Request::new(Method::DELETE, format!("/v1/leases/{}{}", segment(&id), query.as_str()));
+            return context.show(request, |_| format!("the lease {} is no more here\n", printable(&id))).await;
         }
         CredentialVerb::Show { name } => Request::get(path(&name)),
         CredentialVerb::Promote { name, version } => post(&name, "promote").json(&json!({"version": version}))?,
@@ -75,14 +88,7 @@ fn version(args: &FieldArgs, more: &str, is: bool) -> Result<serde_json::Value, 
 /// Where fields come from that are not given.
 fn sources(from: &[Pair]) -> Result<Sources, Failure> {
     let one = |Pair { name, value }: &Pair| {
-        let source = match value.split_once(':') {
-            Some(("file", path)) => Source::File(path.into()),
-            Some(("env", variable)) => Source::Env(variable.to_owned()),
-            _ => {
-                let message = format!("--from {name}: `{value}` is neither `file:PATH` nor `env:NAME`");
-                return Err(Failure::Usage(message));
-            }
-        };
+        let source = value.parse::<Source>().map_err(|error| Failure::Usage(format!("--from {name}: {error}")))?;
         Ok((name.clone(), source))
     };
     from.iter().map(one).collect()
@@ -195,6 +201,26 @@ fn list(items: &[Tree], style: Style) -> String {
     table.render(style)
 }
 
+fn leases(items: &[Tree], style: Style) -> String {
+    let mut table = Table::new(["lease", "state", "credential", "server", "path", "ends", "why not given back"]);
+    for item in items {
+        let colour = (item.text("state") == "stuck").then_some(Colour::Bad);
+        table.row([
+            Cell::from(item.text("id")),
+            Cell::from(item.text("state")).coloured(colour),
+            Cell::from(item.text("credential")),
+            Cell::from(item.text("server")),
+            Cell::from(item.text("path")),
+            Cell::from(rfc3339_of(item, "ends-at")),
+            Cell::from(item.text("reason")),
+        ]);
+    }
+    if table.is_empty() {
+        return "(no leases)\n".into();
+    }
+    table.render(style)
+}
+
 fn show(credential: &Tree, style: Style) -> String {
     let mut facts = Table::plain();
     let mut fact = |name: &str, value: &str| facts.row([Cell::from(name), Cell::from(value)]);
@@ -232,10 +258,11 @@ fn show(credential: &Tree, style: Style) -> String {
         }
         for (field, source) in version.get("sources").map(Tree::members).unwrap_or_default() {
             let (field, number) = (printable(field), version.get("version").map(ToString::to_string));
-            let place = match (source.text("file"), source.text("env")) {
-                ("", variable) => format!("the variable {}", printable(variable)),
-                (path, _) => format!("the file {}", printable(path)),
-            };
+            let known =
+                [("file", "the file"), ("env", "the variable"), ("bao", "the OpenBao's"), ("command", "the command")];
+            let named = known.iter().find(|(kind, _)| !source.text(kind).is_empty());
+            let place =
+                named.map(|(kind, what)| format!("{what} {}", printable(source.text(kind)))).unwrap_or_default();
             out.push_str(&format!("`{field}` of version {} comes from {place}\n", number.unwrap_or_default()));
         }
     }

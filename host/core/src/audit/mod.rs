@@ -108,6 +108,12 @@ impl Audit {
         self.store(writer::host("host.started")).await
     }
 
+    /// Hands in a record of what the host did by itself, which nobody waits for.
+    pub(crate) async fn by_itself(&self, action: &str, target: &str, outcome: Outcome, message: String) {
+        let (target, outcome, message) = (Some(target.to_owned()), Some(outcome), Some(message));
+        self.queue(Record { target, outcome, message, ..writer::host(action) }).await;
+    }
+
     /// Hands in a record that nobody waits for; waits only while too many others do.
     pub(crate) async fn queue(&self, record: Record) {
         if self.queue.send(Job { record: Some(record), done: None }).await.is_err() {

@@ -12,6 +12,7 @@ mod credentials;
 mod grants;
 mod integrations;
 mod issuers;
+mod leases;
 mod operations;
 mod plugins;
 mod vault;
@@ -37,6 +38,8 @@ pub(crate) fn routes() -> Router<App> {
         .route("/v1/credentials/{name}/issuer/rotate", issuers::verb_rotate())
         .route("/v1/credentials/{name}/authorize", consents::collection())
         .route("/v1/credentials/{name}/authorize/{id}", consents::item())
+        .route("/v1/leases", leases::collection())
+        .route("/v1/leases/{id}", leases::item())
         .route("/v1/operations", operations::collection())
         .route("/v1/operations/{integration}/{key}", operations::item())
         .route("/v1/operations/{integration}/{key}/resolve", operations::verb_resolve())
