@@ -2,13 +2,13 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Weak},
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use jackfield_engine::{Compiler, Engine, EngineConfig};
-use jackfield_gateway::{Dialer, Known};
+use jackfield_gateway::{Dialer, Known, UserTokens};
 use jackfield_store::{DataLock, MemoryStore, SqliteStore, Store};
 use jackfield_vault::{AllowedSources, Secret};
 use tokio::{
@@ -17,7 +17,9 @@ use tokio::{
 };
 
 use crate::{
-    AuditRetention, Error, Host, Result, audit, credentials,
+    AuditRetention, Error, EventKind, Host, Result, audit,
+    consents::Consents,
+    credentials,
     events::Events,
     faults, health,
     host::Inner,
@@ -163,8 +165,11 @@ impl HostBuilder {
                 (Some(audit), Some(begun))
             }
         };
-        let shared = Arc::new(Shared {
-            audit_key: begun.as_ref().map(audit::Begun::key).transpose()?,
+        let audit_key = begun.as_ref().map(audit::Begun::key).transpose()?;
+        let shared = Arc::new_cyclic(|shared| Shared {
+            users: Arc::new(tokens_of(shared.clone())),
+            consents: Consents::default(),
+            audit_key,
             audit,
             engine,
             store,
@@ -197,6 +202,21 @@ impl HostBuilder {
         tasks.spawn(credentials::go_on(shared.clone()));
         Ok(Host::new(Inner { shared, tasks }))
     }
+}
+
+/// Tokens of credentials that people consented to, whose end is told like what an operator does.
+fn tokens_of(shared: Weak<Shared>) -> UserTokens {
+    UserTokens::telling(move |name, version| {
+        let Some(shared) = shared.upgrade() else { return };
+        let name = name.to_owned();
+        shared.runtime.clone().spawn(async move {
+            let message = format!(
+                "the consent to the credential `{name}` (version {version}) has ended; give it anew with `jackfield \
+                 credential authorize {name}`"
+            );
+            shared.done(EventKind::ConsentEnded, Some(&name), None, None, message).await;
+        });
+    })
 }
 
 /// Lets go of instances that nobody needs any more.

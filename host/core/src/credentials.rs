@@ -103,11 +103,12 @@ pub(crate) fn authority(shared: &Shared, endpoint: &str, bound: CredentialBindin
         |error: Error, member: &str| error.at(format!("/endpoints/{}/credential{member}", names::pointer(endpoint)));
     let info = shared.vault.credential(&bound.name).map_err(|error| at(Error::invalid(error.to_string()), "/name"))?;
     let login = bound.login.as_deref().map(|name| {
-        Login::parse(name).ok_or_else(|| {
-            let shown: String = name.chars().take(40).collect();
-            at(Error::invalid(format!("there is no login of the name `{shown}`; there is `etcd`")), "/login")
-        })
+        Login::parse(name, bound.auth_method.as_deref()).map_err(|reason| at(Error::invalid(reason), "/login"))
     });
+    if bound.auth_method.is_some() && bound.login.is_none() {
+        let message = "an auth method is for the login of Consul or Nomad; name `login` too";
+        return Err(at(Error::invalid(message), "/auth-method"));
+    }
     let place = match (bound.header, bound.query, bound.region, bound.service, login.transpose()?) {
         (Some(_), Some(_), ..) => {
             let message = "an API key goes either in a header or in the query; name one of them";
@@ -120,7 +121,7 @@ pub(crate) fn authority(shared: &Shared, endpoint: &str, bound: CredentialBindin
         (None, None, None, None, None) => None,
         _ => {
             let message = "`header` or `query` is for an API key, `region` with `service` for AWS, `login` \
-                           for a user name and a password; name what belongs to one of them";
+                           for a user name and a password or a bearer's token; name what belongs to one of them";
             return Err(at(Error::invalid(message), ""));
         }
     };
@@ -138,10 +139,14 @@ pub(crate) fn authority(shared: &Shared, endpoint: &str, bound: CredentialBindin
         ),
         (CredentialKind::ApiKey, Some(Place::Header { .. } | Place::Query(_)))
         | (CredentialKind::AwsAccessKey | CredentialKind::AwsRole, Some(Place::Aws { .. }))
-        | (CredentialKind::Basic, Some(Place::Login(_))) => Ok(()),
+        | (CredentialKind::Basic, Some(Place::Login(Login::Etcd)))
+        | (CredentialKind::Bearer, Some(Place::Login(Login::Consul { .. } | Login::Nomad { .. }))) => Ok(()),
         (_, None) => Ok(()),
         (CredentialKind::ApiKey, Some(_)) => {
             Err("it is an API key, which goes in a header or the query; name one of them".to_owned())
+        }
+        (kind, Some(Place::Login(login))) => {
+            Err(format!("it is of type {kind}; `login` of {} is for those of type {}", login.name(), login.kind()))
         }
         (kind, Some(_)) => Err(format!(
             "it is of type {kind}, which has a place of its own; name neither header, query, region, service nor login"
@@ -149,7 +154,7 @@ pub(crate) fn authority(shared: &Shared, endpoint: &str, bound: CredentialBindin
     };
     fits.map_err(|reason| at(Error::invalid(format!("credential `{}`: {reason}", bound.name)), ""))?;
     let binding = Binding { credential: bound.name, place, allow_plain_http: bound.allow_plain_http };
-    Ok(Authority::new(shared.vault.clone(), binding))
+    Ok(Authority::new(shared.vault.clone(), binding).sharing(shared.users.clone()))
 }
 
 /// Every credential, by name.

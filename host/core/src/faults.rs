@@ -26,6 +26,9 @@ pub(crate) const ADDRESS_REFUSED: &str = "address-refused";
 /// The code of an outbound request that could not be authenticated.
 pub(crate) const CREDENTIAL: &str = "credential";
 
+/// The code of an outbound request that a person has to consent to first.
+pub(crate) const NEEDS_REAUTHORIZATION: &str = "needs-reauthorization";
+
 /// The longest time after which a guest may ask its caller to come again.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 
@@ -130,7 +133,11 @@ pub(crate) fn guest(error: types::Error) -> Error {
         // The plugin may ask for it; it is the call that the operator does not allow.
         _ if kind == ErrorKind::PermissionDenied && error.code.as_deref() == Some(NOT_ALLOWED) => ErrorSource::Caller,
         // Credentials are the host's business, and the plugin knows nothing of them.
-        _ if kind == ErrorKind::Unauthenticated && error.code.as_deref() == Some(CREDENTIAL) => ErrorSource::Host,
+        _ if kind == ErrorKind::Unauthenticated
+            && matches!(error.code.as_deref(), Some(CREDENTIAL | NEEDS_REAUTHORIZATION)) =>
+        {
+            ErrorSource::Host
+        }
         types::ErrorSource::Downstream => ErrorSource::Downstream,
         // `plugin` stands for the plugin and for what it was asked; of these kinds it is what was asked.
         types::ErrorSource::Plugin if asked => ErrorSource::Caller,

@@ -9,10 +9,11 @@ use jackfield_vault::{NewSource, Secret, VaultStatus};
 use tokio::sync::{broadcast, mpsc};
 
 use crate::{
-    Answer, AuditPage, CallRequest, CapabilityInfo, ChangeBatch, CredentialUse, Error, Event, GrantAnswer, GrantInfo,
-    GrantQuestion, HealthReport, HostBuilder, IntegrationInfo, JournaledWrite, NewCredential, NewIntegration,
-    PluginInfo, Readiness, Resolution, Result, Rotation, UpdateIntegration, WatchRequest, audit, calls, credentials,
-    feeds, grants, health, integrations, journal, metrics, plugins, rotation, shared::Shared, tasks::Tasks,
+    Answer, AuditPage, CallRequest, CapabilityInfo, ChangeBatch, CodeAnswer, Consent, CredentialUse, Error, Event,
+    GrantAnswer, GrantInfo, GrantQuestion, HealthReport, HostBuilder, IntegrationInfo, JournaledWrite, NewConsent,
+    NewCredential, NewIntegration, PluginInfo, Readiness, Resolution, Result, Rotation, UpdateIntegration,
+    WatchRequest, audit, calls, consents, credentials, feeds, grants, health, integrations, journal, metrics, plugins,
+    rotation, shared::Shared, tasks::Tasks,
 };
 
 /// A host of plugins. Clones are the same host; it ends with [`Host::shutdown`] or when the last clone is dropped.
@@ -283,6 +284,23 @@ impl Host {
         rotation::rotate(self.shared(), name, new, revoke).await
     }
 
+    /// Asks a person to consent to a credential of type `oauth2-user`.
+    pub async fn authorize_credential(&self, name: &str, new: NewConsent) -> Result<Consent> {
+        self.shared().open()?;
+        consents::begin(self.shared(), name, new).await
+    }
+
+    /// What became of a consent.
+    pub fn consent(&self, name: &str, id: &str) -> Result<Consent> {
+        consents::show(self.shared(), name, id)
+    }
+
+    /// Ends a consent that was given in a browser with what that brought back.
+    pub async fn complete_consent(&self, name: &str, id: &str, answer: CodeAnswer) -> Result<Consent> {
+        self.shared().open()?;
+        consents::complete(self.shared(), name, id, answer).await
+    }
+
     /// Has the version of a credential used that was used before.
     pub async fn roll_back_credential(&self, name: &str) -> Result<CredentialUse> {
         self.shared().open()?;
@@ -346,6 +364,7 @@ impl Host {
     /// run can read and write nothing more; let them end before, where that matters.
     pub async fn shutdown(&self) {
         self.inner.tasks.join().await;
+        self.shared().users.settled().await;
         self.shared().store.close().await;
     }
 }

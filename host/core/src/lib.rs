@@ -40,6 +40,7 @@ mod builder;
 mod calls;
 mod clock;
 mod config;
+mod consents;
 mod credentials;
 mod error;
 mod events;
@@ -74,6 +75,7 @@ mod wit_text;
 
 pub use audit::{AuditPage, AuditRetention};
 pub use builder::{HostBuilder, server_of};
+pub use consents::{Consent, ConsentMethod, ConsentState, NewConsent};
 pub use credentials::{CredentialUse, NewCredential, make_key_file};
 pub use error::{Error, ErrorKind, ErrorSource, Result};
 pub use grants::{Asked, EndpointGrant, GrantAnswer, GrantInfo, GrantQuestion, GrantSettings, GrantUse};
@@ -82,6 +84,8 @@ pub use host::Host;
 pub use jackfield_audit::{Expectations, Fault, Head, Verified, verify as verify_audit};
 /// An instance of a plugin, for [`Host::typed`].
 pub use jackfield_engine::{Compiler, Guest, serve_compilations};
+/// What a browser brings back of a consent.
+pub use jackfield_gateway::CodeAnswer;
 pub use jackfield_reflect::nearest;
 /// What the vault tells of itself, and what it is given.
 pub use jackfield_vault::{

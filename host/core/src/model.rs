@@ -108,10 +108,13 @@ pub struct CredentialBinding {
     /// The service, as signatures name it, e.g. `s3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
-    /// How a user name and a password are exchanged for the token that requests carry: `etcd`. Without one they go with
-    /// each request as they are (RFC 7617).
+    /// How the credential is exchanged for the token that requests carry, at the endpoint itself: a user name and a
+    /// password by `etcd`, a bearer's token by `consul` or `nomad`. Without one it goes with each request as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<String>,
+    /// The auth method that is logged in with, of `consul` and `nomad`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_method: Option<String>,
     /// The credential may travel in clear, to an address that is http://.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_plain_http: bool,
@@ -281,6 +284,7 @@ impl EventKind {
             Self::VaultChanged => "vault-changed",
             Self::SecretRedacted => "secret-redacted",
             Self::CredentialChanged => "credential-changed",
+            Self::ConsentEnded => "consent-ended",
             Self::WriteUnknown => "write-unknown",
             Self::WriteResolved => "write-resolved",
         }
@@ -317,6 +321,8 @@ pub enum EventKind {
     SecretRedacted,
     /// A credential was set, promoted, rolled back, revoked or deleted.
     CredentialChanged,
+    /// A server takes a credential's refresh token no more: a person has to consent anew.
+    ConsentEnded,
     /// A write was sent, and nobody knows what came of it.
     WriteUnknown,
     /// An operator found what came of a write of unknown outcome.

@@ -223,7 +223,9 @@ fn fault(error: &GatewayError, safe: bool) -> types::Error {
     use types::{ErrorKind, ErrorSource};
     let (kind, source) = match error {
         GatewayError::NoAddress { .. } => (ErrorKind::Unsupported, ErrorSource::Plugin),
-        GatewayError::Credential { .. } => (ErrorKind::Unauthenticated, ErrorSource::Plugin),
+        GatewayError::Credential { .. } | GatewayError::NeedsReauthorization { .. } => {
+            (ErrorKind::Unauthenticated, ErrorSource::Plugin)
+        }
         GatewayError::Connect { reason: ConnectError::Refused { .. }, .. } => {
             (ErrorKind::PermissionDenied, ErrorSource::Plugin)
         }
@@ -241,6 +243,7 @@ fn fault(error: &GatewayError, safe: bool) -> types::Error {
         GatewayError::Busy { .. } => Some("requests-limit"),
         GatewayError::NotAllowed { .. } => Some(faults::NOT_ALLOWED),
         GatewayError::Credential { .. } => Some(faults::CREDENTIAL),
+        GatewayError::NeedsReauthorization { .. } => Some(faults::NEEDS_REAUTHORIZATION),
         GatewayError::TooLarge { .. } => Some("response-limit"),
         _ => None,
     };

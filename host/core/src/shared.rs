@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use jackfield_audit::Key;
 use jackfield_engine::Engine;
-use jackfield_gateway::{Dialer, Known};
+use jackfield_gateway::{Dialer, Known, UserTokens};
 use jackfield_store::Store;
 use jackfield_vault::Vault;
 use tokio::{
@@ -13,7 +13,9 @@ use tokio::{
     sync::{Mutex, Notify, watch},
 };
 
-use crate::{EventKind, Result, audit::Audit, events::Events, faults, journal::Journal, view::View};
+use crate::{
+    EventKind, Result, audit::Audit, consents::Consents, events::Events, faults, journal::Journal, view::View,
+};
 
 /// The host's parts.
 pub(crate) struct Shared {
@@ -28,6 +30,10 @@ pub(crate) struct Shared {
     /// Signs what is exported of it.
     pub(crate) audit_key: Option<Key>,
     pub(crate) journal: Journal,
+    /// The tokens of credentials that people consented to: one exchange a credential, whoever uses it.
+    pub(crate) users: Arc<UserTokens>,
+    /// Those that are waited for.
+    pub(crate) consents: Consents,
     /// Held while a credential is rotated.
     pub(crate) rotating: Mutex<()>,
     /// Written by the registrar only.

@@ -138,6 +138,7 @@ impl Authority {
             Some(Place::Aws { .. }) => {
                 headers.keys().find(|name| sigv4::is_own(name)).map_or(Ok(()), |name| own(name.as_str()))
             }
+            Some(Place::Login(login)) if headers.contains_key(login.header()) => own(login.header().as_str()),
             Some(Place::Query(name)) if names(query).any(|found| found.eq_ignore_ascii_case(name)) => {
                 Err(GatewayError::Query { parameter: name.clone() })
             }
@@ -186,7 +187,7 @@ impl Authority {
     }
 
     /// How the credential is exchanged for a token, where it is and no person has a part in it.
-    pub(crate) fn exchanged(&self, lease: &Lease) -> Option<Way> {
+    pub(crate) fn exchanged(&self, lease: &Lease) -> Option<Way<'_>> {
         Way::of(lease.kind, self.login())
     }
 
@@ -224,9 +225,8 @@ impl Authority {
                 let pair = basic(field("username")?, field("password")?);
                 set(header::AUTHORIZATION, &Zeroizing::new(format!("Basic {}", *pair)))
             }
-            (CredentialKind::Basic, Some(Place::Login(Login::Etcd))) => {
-                let token = token.and_then(Token::text).ok_or_else(nobody)?;
-                set(header::AUTHORIZATION, token)
+            (kind, Some(Place::Login(login))) if kind == login.kind() => {
+                set(login.header(), token.and_then(Token::text).ok_or_else(nobody)?)
             }
             (CredentialKind::Bearer, None) => {
                 set(header::AUTHORIZATION, &Zeroizing::new(format!("Bearer {}", field("token")?)))

@@ -65,7 +65,7 @@ async fn a_renewal_is_of_the_same_version_survives_a_restart_and_says_what_was_t
     let secrets: Vec<String> = secrets.iter().map(held).collect();
     assert!(secrets.contains(&"refresh-1".into()), "the old one is looked for yet");
 
-    vault.rekey(&[]).await.unwrap();
+    vault.rekey(Vec::new()).await.unwrap();
     let other = world.again(world.store.clone()).await;
     assert_eq!(held(&other.lease("me").unwrap()), "refresh-2");
     let stored = world.store.get(Bucket::Vault, "credential/me").await.unwrap().unwrap();

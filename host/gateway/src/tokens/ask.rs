@@ -11,7 +11,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use zeroize::Zeroizing;
 
 use super::{
-    Giver, Login, Token, azure, etcd, gcp, github, oauth,
+    Giver, Login, Token, azure, etcd, gcp, github, hashicorp, oauth,
     post::{self, Lost},
     sts,
 };
@@ -19,8 +19,11 @@ use crate::GatewayError;
 
 /// How a credential is exchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Way<'l> {
     Etcd,
+    /// By an auth method.
+    Consul(&'l str),
+    Nomad(&'l str),
     Oauth2Client,
     JwtBearer,
     TokenExchange,
@@ -30,11 +33,13 @@ pub(crate) enum Way {
     Sts,
 }
 
-impl Way {
+impl<'l> Way<'l> {
     /// How a credential of a type is exchanged, where it is.
-    pub(crate) fn of(kind: CredentialKind, login: Option<&Login>) -> Option<Self> {
+    pub(crate) fn of(kind: CredentialKind, login: Option<&'l Login>) -> Option<Self> {
         match (kind, login) {
             (CredentialKind::Basic, Some(Login::Etcd)) => Some(Self::Etcd),
+            (CredentialKind::Bearer, Some(Login::Consul { auth_method })) => Some(Self::Consul(auth_method)),
+            (CredentialKind::Bearer, Some(Login::Nomad { auth_method })) => Some(Self::Nomad(auth_method)),
             (CredentialKind::Oauth2Client, _) => Some(Self::Oauth2Client),
             (CredentialKind::JwtBearer, _) => Some(Self::JwtBearer),
             (CredentialKind::TokenExchange, _) => Some(Self::TokenExchange),
@@ -125,7 +130,7 @@ pub(crate) fn field<'l>(lease: &'l Lease, name: &str) -> Result<&'l str, String>
 
 /// One exchange.
 pub(crate) struct Exchange<'a> {
-    pub(crate) way: Way,
+    pub(crate) way: Way<'a>,
     pub(crate) endpoint: &'a str,
     pub(crate) lease: &'a Lease,
     /// The endpoint itself.
@@ -153,6 +158,8 @@ impl Exchange<'_> {
         let now = SystemTime::now();
         let ask = match self.way {
             Way::Etcd => etcd::ask(lease),
+            Way::Consul(method) => hashicorp::consul(lease, method),
+            Way::Nomad(method) => hashicorp::nomad(lease, method),
             Way::Oauth2Client => oauth::client(lease, now),
             Way::JwtBearer => oauth::bearer(lease, now),
             Way::TokenExchange => oauth::exchange(lease),
@@ -173,6 +180,7 @@ impl Exchange<'_> {
         })?;
         let given = match self.way {
             Way::Etcd => etcd::read(status, &text),
+            Way::Consul(_) | Way::Nomad(_) => hashicorp::read(status, &text, now),
             Way::Github => github::read(status, &text, now),
             Way::Sts => sts::read(status, &text, now),
             _ => oauth::read(status, &text),

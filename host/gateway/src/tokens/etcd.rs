@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::ask::{Ask, Given, Refused, field};
 
 /// A refusal that has to be read to be known is not longer than this.
-const SHORT: u64 = 1024;
+pub(super) const SHORT: u64 = 1024;
 
 #[derive(Serialize)]
 struct Authenticate<'a> {
@@ -67,9 +67,18 @@ pub(super) async fn refuses(
     if head.status != StatusCode::BAD_REQUEST || body.announced_len().is_some_and(|len| len > SHORT) {
         return Ok(false);
     }
+    let text = short(body, until).await?;
+    let says = |what: &[u8]| memchr::memmem::find(&text, what).is_some();
+    let refuses = says(b"revision of auth store is old") || says(b"invalid auth token");
+    *ahead = Some(text);
+    Ok(refuses)
+}
+
+/// The beginning of a body, longer than a refusal or whole.
+pub(super) async fn short(body: &mut Body, until: Instant) -> Result<Bytes, SendError> {
     let mut text = BytesMut::new();
     let read = async {
-        // etcd's errors come in chunks, without a length.
+        // Errors come in chunks, without a length.
         while text.len() as u64 <= SHORT
             && let Some(piece) = body.next().await?
         {
@@ -78,8 +87,5 @@ pub(super) async fn refuses(
         Ok(())
     };
     timeout_at(until.into(), read).await.unwrap_or(Err(SendError::Timeout { sent: true }))?;
-    let says = |what: &[u8]| memchr::memmem::find(&text, what).is_some();
-    let refuses = says(b"revision of auth store is old") || says(b"invalid auth token");
-    *ahead = Some(text.freeze());
-    Ok(refuses)
+    Ok(text.freeze())
 }

@@ -7,6 +7,7 @@ mod azure;
 mod etcd;
 mod gcp;
 mod github;
+mod hashicorp;
 mod jwt;
 pub(crate) mod oauth;
 pub(crate) mod post;
@@ -22,9 +23,9 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode, response};
+use http::{HeaderName, HeaderValue, StatusCode, header, response};
 use jackfield_net::{Body, SendError, Sender};
-use jackfield_vault::{Material, Stamp};
+use jackfield_vault::{CredentialKind, Material, Stamp};
 use tokio::{
     sync::{Mutex, MutexGuard},
     time::timeout_at,
@@ -52,17 +53,64 @@ const SPARE: Duration = Duration::from_secs(10);
 const FRESH: Duration = Duration::from_secs(10);
 
 /// How an endpoint's own way to log in is named in bindings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Login {
     /// etcd with authentication on: `/v3/auth/authenticate` at the endpoint itself. Whatever changes its users makes it
     /// refuse all tokens it has given, so those are exchanged anew as often as that happens.
     Etcd,
+    /// Consul with ACLs on: `/v1/acl/login` at the endpoint itself, with a token of somebody whom the auth method trusts.
+    Consul {
+        /// The auth method's name.
+        auth_method: String,
+    },
+    /// Nomad with ACLs on, likewise.
+    Nomad {
+        /// The auth method's name.
+        auth_method: String,
+    },
 }
 
 impl Login {
-    /// The login of a name.
-    pub fn parse(name: &str) -> Option<Self> {
-        (name == "etcd").then_some(Self::Etcd)
+    /// The login of a name, with the auth method that two of them have; or what is wrong with that.
+    pub fn parse(name: &str, auth_method: Option<&str>) -> Result<Self, String> {
+        let auth_method = auth_method.filter(|method| !method.is_empty()).map(str::to_owned);
+        match (name, auth_method) {
+            ("etcd", None) => Ok(Self::Etcd),
+            ("etcd", Some(_)) => Err("etcd has no auth methods; leave `auth-method` out".into()),
+            ("consul", Some(auth_method)) => Ok(Self::Consul { auth_method }),
+            ("nomad", Some(auth_method)) => Ok(Self::Nomad { auth_method }),
+            ("consul" | "nomad", None) => Err(format!("the login of {name} is by an auth method; name `auth-method`")),
+            (name, _) => {
+                let shown: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
+                Err(format!("there is no login of the name `{shown}`; there are `etcd`, `consul` and `nomad`"))
+            }
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Etcd => "etcd",
+            Self::Consul { .. } => "consul",
+            Self::Nomad { .. } => "nomad",
+        }
+    }
+
+    /// The type of the credentials that are exchanged by it.
+    pub fn kind(&self) -> CredentialKind {
+        match self {
+            Self::Etcd => CredentialKind::Basic,
+            Self::Consul { .. } | Self::Nomad { .. } => CredentialKind::Bearer,
+        }
+    }
+
+    /// The header that its tokens go in.
+    pub(crate) fn header(&self) -> HeaderName {
+        match self {
+            Self::Etcd => header::AUTHORIZATION,
+            Self::Consul { .. } => HeaderName::from_static("x-consul-token"),
+            Self::Nomad { .. } => HeaderName::from_static("x-nomad-token"),
+        }
     }
 }
 
@@ -229,6 +277,9 @@ pub(crate) async fn refuses(
 ) -> Result<bool, SendError> {
     match login {
         Some(Login::Etcd) => etcd::refuses(head, body, ahead, until).await,
+        Some(Login::Consul { .. } | Login::Nomad { .. }) => {
+            Ok(token.made.elapsed() > FRESH && hashicorp::refuses(head, body, ahead, until).await?)
+        }
         // RFC 6750, 3.1. One that was made a moment ago is taken as far as it goes: this is about what it may do.
         None => Ok(head.status == StatusCode::UNAUTHORIZED && token.made.elapsed() > FRESH),
     }
