@@ -43,6 +43,32 @@ impl AuthorizationServer {
         format!("http://{}", self.address)
     }
 
+    /// Has the person open an address in her browser and consent; where the browser ends.
+    pub fn person_at(&self, url: &str) -> String {
+        let escaped: String = url.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        self.person(&format!("at={escaped}"))
+    }
+
+    /// Has the person type a code and consent.
+    pub fn person_types(&self, code: &str) {
+        self.person(&format!("code={code}"));
+    }
+
+    fn person(&self, does: &str) -> String {
+        let told = http::get_json(&self.address, &format!("/person?{does}")).unwrap();
+        told["url"].as_str().unwrap().to_owned()
+    }
+
+    /// Has the person say no the next time that she is asked.
+    pub fn deny(&self) {
+        http::get_json(&self.address, "/deny").unwrap();
+    }
+
+    /// Ends every consent.
+    pub fn end(&self) {
+        http::get_json(&self.address, "/end").unwrap();
+    }
+
     /// Makes every token void that it has given; how many those were.
     pub fn forget(&self) -> u64 {
         http::get_json(&self.address, "/forget").unwrap()["count"].as_u64().unwrap()

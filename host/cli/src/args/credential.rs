@@ -41,6 +41,7 @@ Examples:
         version: Option<u64>,
     },
     Rotate(RotateArgs),
+    Authorize(AuthorizeArgs),
     /// Go back to the version that was used before
     #[command(after_long_help = "\
 Examples:
@@ -87,6 +88,8 @@ Examples:
   jackfield credential set kube --type client-certificate --file certificate=tls.crt --file private-key=tls.key
   jackfield credential set aws --type aws-access-key access-key-id=AKIA… --file secret-access-key=key.txt
   jackfield credential set api --type oauth2-client token-url=https://id.example/token client-id=jackfield scope=read
+  jackfield credential set wiki --type oauth2-user token-url=https://id.example/token client-id=jackfield \\
+    device-authorization-url=https://id.example/device scope=offline_access
   jackfield credential set gcp --type gcp-service-account --file key=account.json
   jackfield credential set prom --type bearer --from token=file:/run/secrets/prom/token
   jackfield integration update prom --credential api=prometheus
@@ -101,6 +104,9 @@ Types and their fields:
 Types that the host exchanges for tokens; those are what requests carry:
   oauth2-client        token-url, client-id, client-secret (secret) or private-key (secret, PEM) with key-id;
                        scope, audience, client-authentication (`basic` or `post`)
+  oauth2-user          token-url, client-id, device-authorization-url or authorization-url, client-secret (secret), scope,
+                       audience, issuer, client-authentication; a person consents (`credential authorize`), or there is
+                       a refresh-token (secret) already
   jwt-bearer           token-url, issuer, private-key (secret, PEM); key-id, subject, audience, scope
   token-exchange       token-url, subject-token (secret); subject-token-type, client-id, client-secret (secret), scope,
                        audience, resource
@@ -165,6 +171,29 @@ pub(crate) struct RotateArgs {
     /// Revoke the old version once nobody uses it any more
     #[arg(long)]
     pub(crate) revoke_old: bool,
+}
+
+/// Have a person consent to a credential of type `oauth2-user`
+///
+/// By device code he types a code in any browser; by browser he consents in one on this machine, which comes back to this
+/// command. The host does the rest: no token passes here. What is given becomes a new version, which is used from then on.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  jackfield credential authorize wiki
+  jackfield credential authorize wiki --by browser
+  jackfield credential authorize wiki --by browser --port 8400     where the server wants to know the port before")]
+pub(crate) struct AuthorizeArgs {
+    /// The credential
+    pub(crate) name: String,
+
+    /// How; by device code where the credential has a `device-authorization-url`
+    #[arg(long, value_name = "METHOD", value_parser = ["device", "browser"])]
+    pub(crate) by: Option<String>,
+
+    /// The port of 127.0.0.1 that the browser comes back to, at `/callback`; a free one where none is given
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    pub(crate) port: u16,
 }
 
 /// Where a passphrase is, for every command that opens the data folder itself.

@@ -20,7 +20,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use audit::AuditVerb;
 pub(crate) use call::{CallArgs, WatchArgs};
 pub(crate) use capability::CapabilityVerb;
-pub(crate) use credential::{CredentialVerb, FieldArgs, VaultGlobals};
+pub(crate) use credential::{AuthorizeArgs, CredentialVerb, FieldArgs, VaultGlobals};
 pub(crate) use grant::{GrantVerb, SetArgs as GrantSetArgs};
 pub(crate) use integration::{AddArgs, EndpointArgs, IntegrationVerb, ListArgs, UpdateArgs};
 pub(crate) use operation::OperationVerb;

@@ -6,7 +6,7 @@ use http::Method;
 use jackfield_core::{CredentialKind, Form, Secret, Source, Sources};
 use serde_json::json;
 
-use super::Context;
+use super::{Context, authorize};
 use crate::{
     api::{Query, Request, segment},
     args::{CredentialVerb, FieldArgs, Pair},
@@ -28,6 +28,7 @@ pub(super) async fn run(context: &Context, verb: CredentialVerb) -> Result<(), F
             let request = post(&args.new.name, "rotate").json(&body)?;
             return context.show(request, |rotation| rotated(rotation, args.revoke_old, style)).await;
         }
+        CredentialVerb::Authorize(args) => return authorize::run(context, args).await,
         CredentialVerb::List(page) => {
             let mut query = Query::default();
             query.add_some("limit", page.limit);
@@ -203,6 +204,14 @@ fn show(credential: &Tree, style: Style) -> String {
     }
     out.push_str(&versions.render(style));
     for version in credential.list("versions") {
+        if version.text("state") != "revoked" && version.get("needs-reauthorization-since").is_some() {
+            out.push_str(&format!(
+                "version {} is of no use since {} until a person consents: jackfield credential authorize {}\n",
+                version.number("version").unwrap_or_default(),
+                rfc3339_of(version, "needs-reauthorization-since"),
+                printable(credential.text("name"))
+            ));
+        }
         for (field, source) in version.get("sources").map(Tree::members).unwrap_or_default() {
             let (field, number) = (printable(field), version.get("version").map(ToString::to_string));
             let place = match (source.text("file"), source.text("env")) {

@@ -2,6 +2,7 @@
 //! be before any API is looked for.
 
 mod audit;
+mod authorize;
 mod call;
 mod capability;
 mod credential;

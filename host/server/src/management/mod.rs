@@ -7,6 +7,7 @@ use crate::state::App;
 
 mod audit;
 mod capabilities;
+mod consents;
 mod credentials;
 mod grants;
 mod integrations;
@@ -31,6 +32,8 @@ pub(crate) fn routes() -> Router<App> {
         .route("/v1/credentials/{name}/rotate", credentials::verb_rotate())
         .route("/v1/credentials/{name}/rollback", credentials::verb_rollback())
         .route("/v1/credentials/{name}/revoke", credentials::verb_revoke())
+        .route("/v1/credentials/{name}/authorize", consents::collection())
+        .route("/v1/credentials/{name}/authorize/{id}", consents::item())
         .route("/v1/operations", operations::collection())
         .route("/v1/operations/{integration}/{key}", operations::item())
         .route("/v1/operations/{integration}/{key}/resolve", operations::verb_resolve())
