@@ -49,6 +49,27 @@ fn a_secret_goes_in_by_file_or_standard_input_and_is_nowhere_to_be_found() {
 }
 
 #[test]
+fn what_a_person_has_to_consent_to_is_shown_with_the_command_for_it() {
+    let bench = Bench::new();
+    let kek = bench.path().join("kek");
+    bench.run(&["vault", "init", "--key-file", kek.to_str().unwrap()]).ok();
+    let fields =
+        ["token-url=https://id.example/token", "client-id=me", "authorization-url=http://127.0.0.1:1/auth?a=b"];
+    bench.run(&[&["credential", "set", "wiki", "--type", "oauth2-user"][..], &fields].concat()).ok();
+    let shown = bench.run(&["credential", "show", "wiki"]).ok().out;
+    assert!(shown.contains("until a person consents: jackfield credential authorize wiki"), "{shown}");
+    bench.run(&["credential", "set", "prom", "--type", "basic", "username=a", "--file", "password=kek"]).ok();
+    for (line, says) in [
+        ("credential authorize wiki --by device", "device-authorization-url"),
+        ("credential authorize prom", "oauth2-user"),
+        ("credential authorize nobody", "no credential `nobody`"),
+    ] {
+        let ran = bench.run(&line.split(' ').collect::<Vec<_>>());
+        assert!(ran.code == 1 && ran.err.contains(says), "{line}: {ran:?}");
+    }
+}
+
+#[test]
 fn a_secret_on_the_command_line_is_refused_without_being_repeated() {
     let bench = Bench::new();
     let token = format!("token={CANARY}");

@@ -181,6 +181,17 @@ impl GatewayError {
         matches!(self, Self::BodyTimeout | Self::Send { reason: SendError::Timeout { .. }, .. })
     }
 
+    /// The same of another endpoint that uses the same credential.
+    pub(crate) fn at(self, endpoint: &str) -> Self {
+        let endpoint = endpoint.to_owned();
+        match self {
+            Self::Credential { reason, .. } => Self::Credential { endpoint, reason },
+            Self::NeedsReauthorization { credential, .. } => Self::NeedsReauthorization { endpoint, credential },
+            Self::Connect { reason, .. } => Self::Connect { endpoint, reason },
+            other => other,
+        }
+    }
+
     pub(crate) fn from_send(endpoint: &str, reason: SendError) -> Self {
         let endpoint = endpoint.to_owned();
         match reason {

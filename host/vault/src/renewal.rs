@@ -127,6 +127,10 @@ impl Vault {
     fn remember(&self, lease: &Lease, before: Arc<Material>) {
         let mut all = self.before.lock().unwrap_or_else(PoisonError::into_inner);
         let earlier = all.entry(place(lease)).or_default();
+        // One that could not be stored is said again.
+        if earlier.front().is_some_and(|last| last.text(REFRESH_TOKEN) == before.text(REFRESH_TOKEN)) {
+            return;
+        }
         earlier.push_front(before);
         earlier.truncate(REMEMBERED);
     }

@@ -76,7 +76,6 @@ pub(super) fn read(status: StatusCode, text: &[u8], now: SystemTime) -> Result<G
             let reason = "the auth method does not take the token: it has ended, is of somebody else, or there is no such method";
             Err(Refused::Credential(reason.into()))
         }
-        // Both say 500 for a token that cannot be verified, too.
         status => Err(Refused::of(status)),
     }
 }

@@ -131,6 +131,7 @@ impl User {
         };
         if let Some(now) = usable() {
             if now.is_due()
+                && !self.lease.needs_reauthorization
                 && let Ok(asking) = tokens.asking.clone().try_lock_owned()
             {
                 // Nobody waits for it while there is one.
@@ -162,7 +163,7 @@ impl User {
             && *of == stamp
             && at.elapsed() < PAUSE
         {
-            return Err(error.clone());
+            return Err(error.clone().at(&self.endpoint));
         }
         match self.ask(&mut asking).await {
             Ok(token) => {
