@@ -2,11 +2,13 @@
 //! when it sees an old one again.
 
 use std::{
+    io::{BufRead as _, BufReader},
+    process::Stdio,
     thread,
     time::{Duration, Instant},
 };
 
-use jackfield_peers::peer;
+use jackfield_peers::{http, peer};
 use jackfield_tests::{Stand, authorization_server::AuthorizationServer, text};
 use serde_json::{Value, json};
 
@@ -178,4 +180,25 @@ fn a_consent_that_is_begun_anew_gives_the_one_before_up() {
     let (status, problem) =
         stand.server().send("POST", "/v1/credentials/person/authorize", &json!({"method": "browser"})).unwrap();
     assert_eq!((status, &problem["field"]), (400, &json!("/redirect-uri")), "{problem}");
+}
+
+#[test]
+fn the_command_line_waits_for_the_browser_and_shows_no_token() {
+    let server = peer!(start());
+    let stand = stand(&server);
+    let mut command = stand.server().command();
+    command.args(["credential", "authorize", "person", "--by", "browser"]);
+    let mut running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(running.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let url = lines.find_map(|line| line.trim().starts_with("http").then(|| line.trim().to_owned())).unwrap();
+    let back = server.person_at(&url);
+    let (address, target) = back.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    // Somebody else on this machine, who guesses.
+    assert_eq!(http::get(address, "/callback?code=guessed&state=guessed").unwrap().status, 404);
+    let told = http::get(address, &format!("/{target}")).unwrap();
+    assert!(told.text().contains("Jackfield has the consent"), "{}", told.text());
+    let output = running.wait_with_output().unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && shown.contains("version 2"), "{shown}");
+    assert_is_ada(&stand);
 }
