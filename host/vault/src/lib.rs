@@ -8,8 +8,9 @@
 //! ```
 //!
 //! Everything is sealed with XChaCha20-Poly1305 and bound to what it is for: this vault, this slot, this credential, this
-//! version, this renewal of it. So whoever can change the data folder can lose things, but cannot make one credential pass for another, or an
-//! old version for a new one. What he can read there: names, types, times, and where the key sources are.
+//! version, this renewal of it. So whoever can change the data folder can lose things, but cannot make one credential pass
+//! for another, or an old version for a new one. What he can read there: names, types, times, and where the key sources
+//! are.
 //!
 //! What stands against what: *a stolen data folder* holds nothing without a key source; *a stolen passphrase or key file*
 //! is removed and the vault key replaced ([`Vault::rekey`]); *swap and core dumps* hold no secret where the system allows
