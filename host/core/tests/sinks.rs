@@ -17,7 +17,7 @@ fn file_sink(path: &Path) -> Sink {
 }
 
 async fn until(what: &str, done: impl AsyncFn() -> bool) {
-    for _ in 0..400 {
+    for _ in 0..1200 {
         if done().await {
             return;
         }
@@ -26,7 +26,7 @@ async fn until(what: &str, done: impl AsyncFn() -> bool) {
     panic!("waited too long until {what}");
 }
 
-/// What each of them is: this many records each.
+/// Has so many things recorded, one after another.
 async fn record(host: &Host, count: usize) {
     let passphrase = || jackfield_core::Secret::from(&b"correct horse battery staple"[..]);
     if host.vault().state == jackfield_core::VaultState::Absent {

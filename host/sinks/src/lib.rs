@@ -14,6 +14,15 @@
 //! | syslog | RFC 5424, one message a record | handed to the system; the protocol has no answers | after a broken connection |
 //! | otlp | log records over HTTP, JSON | answered with success | after an answer that was lost |
 //! | webhook | lines of JSON | answered with 2xx | after an answer that was lost |
+//!
+//! ```
+//! use jackfield_sinks::Sink;
+//!
+//! let sink: Sink = "syslog:tls://logs.example,from=head".parse().unwrap();
+//! assert_eq!((sink.name(), sink.kind()), ("syslog:tls://logs.example:6514", "syslog"));
+//! let refused = "webhook:https://user:secret@hooks.example".parse::<Sink>().unwrap_err().to_string();
+//! assert!(refused.contains("user name or password") && !refused.contains("secret@"));
+//! ```
 
 mod deliver;
 mod entry;

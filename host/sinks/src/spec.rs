@@ -17,14 +17,6 @@ const SYSLOG: u16 = 514;
 const SYSLOG_TLS: u16 = 6514;
 
 /// Where records of the audit trail are sent.
-///
-/// ```
-/// use jackfield_sinks::Sink;
-///
-/// let sink: Sink = "syslog:tls://logs.example,from=head".parse().unwrap();
-/// assert_eq!((sink.name(), sink.kind()), ("syslog:tls://logs.example:6514", "syslog"));
-/// assert!("webhook:https://user:secret@hooks.example".parse::<Sink>().is_err());
-/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sink {
     pub(crate) name: String,
