@@ -202,7 +202,7 @@ impl Client {
             method,
             target: target.parse().map_err(|_| Denied::here("its path is not one"))?,
             headers,
-            body: Bytes::copy_from_slice(body),
+            body: Bytes::from_owner(Zeroizing::new(body.to_vec())),
         };
         let sent = self.sender.send(request, until).await;
         let (head, mut body) = sent.map_err(|error| Denied::here(error.to_string()))?.into_parts();
