@@ -79,7 +79,7 @@ impl Vault {
         let stored = self.read().stored(name)?;
         let mut info = self.info(name, &stored);
         let current = stored.record.in_state(VersionState::Current);
-        if let Some((material, _)) = current.and_then(|version| self.whole(&stored.record, version).ok()) {
+        if let Some((material, ..)) = current.and_then(|version| self.whole(&stored.record, version, false).ok()) {
             info.about = about(stored.record.kind, &material);
         }
         Ok(info)
@@ -456,7 +456,7 @@ impl Vault {
     }
 
     /// Looks at a version again: what it has from elsewhere is another.
-    pub(crate) fn look_again(&self, id: &str, number: u64) {
+    pub(crate) fn look_anew(&self, id: &str, number: u64) {
         if let Some(found) = self.found.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&(id.to_owned(), number))
         {
             found.expire();

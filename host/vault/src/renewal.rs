@@ -99,7 +99,7 @@ impl Vault {
         let mut record = stored.record.clone();
         let version = record.in_state(VersionState::Current).filter(|version| version.number == lease.version);
         let version = version.ok_or_else(|| self.gone(lease))?;
-        let (material, _) = self.whole(&record, version)?;
+        let (material, ..) = self.whole(&record, version, false)?;
         lease.kind.judge(&material.with(REFRESH_TOKEN, refresh_token.as_bytes()))?;
         let material = self.open(&record, version)?.with(REFRESH_TOKEN, refresh_token.as_bytes());
         let sources = version.sources.clone();

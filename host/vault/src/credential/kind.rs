@@ -52,7 +52,7 @@ const MOST_BYTES: usize = 64 << 10;
 
 impl CredentialKind {
     /// Every type.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Basic,
         Self::Bearer,
         Self::ApiKey,

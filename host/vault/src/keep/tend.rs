@@ -49,7 +49,7 @@ impl Tender {
                 let _turn = turn;
                 vault.keeper.refresh(&kept).await;
                 // What is used from now on is the new one, so that nothing keeps the old one.
-                vault.look_again(&place.id, place.version);
+                vault.look_anew(&place.id, place.version);
             });
         }
         keeper.give_back_unused();
