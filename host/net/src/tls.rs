@@ -255,11 +255,14 @@ pub(crate) fn explain(error: &std::io::Error, host: &str) -> TlsError {
 pub(crate) fn refused(error: &std::io::Error, host: &str) -> Option<TlsError> {
     use rustls::AlertDescription as Alert;
     const UNACCEPTABLE: &str = "it is not acceptable there; see the server's log for why";
-    const REASONS: [(Alert, &str); 8] = [
+    const UNKNOWN: &str = "its issuer is not trusted there; have it issued by the server's CA";
+    const REASONS: [(Alert, &str); 9] = [
         (Alert::CertificateRequired, "it demands one; bind a credential that has one to the endpoint"),
         (Alert::CertificateExpired, "it has expired, or is not valid yet; have another issued"),
         (Alert::CertificateRevoked, "it is revoked; have another issued"),
-        (Alert::UnknownCA, "its issuer is not trusted there; have it issued by the server's CA"),
+        (Alert::UnknownCA, UNKNOWN),
+        // So is another CA of the same name, as for servers.
+        (Alert::DecryptError, UNKNOWN),
         (Alert::BadCertificate, UNACCEPTABLE),
         (Alert::UnsupportedCertificate, UNACCEPTABLE),
         (Alert::CertificateUnknown, UNACCEPTABLE),

@@ -42,9 +42,15 @@ impl Ca {
 
     /// A client's certificate and its private key, both PEM.
     pub(crate) fn client(&self, name: &str) -> (String, String) {
+        self.client_of(name, VALID)
+    }
+
+    /// The same, valid during these years.
+    pub(crate) fn client_of(&self, name: &str, years: (i32, i32)) -> (String, String) {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        (params.not_before, params.not_after) = (date_time_ymd(years.0, 1, 1), date_time_ymd(years.1, 1, 1));
         let key = KeyPair::generate().unwrap();
         (params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
     }

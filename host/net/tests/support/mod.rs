@@ -35,6 +35,8 @@ pub(crate) mod certificates;
 pub(crate) struct Seen {
     pub(crate) head: Arc<http::request::Parts>,
     pub(crate) body: Bytes,
+    /// The certificate that the client showed, DER.
+    pub(crate) client: Option<Bytes>,
 }
 
 impl Seen {
@@ -112,7 +114,7 @@ impl Server {
         let mut server = Self::scripted(move |stream, _| {
             let (tls, handler, log) = (tls.clone(), handler.clone(), log.clone());
             async move {
-                let Some(tls) = tls else { return serve(stream, Version::Http1, handler, log).await };
+                let Some(tls) = tls else { return serve(stream, Version::Http1, None, handler, log).await };
                 let stream = match tls.accept(stream).into_fallible().await {
                     Ok(stream) => stream,
                     // Whoever is refused is told so: closing at once would reset the connection before he has read why.
@@ -122,8 +124,10 @@ impl Server {
                         return;
                     }
                 };
+                let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+                let client = shown.map(|certificate| Bytes::copy_from_slice(certificate));
                 let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                serve(stream, if h2 { Version::Http2 } else { Version::Http1 }, handler, log).await;
+                serve(stream, if h2 { Version::Http2 } else { Version::Http1 }, client, handler, log).await;
             }
         })
         .await;
@@ -162,24 +166,24 @@ impl Server {
         let task = tokio::spawn(async move {
             let mut running = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                running.spawn(serve(stream, Version::Http1, handler.clone(), log.clone()));
+                running.spawn(serve(stream, Version::Http1, None, handler.clone(), log.clone()));
             }
         });
         Self { address: ([0, 0, 0, 0], 0).into(), task, connections: Arc::default(), seen }
     }
 }
 
-async fn serve<S, F, R>(stream: S, version: Version, handler: Arc<F>, log: Arc<Mutex<Vec<Seen>>>)
+async fn serve<S, F, R>(stream: S, version: Version, client: Option<Bytes>, handler: Arc<F>, log: Arc<Mutex<Vec<Seen>>>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Fn(Seen) -> R + Send + Sync + 'static,
     R: Future<Output = Answer> + Send + 'static,
 {
     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-        let (handler, log) = (handler.clone(), log.clone());
+        let (handler, log, client) = (handler.clone(), log.clone(), client.clone());
         async move {
             let (head, body) = request.into_parts();
-            let seen = Seen { head: Arc::new(head), body: body.collect().await?.to_bytes() };
+            let seen = Seen { head: Arc::new(head), body: body.collect().await?.to_bytes(), client };
             log.lock().unwrap().push(seen.clone());
             Ok::<_, hyper::Error>(handler(seen).await)
         }
