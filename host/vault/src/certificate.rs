@@ -25,9 +25,9 @@ pub(crate) fn ends_at(pem: &str) -> Option<i64> {
     }
     let (validity, _) = value(signed, SEQUENCE)?;
     let end = skip(validity)?;
-    let (text, century) = match end.first()? {
-        &UTC_TIME => (value(end, UTC_TIME)?.0, 0),
-        &GENERALIZED_TIME => (value(end, GENERALIZED_TIME)?.0, 2),
+    let (text, century) = match *end.first()? {
+        UTC_TIME => (value(end, UTC_TIME)?.0, 0),
+        GENERALIZED_TIME => (value(end, GENERALIZED_TIME)?.0, 2),
         _ => return None,
     };
     moment(std::str::from_utf8(text).ok()?, century)

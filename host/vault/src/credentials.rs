@@ -1,12 +1,15 @@
 //! Credentials: made, read, used, changed. Every change is one commit, seen by who reads afterwards and survives a crash.
 
-use std::sync::{Arc, PoisonError, atomic::Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, atomic::Ordering},
+};
 
 use jackfield_store::{Bucket, Expect, Mutation};
 
 use crate::{
     CredentialInfo, CredentialKind, Sources, Vault, VaultError, VersionInfo, VersionState,
-    credential::{Material, Record, Version, check_name},
+    credential::{Material, Record, Version, about, check_name},
     keyring::random_id,
     now_ms, source,
     vault::{CREDENTIAL, State, Stored},
@@ -53,7 +56,12 @@ impl Vault {
     /// One credential.
     pub fn credential(&self, name: &str) -> Result<CredentialInfo, VaultError> {
         let stored = self.read().stored(name)?;
-        Ok(self.info(name, &stored))
+        let mut info = self.info(name, &stored);
+        let current = stored.record.in_state(VersionState::Current);
+        if let Some((material, _)) = current.and_then(|version| self.whole(&stored.record, version).ok()) {
+            info.about = about(stored.record.kind, &material);
+        }
+        Ok(info)
     }
 
     fn info(&self, name: &str, stored: &Stored) -> CredentialInfo {
@@ -71,6 +79,7 @@ impl Vault {
             name: name.to_owned(),
             kind: record.kind,
             versions: record.versions.iter().map(version).collect(),
+            about: BTreeMap::new(),
             revision: *revision,
             created_at: record.created_at,
         }
@@ -227,12 +236,29 @@ impl Vault {
         missing: impl FnOnce() -> String,
     ) -> Result<Lease, VaultError> {
         let stored = self.read().stored(name)?;
-        let record = &stored.record;
+        let lease = self.unused(name, &stored.record, choose, missing)?;
+        let uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner).of(&stored.record.id, lease.version);
+        uses.fetch_add(1, Ordering::Relaxed);
+        Ok(lease)
+    }
+
+    fn unused(
+        &self,
+        name: &str,
+        record: &Record,
+        choose: impl for<'r> FnOnce(&'r Record) -> Option<&'r Version>,
+        missing: impl FnOnce() -> String,
+    ) -> Result<Lease, VaultError> {
         let version = choose(record).ok_or_else(|| VaultError::Version { name: name.to_owned(), reason: missing() })?;
         let (material, generation) = self.whole(record, version)?;
-        let uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner).of(&record.id, version.number);
-        uses.fetch_add(1, Ordering::Relaxed);
         Ok(Lease { name: name.into(), kind: record.kind, version: version.number, material, generation })
+    }
+
+    /// The version of a credential that is used now, to see what it is for; no use is counted.
+    pub fn peek(&self, name: &str) -> Result<Lease, VaultError> {
+        let stored = self.read().stored(name)?;
+        let missing = || "has no version that is current".to_owned();
+        self.unused(name, &stored.record, |record| record.in_state(VersionState::Current), missing)
     }
 
     /// A certain version of a credential, to see whether it works, and counts the use.

@@ -113,6 +113,8 @@ pub(super) const KUBECONFIG: &[Field] = &[
     lines(secret("config", "kubeconfig, YAML or JSON")),
     optional(open("context", "context, the current one where none is given")),
     optional(secret("token", "token to use in place of the one, the `tokenFile` or the `exec` that it names")),
+    optional(lines(open("certificate", "client certificate to use in place of the one in it, PEM"))),
+    optional(PRIVATE_KEY),
 ];
 pub(super) const GITHUB_APP: &[Field] = &[
     open("app-id", "app ID or client ID"),

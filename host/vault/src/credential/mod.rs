@@ -1,10 +1,12 @@
 //! Credentials: what types there are, what a version holds, how it is stored.
 
+mod about;
 mod fields;
 mod kind;
 mod material;
 mod record;
 
+pub(crate) use about::about;
 pub use fields::{Field, Form};
 pub use kind::CredentialKind;
 pub use material::Material;

@@ -1,7 +1,7 @@
 //! What is stored of a credential, and the states of its versions. Everything but the sealed bytes may be read by whoever
 //! can read the data folder: names, types, numbers, times.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD as BASE64};
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,9 @@ pub struct CredentialInfo {
     /// What it consists of.
     #[serde(rename = "type")]
     pub kind: CredentialKind,
+    /// What the current version is, by what may be told of it; nothing while the vault is sealed, or in a list.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub about: BTreeMap<String, String>,
     /// Its versions, oldest first.
     pub versions: Vec<VersionInfo>,
     /// Grows with every change.

@@ -50,6 +50,8 @@ const USER: [&str; 16] = [
 
 /// The most groups, or values of extra fields, that are taken over.
 const MOST_TAKEN_OVER: usize = 64;
+/// The longest of them, in bytes.
+const LONGEST: usize = 256;
 
 /// PEM, or where it is.
 pub(super) enum Part {
@@ -95,7 +97,11 @@ impl Chosen {
                 return Err(missing("there is no `current-context`; name one in the field `context`".into()));
             }
         };
+        if name.chars().any(char::is_control) {
+            return Err(missing(format!("the context {} holds a control character in its name", shown(name))));
+        }
         let context = top.named("contexts", "context", name)?;
+        context.only(&["cluster", "user", "namespace", "extensions"])?;
         let linked = |field: &'static str| {
             context.text(field)?.ok_or_else(|| context.wrong(field, "is missing; name the one that is meant"))
         };
@@ -176,10 +182,14 @@ fn part(entry: &Entry<'_, '_>, file: &'static str, data: &'static str) -> Result
 /// As whom the user acts. The header of each is the host's to set, and must be able to carry it.
 fn impersonation(user: &Entry<'_, '_>) -> Result<Option<Impersonation>, KubeconfigError> {
     let fit = |field: &str, texts: &[&str]| {
-        let fits = |text: &&str| !text.is_empty() && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        let fits =
+            |text: &&str| (1..=LONGEST).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
         match texts.iter().all(fits) && texts.len() <= MOST_TAKEN_OVER {
             true => Ok(()),
-            false => Err(user.wrong(field, format!("is at most {MOST_TAKEN_OVER} texts of printable ASCII"))),
+            false => Err(user.wrong(
+                field,
+                format!("is at most {MOST_TAKEN_OVER} texts of up to {LONGEST} characters of printable ASCII"),
+            )),
         }
     };
     let (name, uid) = (user.text("as")?, user.text("as-uid")?);

@@ -26,16 +26,19 @@ pub type FileRead<'f> = &'f mut dyn FnMut(&str) -> Result<Secret, String>;
 pub fn minify(text: &str, context: Option<&str>, read: FileRead<'_>) -> Result<Secret, KubeconfigError> {
     let mut root = Node::parse(text)?;
     let chosen = Chosen::read(&root, context)?;
-    let unreadable = |field: &str, reason: String| chosen.unfit(format!("`{field}`: {reason}"));
-    let mut keep = |list: &'static str, member: &str, name: &str| {
-        let mut item = take(&mut root, list, name);
-        if let Some(Node::Map(fields)) = item.as_mut().and_then(|item| item.get_mut(member)) {
-            fields.retain(|(name, _)| **name != *"extensions");
-            for (file, data) in FILES {
-                inline(fields, file, data, read).map_err(|reason| unreadable(file, reason))?;
-            }
+    let unreadable = |list: &str, field: &str, reason: String| match list {
+        "clusters" => chosen.unreachable(format!("`{field}`: {reason}")),
+        _ => chosen.unfit(format!("`{field}`: {reason}")),
+    };
+    let mut keep = |list: &'static str, member: &'static str, name: &str| {
+        let mut fields = take(&mut root, list, member, name);
+        fields.retain(|(name, _)| **name != *"extensions");
+        for (file, data) in FILES {
+            inline(&mut fields, file, data, read).map_err(|reason| unreadable(list, file, reason))?;
         }
-        Ok(Node::List(item.into_iter().collect()))
+        let named =
+            (Text::Whole("name"), Node::Text { value: Text::Made(Zeroizing::new(name.to_owned())), plain: false });
+        Ok::<_, KubeconfigError>(Node::List(vec![Node::Map(vec![named, (Text::Whole(member), Node::Map(fields))])]))
     };
     let contexts = keep("contexts", "context", &chosen.context)?;
     let clusters = keep("clusters", "cluster", &chosen.cluster)?;
@@ -56,21 +59,21 @@ pub fn minify(text: &str, context: Option<&str>, read: FileRead<'_>) -> Result<S
     Ok(Secret::from(&out.0[..]))
 }
 
-/// Takes the entry of a name out of a list.
-fn take<'i>(root: &mut Node<'i>, list: &str, name: &str) -> Option<Node<'i>> {
-    let Some(Node::List(items)) = root.get_mut(list) else { return None };
-    let place =
-        items.iter().position(|item| matches!(item.get("name"), Some(Node::Text { value, .. }) if **value == *name))?;
-    Some(items.swap_remove(place))
+/// A map's entries.
+type Fields<'i> = Vec<(Text<'i>, Node<'i>)>;
+
+/// Takes the fields of the entry of a name out of a list.
+fn take<'i>(root: &mut Node<'i>, list: &str, member: &str, name: &str) -> Fields<'i> {
+    let Some(Node::List(items)) = root.get_mut(list) else { return Vec::new() };
+    let is_it = |item: &&mut Node<'i>| matches!(item.get("name"), Some(Node::Text { value, .. }) if **value == *name);
+    match items.iter_mut().find(is_it).and_then(|item| item.get_mut(member)) {
+        Some(Node::Map(fields)) => std::mem::take(fields),
+        _ => Vec::new(),
+    }
 }
 
 /// Puts in what is in a file, unless it is there already.
-fn inline(
-    fields: &mut Vec<(Text<'_>, Node<'_>)>,
-    file: &str,
-    data: &'static str,
-    read: FileRead<'_>,
-) -> Result<(), String> {
+fn inline(fields: &mut Fields<'_>, file: &str, data: &'static str, read: FileRead<'_>) -> Result<(), String> {
     let given = |node: &Node<'_>| matches!(node, Node::Text { value, .. } if !value.is_empty());
     let has_data = fields.iter().any(|(name, value)| **name == *data && given(value));
     let Some(place) = fields.iter().position(|(name, _)| **name == *file) else { return Ok(()) };

@@ -63,6 +63,15 @@ pub struct Certificate {
     pub key: Zeroizing<String>,
 }
 
+/// What is used instead of what a kubeconfig says of its user: it comes from elsewhere, and may change while the text does not.
+#[derive(Clone, Copy, Default)]
+pub struct Instead<'m> {
+    /// A token.
+    pub token: Option<&'m str>,
+    /// A chain of certificates and its private key, both PEM; neither without the other.
+    pub certificate: Option<(&'m str, &'m str)>,
+}
+
 /// How requests are authenticated by what they carry.
 pub enum KubeLogin {
     /// By a token.
@@ -90,30 +99,11 @@ pub struct Impersonation {
 }
 
 impl Kubeconfig {
-    /// Reads a text: of its contexts the named one, or else its current one. `token` is used in place of whatever token,
-    /// `tokenFile` or `exec` it names.
-    pub fn parse(text: &str, context: Option<&str>, token: Option<&str>) -> Result<Self, KubeconfigError> {
+    /// Reads a text: of its contexts the named one, or else its current one. What is given `instead` is used in place of what the
+    /// text has of that kind, of a `tokenFile` and of an `exec`.
+    pub fn parse(text: &str, context: Option<&str>, instead: Instead<'_>) -> Result<Self, KubeconfigError> {
         let mut chosen = Chosen::read(&Node::parse(text)?, context)?;
-        let mut unused = std::mem::take(&mut chosen.exec).map_or_else(
-            || Ok(Vec::new()),
-            |exec| match token.is_some() || chosen.token.is_some() {
-                true => Ok(exec.values),
-                false => Err(chosen.unfit(format!(
-                    "`exec`: an exec plugin needs an allowed command, and {} is none; have another program keep the token in \
-                     a file and name that with `--from token=file:PATH`",
-                    error::shown(&exec.command)
-                ))),
-            },
-        )?;
-        if chosen.has_token_file && token.is_none() {
-            return Err(chosen.unfit(
-                "`tokenFile`: names a file of another machine; remove it, and where the host itself can read the file name it \
-                 with `--from token=file:PATH` (see `--secrets-dir`)",
-            ));
-        }
-        if let Some(token) = token {
-            unused.extend(chosen.token.replace(Zeroizing::new(token.to_owned())));
-        }
+        let unused = replace(&mut chosen, instead)?;
         let ca_pem = match chosen.authority.take() {
             None => None,
             Some(Part::File) => return Err(chosen.unreachable(format!("`certificate-authority`: {NAMES_A_FILE}"))),
@@ -145,8 +135,19 @@ impl Kubeconfig {
 
     /// The one that a credential holds.
     pub fn of(material: &Material) -> Result<Self, KubeconfigError> {
-        let text = material.text("config").unwrap_or_default();
-        Self::parse(text, material.text("context"), material.text("token"))
+        let field = |name| material.text(name);
+        let certificate = match (field("certificate"), field("private-key")) {
+            (None, None) => None,
+            (Some(chain), Some(key)) => Some((chain, key)),
+            _ => {
+                return Err(KubeconfigError::Field {
+                    place: "the fields `certificate` and `private-key`".into(),
+                    reason: "go together; give both or neither".into(),
+                });
+            }
+        };
+        let instead = Instead { token: field("token"), certificate };
+        Self::parse(field("config").unwrap_or_default(), field("context"), instead)
     }
 
     /// Who it is in TLS.
@@ -186,6 +187,41 @@ impl Kubeconfig {
         let acting = self.acts_as.as_ref().map(|other| format!(", acting as {}", error::shown(&other.user)));
         format!("{}{}", ways.join(" and "), acting.unwrap_or_default())
     }
+}
+
+/// Puts in what is used instead of what was chosen; what was secret in that, and is not used. A command or a file that would have
+/// given something is refused where nothing is.
+fn replace(chosen: &mut Chosen, instead: Instead<'_>) -> Result<Vec<Zeroizing<String>>, KubeconfigError> {
+    let Instead { token, certificate } = instead;
+    let mut unused = Vec::new();
+    if let Some(exec) = chosen.exec.take() {
+        if token.is_none() && certificate.is_none() && chosen.token.is_none() {
+            return Err(chosen.unfit(format!(
+                "`exec`: an exec plugin needs an allowed command, and the host runs none that a text names, {} or another; have \
+                 what it gives come from elsewhere: `--from token=SOURCE`, or `--from certificate=SOURCE --from \
+                 private-key=SOURCE`",
+                error::shown(&exec.command)
+            )));
+        }
+        unused.extend(exec.values);
+    }
+    if chosen.has_token_file && token.is_none() {
+        return Err(chosen.unfit(
+            "`tokenFile`: names a file of another machine; where the host itself can read the file name it with `--from \
+             token=file:PATH` (see `--secrets-dir`)",
+        ));
+    }
+    if let Some(token) = token {
+        unused.extend(chosen.token.replace(Zeroizing::new(token.to_owned())));
+    }
+    if let Some((chain, key)) = certificate {
+        let here = |text: &str| Some(Part::Here(Zeroizing::new(text.to_owned())));
+        chosen.certificate = here(chain);
+        if let Some(Part::Here(key)) = std::mem::replace(&mut chosen.key, here(key)) {
+            unused.push(key);
+        }
+    }
+    Ok(unused)
 }
 
 /// The client certificate, whose key must be its key.

@@ -46,7 +46,7 @@ users:
 }
 
 fn parse(cluster: &str, user: &str) -> Result<Kubeconfig, String> {
-    Kubeconfig::parse(&config(cluster, user), None, None).map_err(|error| error.to_string())
+    Kubeconfig::parse(&config(cluster, user), None, Instead::default()).map_err(|error| error.to_string())
 }
 
 fn refused(cluster: &str, user: &str) -> String {
@@ -91,17 +91,17 @@ fn a_context_is_an_address_whom_to_trust_and_who_one_is() {
 #[test]
 fn a_context_is_chosen_and_those_there_are_are_told() {
     let text = config("", "token: x");
-    let of = |context| Kubeconfig::parse(&text, context, None).map_err(|error| error.to_string());
+    let of = |context| Kubeconfig::parse(&text, context, Instead::default()).map_err(|error| error.to_string());
     assert_eq!(of(Some("other")).unwrap().server.to_string(), "https://us.example");
     assert_eq!(of(Some("nope")).unwrap_err(), "there is no context `nope`; it has `prod`, `other`");
     let without = text.replace("current-context: prod\n", "");
-    let error = Kubeconfig::parse(&without, None, None).unwrap_err().to_string();
+    let error = Kubeconfig::parse(&without, None, Instead::default()).unwrap_err().to_string();
     assert!(error.contains("name one in the field `context`") && error.contains("`prod`, `other`"), "{error}");
     let dangling = text.replace("- name: ada\n", "- name: eve\n");
-    let error = Kubeconfig::parse(&dangling, None, None).unwrap_err().to_string();
+    let error = Kubeconfig::parse(&dangling, None, Instead::default()).unwrap_err().to_string();
     assert_eq!(error, "the user `ada`: is named and not there; add it to `users`");
     for nothing in ["", "[]", "a", "kind: Pod\n", "{}", "contexts: {}"] {
-        assert!(Kubeconfig::parse(nothing, None, None).is_err(), "{nothing:?}");
+        assert!(Kubeconfig::parse(nothing, None, Instead::default()).is_err(), "{nothing:?}");
     }
 }
 
@@ -160,12 +160,34 @@ fn a_token_that_is_given_beside_it_is_used_in_place_of_every_other() {
         "tokenFile: /var/run/token",
         "exec: {apiVersion: client.authentication.k8s.io/v1, command: aws, env: [{name: SECRET, value: s3cret-of-aws}]}",
     ] {
-        let read = Kubeconfig::parse(&config("", user), None, Some("the-new-token")).unwrap();
+        let read =
+            Kubeconfig::parse(&config("", user), None, Instead { token: Some("the-new-token"), certificate: None })
+                .unwrap();
         assert!(matches!(&read.login, Some(KubeLogin::Token(token)) if **token == "the-new-token"));
         // What is in it all the same must not be told either.
         let known = read.secrets().filter(|secret| user.contains(secret)).count();
         assert_eq!(known, usize::from(!user.contains("tokenFile")), "{user}");
     }
+}
+
+#[test]
+fn a_certificate_that_is_given_beside_it_is_used_in_place_of_its_own() {
+    let ((chain, key), (old, old_key)) = (pair(), pair());
+    let user =
+        format!("{{client-certificate-data: {}, client-key-data: {}}}", BASE64.encode(old), BASE64.encode(&old_key));
+    for user in [user.as_str(), "exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: tsh}", "{}"] {
+        let material = Material::new([
+            ("config", config("", user).as_str()),
+            ("certificate", chain.as_str()),
+            ("private-key", key.as_str()),
+        ]);
+        let read = Kubeconfig::of(&material).unwrap();
+        assert_eq!(*read.certificate.as_ref().unwrap().chain, chain);
+        assert!(read.secrets().any(|secret| secret == key));
+        assert_eq!(read.secrets().any(|secret| secret == old_key), user.contains("data"));
+    }
+    let half = Material::new([("config", config("", "token: x").as_str()), ("certificate", chain.as_str())]);
+    assert!(Kubeconfig::of(&half).unwrap_err().to_string().contains("go together"));
 }
 
 #[test]
@@ -200,7 +222,7 @@ fn only_the_chosen_context_is_kept_and_files_are_put_in() {
     for gone in ["t0ken-of-root", "us.example", "extension", "certs/ada", "preferences"] {
         assert!(!small.contains(gone), "{gone}: {small}");
     }
-    let parsed = Kubeconfig::parse(small, None, None).unwrap();
+    let parsed = Kubeconfig::parse(small, None, Instead::default()).unwrap();
     assert!(parsed.identity().is_some());
     assert_eq!(parsed.server.to_string(), "https://eu.example:6443/k8s");
     // What is small already stays as it is.
@@ -222,7 +244,7 @@ proptest! {
         let at = (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap();
         let end = (at + cut).min(text.len());
         let changed = [&text[..at], &with, &text[end..]].concat();
-        match Kubeconfig::parse(&changed, None, None) {
+        match Kubeconfig::parse(&changed, None, Instead::default()) {
             Err(error) => prop_assert!(!error.to_string().contains("horse"), "{}", error),
             Ok(read) => {
                 let told = format!("{read:?}");
@@ -233,7 +255,7 @@ proptest! {
 
     #[test]
     fn whatever_the_text_is_there_is_an_answer(text in "[ -~\\n\\t&*!{}\\[\\]:-]{0,400}") {
-        let _ = Kubeconfig::parse(&text, None, None);
+        let _ = Kubeconfig::parse(&text, None, Instead::default());
         let _ = minify(&text, None, &mut |_| Err("none".into()));
     }
 }

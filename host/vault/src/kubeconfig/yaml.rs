@@ -14,7 +14,8 @@ const DEEPEST: usize = 16;
 /// The most nodes of a text. Each is a few bytes of it at least, and takes fifty here.
 const MOST_NODES: usize = 20_000;
 
-/// A text's value. What had to be unescaped is overwritten when it goes; the rest lies in the input.
+/// A text's value. What had to be unescaped is overwritten when it goes, but for what the parser left behind where it grew; the
+/// rest, tokens and base64 in particular, lies in the input.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Text<'i> {
     Whole(&'i str),
