@@ -86,7 +86,7 @@ pub use jackfield_reflect::nearest;
 /// What the vault tells of itself, and what it is given.
 pub use jackfield_vault::{
     AllowedSources, CredentialInfo, CredentialKind, Field, Form, KeyInfo, NewSource, Secret, Source, Sources, Transit,
-    VaultState, VaultStatus, VersionInfo, VersionState,
+    VaultState, VaultStatus, VersionInfo, VersionState, kubeconfig,
 };
 pub use journal::{JournaledWrite, Resolution, WriteState};
 pub use model::*;

@@ -8,12 +8,12 @@ use std::{fmt, sync::Arc, time::SystemTime};
 use base64::{Engine as _, prelude::BASE64_STANDARD as BASE64};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use jackfield_net::{Address, ClientIdentity};
-use jackfield_vault::{CredentialKind, Lease, Vault};
+use jackfield_vault::{CredentialKind, Lease, Vault, kubeconfig::Kubeconfig};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::{
-    GatewayError, headers,
+    GatewayError, headers, kube,
     signers::sigv4::{self, Signer},
     tokens::{self, Login, Token, Tokens, Way},
 };
@@ -60,6 +60,18 @@ pub struct Authority {
     /// The version that is used, where it is not the current one.
     version: Option<u64>,
     tokens: Arc<Tokens>,
+    kubeconfig: Arc<kube::Kept>,
+}
+
+/// What a credential asks of the connections that its requests are sent on.
+#[derive(Debug, Default)]
+pub(crate) struct Connection {
+    /// Who this side is.
+    pub(crate) identity: Option<ClientIdentity>,
+    /// Whom to trust, in place of what the endpoint says.
+    pub(crate) ca_pem: Option<String>,
+    /// The name that the server's certificate must be for.
+    pub(crate) server_name: Option<String>,
 }
 
 /// A request, with the parts that a credential may change.
@@ -75,12 +87,12 @@ pub(crate) struct Signed<'a> {
 impl Authority {
     /// Binds a credential of a vault. Whether it is there is seen at each request.
     pub fn new(vault: Arc<Vault>, binding: Binding) -> Self {
-        Self { vault, binding, version: None, tokens: Arc::default() }
+        Self { vault, binding, version: None, tokens: Arc::default(), kubeconfig: Arc::default() }
     }
 
     /// The same with a certain version, to see whether that works.
     pub fn trying(self, version: u64) -> Self {
-        Self { version: Some(version), tokens: Arc::default(), ..self }
+        Self { version: Some(version), tokens: Arc::default(), kubeconfig: Arc::default(), ..self }
     }
 
     /// Whether the binding can be for these addresses.
@@ -148,6 +160,33 @@ impl Authority {
         lease.map_err(|error| GatewayError::Credential { endpoint: endpoint.to_owned(), reason: error.to_string() })
     }
 
+    /// Whether what the credential holds now can be for these addresses. Where that cannot be told, the vault being sealed, each
+    /// request sees to it.
+    pub(crate) fn fits(&self, endpoint: &str, addresses: &[Address]) -> Result<(), GatewayError> {
+        match self.vault.peek(&self.binding.credential) {
+            Ok(lease) if lease.kind == CredentialKind::Kubeconfig => {
+                self.kubeconfig(endpoint, &lease, addresses).map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What a kubeconfig says, if it is for these addresses.
+    fn kubeconfig(
+        &self,
+        endpoint: &str,
+        lease: &Lease,
+        addresses: &[Address],
+    ) -> Result<Arc<Kubeconfig>, GatewayError> {
+        let fail = |reason: String| GatewayError::Credential {
+            endpoint: endpoint.to_owned(),
+            reason: format!("credential `{}`: {reason}", lease.name),
+        };
+        let kubeconfig = self.kubeconfig.get(lease).map_err(|error| fail(error.to_string()))?;
+        kube::fits(&kubeconfig, addresses).map_err(fail)?;
+        Ok(kubeconfig)
+    }
+
     /// Sees that the vault is open.
     pub(crate) fn is_open(&self, endpoint: &str) -> Result<(), GatewayError> {
         match self.vault.is_open() {
@@ -159,15 +198,25 @@ impl Authority {
         }
     }
 
-    /// Who this side is in TLS, where the credential says that.
-    pub(crate) fn identity(&self, endpoint: &str, lease: &Lease) -> Result<Option<ClientIdentity>, GatewayError> {
-        if lease.kind != CredentialKind::ClientCertificate {
-            return Ok(None);
+    /// What connections to these addresses are made with, where the credential says that.
+    pub(crate) fn connection(
+        &self,
+        endpoint: &str,
+        lease: &Lease,
+        addresses: &[Address],
+    ) -> Result<Option<Connection>, GatewayError> {
+        match lease.kind {
+            CredentialKind::ClientCertificate => {}
+            CredentialKind::Kubeconfig => {
+                return Ok(Some(kube::connection(&*self.kubeconfig(endpoint, lease, addresses)?)));
+            }
+            _ => return Ok(None),
         }
         let fail = |reason: String| GatewayError::Credential { endpoint: endpoint.to_owned(), reason };
         let field = |name: &str| lease.material.get(name).ok_or_else(|| fail(incomplete(lease)));
         let identity = ClientIdentity::from_pem(field("certificate")?, field("private-key")?);
-        identity.map(Some).map_err(|error| fail(format!("credential `{}`: {error}", lease.name)))
+        let identity = identity.map_err(|error| fail(format!("credential `{}`: {error}", lease.name)))?;
+        Ok(Some(Connection { identity: Some(identity), ..Connection::default() }))
     }
 
     /// How the credential is exchanged for a token, where it is.
@@ -217,6 +266,11 @@ impl Authority {
             }
             // It is shown in the handshake.
             (CredentialKind::ClientCertificate, None) => Ok(()),
+            (CredentialKind::Kubeconfig, None) => {
+                // It was seen to be for the address when the connection was set up.
+                let kubeconfig = self.kubeconfig(endpoint, lease, &[])?;
+                if kube::sign(&kubeconfig, &mut request.headers) { Ok(()) } else { Err(unfit()) }
+            }
             (CredentialKind::ApiKey, Some(Place::Header { name, prefix })) => {
                 let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unfit())?;
                 let prefix = prefix.as_deref().unwrap_or_default();
@@ -278,6 +332,11 @@ impl Authority {
 /// The secrets of a credential, and what they become on the way: whoever gives a request back gives those back, perhaps
 /// encoded once more.
 pub(crate) fn secrets(lease: &Lease) -> Vec<Zeroizing<String>> {
+    if lease.kind == CredentialKind::Kubeconfig
+        && let Ok(kubeconfig) = Kubeconfig::of(&lease.material)
+    {
+        return kube::secrets(&kubeconfig);
+    }
     let fields = lease.kind.fields().iter().filter(|field| field.secret);
     let mut secrets: Vec<_> = fields
         .filter_map(|field| lease.material.text(field.name))
@@ -297,7 +356,7 @@ pub(crate) fn secrets(lease: &Lease) -> Vec<Zeroizing<String>> {
 }
 
 /// A user name and a password as RFC 7617 writes them.
-fn basic(username: &str, password: &str) -> Zeroizing<String> {
+pub(crate) fn basic(username: &str, password: &str) -> Zeroizing<String> {
     let pair = Zeroizing::new(format!("{username}:{password}"));
     Zeroizing::new(BASE64.encode(pair.as_bytes()))
 }

@@ -8,7 +8,7 @@ use std::sync::{
 use jackfield_net::{Address, ConnectError, Dialer, IpNet, Sender, SenderOptions};
 use jackfield_vault::{Lease, Stamp};
 
-use crate::{Allowance, Authority, GatewayError, Grant};
+use crate::{Allowance, Authority, GatewayError, Grant, authority::Connection};
 
 /// An endpoint as the manifest and the operator describe it.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +27,7 @@ pub struct EndpointSpec {
     pub allowance: Allowance,
     /// Ranges that may be dialled besides public addresses and those written in `addresses`.
     pub allow_addresses: Vec<IpNet>,
-    /// PEM certificates to trust instead of the system's roots.
+    /// PEM certificates to trust instead of the system's roots, unless the credential names others.
     pub ca_pem: Option<String>,
     /// How its requests are authenticated; not at all where there is none.
     pub authority: Option<Authority>,
@@ -73,16 +73,26 @@ impl Endpoint {
         })
     }
 
-    /// The senders for a credential. Where its version is a certificate they are its own: a connection belongs to whom it
-    /// was opened for.
+    /// Sees that what is bound to it can be used here, as far as that can be told now.
+    pub(crate) fn fits(&self) -> Result<(), GatewayError> {
+        self.authority.as_ref().map_or(Ok(()), |authority| authority.fits(&self.name, &self.addresses))
+    }
+
+    /// The senders for a credential. Where its version says who this side is or whom to trust they are its own: a connection
+    /// belongs to whom it was opened for.
     pub(crate) fn senders(&self, lease: Option<&Lease>) -> Result<Arc<[Sender]>, GatewayError> {
         let (made_for, made) = self.senders.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (Some(authority), Some(lease)) = (&self.authority, lease) else { return Ok(made) };
         if made_for == Some(lease.stamp()) {
             return Ok(made);
         }
-        let Some(identity) = authority.identity(&self.name, lease)? else { return Ok(made) };
-        let options = SenderOptions { identity: Some(identity), ..self.options.clone() };
+        let Some(Connection { identity, ca_pem, server_name }) =
+            authority.connection(&self.name, lease, &self.addresses)?
+        else {
+            return Ok(made);
+        };
+        let mut options = SenderOptions { identity, server_name, ..self.options.clone() };
+        options.ca_pem = ca_pem.or(options.ca_pem);
         let made = senders(&self.addresses, &options, &self.dialer)
             .map_err(|reason| GatewayError::Connect { endpoint: self.name.clone(), reason })?;
         *self.senders.lock().unwrap_or_else(PoisonError::into_inner) = (Some(lease.stamp()), made.clone());

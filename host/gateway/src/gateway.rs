@@ -145,6 +145,12 @@ impl Gateway {
         self
     }
 
+    /// Sees that each credential can be used where it is bound, as far as that can be told without sending anything: one that
+    /// names its own place, a kubeconfig, is for no other. Each request sees to it again, since a credential may change.
+    pub fn judge_credentials(&self) -> Result<(), GatewayError> {
+        self.endpoints.iter().try_for_each(Endpoint::fits)
+    }
+
     /// The names of its endpoints.
     pub fn endpoints(&self) -> Vec<&str> {
         self.endpoints.iter().map(|endpoint| endpoint.name.as_str()).collect()

@@ -12,6 +12,7 @@ mod error;
 mod gateway;
 mod grant;
 mod headers;
+mod kube;
 mod leaks;
 mod path;
 mod signers;

@@ -22,7 +22,7 @@ use crate::{
     EndpointSettings, Error, ErrorKind, ErrorSource, EventKind, IntegrationInfo, NewIntegration, Result, TimestampMs,
     UpdateIntegration,
     clock::{now_ms, random_name},
-    config, faults, journal, limits, names,
+    config, faults, journal, limits, names, outbound,
     plugins::{self, Installed},
     registrar::{Change, Decision, encode},
     shared::Shared,
@@ -215,6 +215,8 @@ pub(crate) async fn remove(shared: &Shared, name: &str, discard_unknown: bool) -
 
 /// Has the plugin judge the configuration, in an instance that can reach nothing.
 async fn judge(name: &str, runtime: &Runtime, plugin: &Installed) -> Result<()> {
+    let fits = runtime.gateway.judge_credentials();
+    fits.map_err(|error| outbound::misconfigured(&plugin.record.manifest, &error))?;
     let code = plugin.code.as_ref().map_err(Clone::clone)?;
     let tracks = Arc::default();
     let pool = plugins::sandbox(code, name, runtime.guest_config.to_string(), runtime.limits.clone(), &tracks);
