@@ -12,6 +12,8 @@ use crate::failure::Failure;
 
 /// The longest secret, in bytes.
 const MOST: u64 = 64 << 10;
+/// The longest file that a secret is a part of.
+const MOST_LONG: u64 = 1 << 20;
 
 /// Asks for a secret.
 pub(crate) fn ask(what: &str) -> Result<Secret, Failure> {
@@ -34,21 +36,35 @@ pub(crate) fn ask_twice(what: &str) -> Result<Secret, Failure> {
 
 /// The secret in a file. `line`: it is one line, whose end does not belong to it.
 pub(crate) fn from_file(path: &Path, line: bool) -> Result<Secret, Failure> {
-    let unreadable = |reason: String| Failure::Usage(format!("{} cannot be used: {reason}", path.display()));
+    in_file(path, line, MOST).map_err(Failure::Usage)
+}
+
+/// A file of which only a part is secret, or sent anywhere.
+pub(crate) fn from_long_file(path: &Path) -> Result<Secret, Failure> {
+    in_file(path, false, MOST_LONG).map_err(Failure::Usage)
+}
+
+/// A file that another one names, or why it cannot be used.
+pub(crate) fn in_named_file(path: &Path) -> Result<Secret, String> {
+    in_file(path, false, MOST)
+}
+
+fn in_file(path: &Path, line: bool, most: u64) -> Result<Secret, String> {
+    let unreadable = |reason: String| format!("{} cannot be used: {reason}", path.display());
     let file = std::fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
-    read(file, line).map_err(unreadable)
+    read(file, line, most).map_err(unreadable)
 }
 
 /// The secret on standard input.
 pub(crate) fn from_stdin(line: bool) -> Result<Secret, Failure> {
-    read(std::io::stdin().lock(), line)
+    read(std::io::stdin().lock(), line, MOST)
         .map_err(|reason| Failure::Usage(format!("standard input cannot be used: {reason}")))
 }
 
-fn read(source: impl std::io::Read, line: bool) -> Result<Secret, String> {
+fn read(source: impl std::io::Read, line: bool, most: u64) -> Result<Secret, String> {
     // All the room at once: growing would leave copies behind.
-    let mut bytes = Vec::with_capacity(usize::try_from(MOST).unwrap_or(usize::MAX) + 1);
-    source.take(MOST + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    let mut bytes = Vec::with_capacity(usize::try_from(most).unwrap_or(usize::MAX) + 1);
+    source.take(most + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     let mut end = bytes.len();
     if line {
         for terminator in [b'\n', b'\r'] {
@@ -56,9 +72,9 @@ fn read(source: impl std::io::Read, line: bool) -> Result<Secret, String> {
         }
     }
     let secret = Secret::from(bytes.get(..end).unwrap_or_default());
-    let long = bytes.len() as u64 > MOST;
+    let long = bytes.len() as u64 > most;
     drop(Secret::from(bytes));
-    if long { Err("it is longer than 64 KiB".into()) } else { Ok(secret) }
+    if long { Err(format!("it is longer than {} KiB", most >> 10)) } else { Ok(secret) }
 }
 
 #[cfg(test)]
@@ -75,8 +91,8 @@ mod tests {
             ("\n", true, ""),
             ("a\n", false, "a\n"),
         ] {
-            assert_eq!(read(text.as_bytes(), line).unwrap().expose_str(), Some(expected), "{text:?}");
+            assert_eq!(read(text.as_bytes(), line, MOST).unwrap().expose_str(), Some(expected), "{text:?}");
         }
-        assert!(read(&vec![b'a'; 65_537][..], false).is_err());
+        assert!(read(&vec![b'a'; 65_537][..], false, MOST).is_err());
     }
 }

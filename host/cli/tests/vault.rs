@@ -64,6 +64,7 @@ fn without_a_terminal_nothing_is_asked_and_the_remedy_is_told() {
         ("credential set prom --type bearer", "give it in a file"),
         ("credential set graf --type basic", "username=…"),
         ("credential set k --type client-certificate", "--file certificate=PATH"),
+        ("credential set k --type kubeconfig", "--file config=PATH"),
         ("vault init --passphrase", "give it in a file"),
     ] {
         let ran = bench.run(&line.split(' ').collect::<Vec<_>>());

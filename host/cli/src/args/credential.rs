@@ -88,6 +88,7 @@ Examples:
   jackfield credential set aws --type aws-access-key access-key-id=AKIA… --file secret-access-key=key.txt
   jackfield credential set api --type oauth2-client token-url=https://id.example/token client-id=jackfield scope=read
   jackfield credential set gcp --type gcp-service-account --file key=account.json
+  jackfield credential set prod --type kubeconfig --file config=$HOME/.kube/config context=prod
   jackfield credential set prom --type bearer --from token=file:/run/secrets/prom/token
   jackfield integration update prom --credential api=prometheus
 
@@ -97,6 +98,9 @@ Types and their fields:
   api-key             key (secret)
   client-certificate  certificate, private-key (secret), both PEM
   aws-access-key      access-key-id, secret-access-key (secret), session-token (secret, of temporary ones)
+  kubeconfig          config (secret, YAML or JSON), context; only the chosen context is sent, with what is in the files that it
+                      names. In place of what is in it, its `tokenFile` and its `exec`: token (secret), certificate and
+                      private-key (secret), both PEM
 
 Types that the host exchanges for tokens; those are what requests carry:
   oauth2-client        token-url, client-id, client-secret (secret) or private-key (secret, PEM) with key-id;

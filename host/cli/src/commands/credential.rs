@@ -6,7 +6,7 @@ use http::Method;
 use jackfield_core::{CredentialKind, Form, Secret, Source, Sources};
 use serde_json::json;
 
-use super::Context;
+use super::{Context, kubeconfig};
 use crate::{
     api::{Query, Request, segment},
     args::{CredentialVerb, FieldArgs, Pair},
@@ -128,9 +128,17 @@ fn fields(
         }
         fields.insert(field.name, Secret::from(value.clone()));
     }
+    let mut place = kubeconfig::Place::Input;
     for Pair { name, value } in &args.files {
         let field = known(name)?;
-        fields.insert(field.name, secret::from_file(Path::new(value), field.form != Form::Lines)?);
+        let path = Path::new(value);
+        let value = if (kind, field.name) == (CredentialKind::Kubeconfig, "config") {
+            place = kubeconfig::Place::File(path);
+            secret::from_long_file(path)?
+        } else {
+            secret::from_file(path, field.form != Form::Lines)?
+        };
+        fields.insert(field.name, value);
     }
     for name in sources.keys() {
         known(name)?;
@@ -158,6 +166,10 @@ fn fields(
                 fields.insert(field.name, secret::ask(&format!("{} of {}", field.label, args.name))?);
             }
         }
+    }
+    if let (CredentialKind::Kubeconfig, Some(config)) = (kind, fields.get("config")) {
+        let small = kubeconfig::minify(config, fields.get("context"), &place)?;
+        fields.insert("config", small);
     }
     Ok(fields)
 }
@@ -187,6 +199,10 @@ fn show(credential: &Tree, style: Style) -> String {
     fact("type", credential.text("type"));
     fact("used by", &credential.texts("used-by"));
     fact("made", &rfc3339_of(credential, "created-at"));
+    for (what, is) in credential.get("about").map(Tree::members).unwrap_or_default() {
+        let Tree::Text(is) = is else { continue };
+        fact(&printable(what).replace('-', " "), &printable(is));
+    }
     let mut out = facts.render(Style { width: None, ..style });
     out.push('\n');
     let mut versions = Table::new(["version", "state", "since", "made", "uses"]);

@@ -8,6 +8,7 @@ mod credential;
 mod grant;
 mod integration;
 mod integration_views;
+mod kubeconfig;
 mod offered;
 mod operation;
 mod pack;
