@@ -8,6 +8,7 @@
 pub mod address;
 pub mod component;
 pub mod json_bridge;
+pub mod kubeconfig;
 pub mod lines;
 pub mod manifest;
 pub mod path;
@@ -25,6 +26,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("address", address::check),
     ("component", component::check),
     ("json-bridge", json_bridge::check),
+    ("kubeconfig", kubeconfig::check),
     ("lines", lines::check),
     ("manifest", manifest::check),
     ("path", path::check),

@@ -72,6 +72,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "jackfield-registry",
             "jackfield-reflect",
             "jackfield-sdk",
+            "jackfield-vault",
         ],
     ),
     ("xtask", &["jackfield-peers"]),
