@@ -2,7 +2,7 @@
 //! it is, in an error, in a redirect, compressed, encoded, escaped, in many pieces.
 
 use std::{
-    io::{Read as _, Write as _},
+    io::{Read, Write},
     net::{TcpListener, TcpStream},
     sync::{
         Arc,
@@ -16,6 +16,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use flate2::{Compression, write::GzEncoder};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// The paths, each a way to give a request back.
 pub const WAYS: [&str; 11] = [
@@ -33,7 +34,7 @@ pub const WAYS: [&str; 11] = [
 ];
 
 /// An outside system that repeats what it is sent. It ends with the test program.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Echoing {
     url: String,
     answered: Arc<AtomicU64>,
@@ -42,13 +43,25 @@ pub struct Echoing {
 impl Echoing {
     /// Starts one.
     pub fn start() -> Echoing {
+        Echoing::serving("http", serve)
+    }
+
+    /// Starts one that is spoken to by TLS.
+    pub fn with_tls(config: Arc<ServerConfig>) -> Echoing {
+        Echoing::serving("https", move |stream, count| {
+            let connection = ServerConnection::new(config.clone()).expect("the configuration is a server's");
+            serve(StreamOwned::new(connection, stream), count);
+        })
+    }
+
+    fn serving(scheme: &str, serve: impl Fn(TcpStream, &AtomicU64) + Clone + Send + 'static) -> Echoing {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
         let answered = Arc::new(AtomicU64::new(0));
         let count = answered.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let count = count.clone();
+                let (count, serve) = (count.clone(), serve.clone());
                 thread::spawn(move || serve(stream, &count));
             }
         });
@@ -66,7 +79,7 @@ impl Echoing {
     }
 }
 
-fn serve(mut stream: TcpStream, answered: &AtomicU64) {
+fn serve(mut stream: impl Read + Write, answered: &AtomicU64) {
     let mut head = Vec::new();
     let mut buffer = [0; 4096];
     loop {
@@ -87,7 +100,7 @@ fn serve(mut stream: TcpStream, answered: &AtomicU64) {
     }
 }
 
-fn answer(stream: &mut TcpStream, request: &str) -> std::io::Result<()> {
+fn answer(stream: &mut impl Write, request: &str) -> std::io::Result<()> {
     let path = request.split(' ').nth(1).unwrap_or_default();
     let way = path.split('?').next().unwrap_or_default();
     let credential = request.lines().find(|line| line.to_ascii_lowercase().starts_with("authorization:"));

@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod authorization_server;
+pub mod certificates;
 pub mod echoing;
 pub mod fake;
 pub mod fixture;

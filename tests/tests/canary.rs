@@ -6,6 +6,7 @@ use std::path::Path;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jackfield_tests::{
     Stand,
+    certificates::Issuer,
     echoing::{Echoing, WAYS},
 };
 use serde_json::{Value, json};
@@ -61,7 +62,12 @@ fn stand(outside: &Echoing, credential: &Value, binding: &Value) -> Stand {
 
 #[test]
 fn a_secret_that_is_given_back_a_thousand_times_is_nowhere_to_be_found() {
+    let issuer = Issuer::new("a canary's own CA");
+    let certified = Echoing::with_tls(issuer.demanding());
+    // Its server demands a certificate, and is given the canary as well.
+    let kubeconfig = issuer.kubeconfig(certified.url(), &issuer.client("ada"), &format!("token: '{CANARY}'"));
     let bindings = [
+        (json!({"type": "kubeconfig", "fields": {"config": kubeconfig}}), json!({"name": "canary"})),
         (json!({"type": "bearer", "fields": {"token": CANARY}}), json!({"name": "canary", "allow-plain-http": true})),
         (
             json!({"type": "basic", "fields": {"username": "ada", "password": CANARY}}),
@@ -84,7 +90,7 @@ fn a_secret_that_is_given_back_a_thousand_times_is_nowhere_to_be_found() {
         ),
     ];
     for (credential, binding) in &bindings {
-        let outside = Echoing::start();
+        let outside = if credential["type"] == "kubeconfig" { certified.clone() } else { Echoing::start() };
         let mut stand = stand(&outside, credential, binding);
         let server = stand.server();
         let mut seen = Vec::new();

@@ -2,6 +2,7 @@
 //! A member keeps its ports and data over a stop and a start, so that a restart is a restart.
 
 use std::{
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -23,9 +24,21 @@ pub struct Etcd {
     process: Option<Process>,
     executable: Executable,
     arguments: Vec<String>,
+    scheme: &'static str,
     address: String,
     version: String,
     folder: TempDir,
+}
+
+/// What a member has for TLS, in files that last as long as it.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerTls<'f> {
+    /// Its certificate, which must be good for a client too.
+    pub certificate: &'f Path,
+    /// Its private key.
+    pub key: &'f Path,
+    /// The CA of its clients' certificates.
+    pub ca: &'f Path,
 }
 
 impl Etcd {
@@ -38,6 +51,34 @@ impl Etcd {
             etcd.spawn()?;
             etcd.wait_healthy()?;
             record::used(NAME, &etcd.version);
+            Ok(etcd)
+        })
+    }
+
+    /// Starts a single member that speaks TLS with its clients and demands certificates of them.
+    pub fn start_demanding(tls: &ServerTls<'_>) -> Result<Etcd> {
+        let executable = Program::any(NAME, NAME, "etcd-server").find()?;
+        process::on_free_ports(|| {
+            let peer = format!("http://127.0.0.1:{}", ports::free());
+            let mut etcd = Etcd::prepare(&executable, "one", "127.0.0.1", &peer, &format!("one={peer}"))?;
+            let health = format!("127.0.0.1:{}", ports::free());
+            for argument in &mut etcd.arguments {
+                if argument.contains("client-urls=") {
+                    *argument = argument.replace("=http://", "=https://");
+                }
+            }
+            let files = [("cert-file", tls.certificate), ("key-file", tls.key), ("trusted-ca-file", tls.ca)];
+            etcd.arguments.extend(files.map(|(flag, file)| format!("--{flag}={}", file.display())));
+            etcd.arguments.push("--client-cert-auth".into());
+            // The one address that answers without a certificate, and says only whether there is a leader.
+            etcd.arguments.push(format!("--listen-metrics-urls=http://{health}"));
+            etcd.scheme = "https";
+            etcd.spawn()?;
+            let Some(process) = &mut etcd.process else { return Err(PeerError::failed(NAME, "is stopped")) };
+            process.wait_ready(Duration::from_secs(30), || {
+                http::get_json(&health, "/health").is_ok_and(|answer| answer["health"] == "true")
+            })?;
+            record::used("etcd, client certificates", executable.package_version.as_deref().unwrap_or("of PATH"));
             Ok(etcd)
         })
     }
@@ -57,7 +98,15 @@ impl Etcd {
             ("auto-compaction-retention", "0".to_string()),
         ];
         let arguments = arguments.iter().map(|(flag, value)| format!("--{flag}={value}")).collect();
-        Ok(Etcd { process: None, executable: executable.clone(), arguments, address, version: String::new(), folder })
+        Ok(Etcd {
+            process: None,
+            executable: executable.clone(),
+            arguments,
+            scheme: "http",
+            address,
+            version: String::new(),
+            folder,
+        })
     }
 
     fn spawn(&mut self) -> Result<()> {
@@ -102,7 +151,7 @@ impl Etcd {
 
     /// Its client address as a URL.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// What it says its version is.

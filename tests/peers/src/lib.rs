@@ -28,7 +28,7 @@ pub mod victoria_metrics;
 
 pub use alertmanager::Alertmanager;
 pub use error::PeerError;
-pub use etcd::{Etcd, EtcdCluster, Etcdctl};
+pub use etcd::{Etcd, EtcdCluster, Etcdctl, ServerTls};
 pub use node_exporter::NodeExporter;
 pub use process::Process;
 pub use prometheus::Prometheus;
