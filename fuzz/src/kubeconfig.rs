@@ -1,10 +1,10 @@
 //! Kubeconfigs, as an operator is sent them. Whatever one is, reading it ends, and what is wrong with it is told without what
 //! stands in it; one that can be used is for a place that is an address, and means the same when only what is used of it is kept.
 
-use jackfield_gateway::net::Address;
 use jackfield_vault::{
     Secret,
     kubeconfig::{Instead, Kubeconfig, minify},
+    net::Address,
 };
 
 /// What shorter texts are found anywhere.
