@@ -11,6 +11,7 @@ use wit_parser::{ManglingAndAbi, Resolve};
 const MANIFESTS: [(&str, &str); 4] = [
     ("alertmanager", include_str!("../../plugins/alertmanager/plugin.toml")),
     ("etcd", include_str!("../../plugins/etcd/plugin.toml")),
+    ("openbao", include_str!("../../plugins/openbao/plugin.toml")),
     ("playground", include_str!("../../plugins/playground/plugin.toml")),
     ("prometheus", include_str!("../../plugins/prometheus/plugin.toml")),
 ];
