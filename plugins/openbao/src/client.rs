@@ -92,6 +92,12 @@ impl OpenBao {
         Ok(mount.data)
     }
 
+    /// Whether who makes tokens may do something with tokens; what, OpenBao does not tell.
+    pub(crate) fn makes_tokens(&self) -> Result<()> {
+        const PATH: &str = "/v1/sys/internal/ui/mounts/auth/token";
+        self.ask(http::get(TOKENS, PATH), PATH, Effect::Read, Request::send)?.good()
+    }
+
     /// How the server that answers is. Its status says the same as the body, in numbers that can be chosen.
     pub(crate) fn server(&self) -> Result<Server> {
         const PATH: &str = "/v1/sys/health";

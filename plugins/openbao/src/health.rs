@@ -1,6 +1,7 @@
 //! Whether OpenBao answers, is unsealed, and lets the token at `api` use the secrets engine. The last is what a rotation relies on: a
 //! new token that is unknown, or whose policies allow nothing there, must not come to be used. OpenBao tells of a mount only whom it
-//! lets do something below it, so asking for the mount asks just that, and needs no rights beside those that the keys need.
+//! lets do something below it, so asking for the mount asks just that, and needs no rights beside those that the keys need. The same
+//! is asked with the token at `tokens`, where the operator says that tokens are made: whether one is bound there the plugin cannot know.
 
 use jackfield_sdk::prelude::*;
 
@@ -16,7 +17,10 @@ pub(crate) fn check(bao: &OpenBao) -> Result<Health> {
     };
     let health = match unfit {
         Some(reason) => Health::unhealthy(reason),
-        None => Health::healthy("OpenBao answers, and the token may use the secrets engine"),
+        None => match bao.settings.check_tokens.then(|| bao.makes_tokens()) {
+            Some(Err(error)) => Health::degraded(format!("keys can be used, but no tokens made: {}", error.message)),
+            _ => Health::healthy("OpenBao answers, and the token may use the secrets engine"),
+        },
     };
     Ok(match server.version {
         Some(version) => health.version(version),
@@ -74,6 +78,20 @@ mod tests {
         assert_eq!(unknown.kind, ErrorKind::Unauthenticated);
         let denied = r#"{"errors":["preflight capability check returned 403, please ensure client's policies grant access to path \"secret/\""]}"#;
         assert_eq!(checked((200, WELL), (403, denied)).unwrap_err().kind, ErrorKind::PermissionDenied);
+    }
+
+    #[test]
+    fn who_makes_tokens_is_asked_for_where_the_operator_says_so() {
+        testing::reset();
+        testing::set_config(r#"{"check-tokens": true}"#);
+        testing::answer(|sent| match (sent.endpoint.as_str(), sent.path_and_query.starts_with("/v1/sys/health?")) {
+            ("api", true) => Answer::json(200, WELL),
+            ("api", false) => Answer::json(200, r#"{"data":{"type":"kv","options":{"version":"2"}}}"#),
+            _ => Answer::json(403, r#"{"errors":["permission denied"]}"#),
+        });
+        let health = check(&OpenBao::open().unwrap()).unwrap();
+        assert_eq!(health.status, HealthStatus::Degraded);
+        assert_eq!(testing::sent()[2].path_and_query, "/v1/sys/internal/ui/mounts/auth/token");
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub(crate) struct Settings {
     pub(crate) field: String,
     /// The namespace; empty for the root.
     pub(crate) namespace: String,
+    /// Whether the health is also that of the token that makes tokens.
+    pub(crate) check_tokens: bool,
     /// The longest to wait for the head of one answer.
     pub(crate) request_timeout_ms: u64,
 }
@@ -30,6 +32,7 @@ impl Default for Settings {
             prefix: String::new(),
             field: "value".to_owned(),
             namespace: String::new(),
+            check_tokens: false,
             request_timeout_ms: 7_000,
         }
     }
