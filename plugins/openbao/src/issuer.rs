@@ -36,14 +36,14 @@ struct Made {
 
 impl crate::CredentialIssuer for OpenBaoPlugin {
     fn issue(wish: Wish) -> Result<Issued> {
-        let parameters = Parameters::of(&wish.parameters)?;
         let bao = OpenBao::open()?;
         let place = format!("{MADE}{}", wish.credential);
-        if let Some((lost, _)) = state::get_json::<Made>(&place)?
-            && lost.wish == wish.key
-        {
-            bao.revoke_token(&lost.accessor).map_err(|error| error.context("the token whose answer was lost"))?;
-        }
+        // Before anything that may fail for another reason: an error then says that nothing is left.
+        end_lost(&bao, &place, &wish.key).map_err(|error| Error {
+            kind: ErrorKind::OutcomeUnknown,
+            ..error.context("the token whose answer was lost could not be revoked")
+        })?;
+        let parameters = Parameters::of(&wish.parameters)?;
         let made = bao.create_token(&parameters.path(), &parameters.token(&wish, FIRST_LIFE)?)?;
         let accessor = made.auth.accessor.clone();
         match keep(&bao, &place, &wish.key, &parameters, &made) {
@@ -69,14 +69,7 @@ impl crate::CredentialIssuer for OpenBaoPlugin {
     }
 
     fn revoke(handle: String) -> Result<()> {
-        OpenBao::open()?.revoke_token(&handle)?;
-        for item in state::list_all(MADE)? {
-            // Another may be noted there by now, which then stays.
-            if state::from_json::<Made>(&item.key, &item.value)?.accessor == handle {
-                state::Batch::new().delete(item.key, state::Expect::Revision(item.revision)).try_commit()?;
-            }
-        }
-        Ok(())
+        end(&OpenBao::open()?, &handle)
     }
 
     fn verify(handle: String) -> Result<bool> {
@@ -86,6 +79,26 @@ impl crate::CredentialIssuer for OpenBaoPlugin {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Revokes the token that was made for this very wish before, if one was.
+fn end_lost(bao: &OpenBao, place: &str, wish: &str) -> Result<()> {
+    match state::get_json::<Made>(place)? {
+        Some((lost, _)) if lost.wish == wish => end(bao, &lost.accessor),
+        _ => Ok(()),
+    }
+}
+
+/// Revokes a token and forgets it.
+fn end(bao: &OpenBao, accessor: &str) -> Result<()> {
+    bao.revoke_token(accessor)?;
+    for item in state::list_all(MADE)? {
+        // Another may be noted there by now, which then stays.
+        if state::from_json::<Made>(&item.key, &item.value)?.accessor == accessor {
+            state::Batch::new().delete(item.key, state::Expect::Revision(item.revision)).try_commit()?;
+        }
+    }
+    Ok(())
 }
 
 /// Sees that a token is one to keep, and gives it its whole life; returns for how many seconds.
@@ -120,7 +133,7 @@ fn take_back(bao: &OpenBao, accessor: &str, error: Error) -> Error {
     if accessor.is_empty() {
         return error;
     }
-    match bao.revoke_token(accessor) {
+    match end(bao, accessor) {
         Ok(()) => error,
         Err(left) => Error {
             kind: ErrorKind::OutcomeUnknown,

@@ -106,6 +106,7 @@ fn a_token_that_is_not_to_be_is_revoked_and_why_is_told() {
         let error = OpenBaoPlugin::issue(wish(r#"{"policies": ["app", "nosuch"]}"#, "w1")).unwrap_err();
         assert!(error.message.contains(word), "{}", error.message);
         assert_eq!(asked().last().unwrap(), "revoke-accessor");
+        assert!(state::list_all("").unwrap().is_empty());
     }
     // A batch token has nothing to revoke it by.
     let batch = r#"{"auth":{"client_token":"b.x","accessor":"","lease_duration":60,"renewable":false}}"#;
@@ -123,6 +124,28 @@ fn where_a_token_cannot_be_revoked_either_the_host_is_told_to_ask_again() {
     assert_eq!(error.kind, ErrorKind::OutcomeUnknown);
     assert!(error.message.contains("`accessor-1` could not be revoked"), "{}", error.message);
     assert!(!error.message.contains("s.5evT"));
+}
+
+#[test]
+fn what_an_earlier_answer_has_left_is_revoked_before_anything_else_or_said_to_be_left() {
+    openbao(|_| None);
+    OpenBaoPlugin::issue(wish(r#"{"policies": ["app"]}"#, "w1")).unwrap();
+    // The operator has changed what is asked for meanwhile, and made a mistake.
+    let error = OpenBaoPlugin::issue(wish("{}", "w1")).unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::Invalid(_)), "{error:?}");
+    assert_eq!(asked()[2..], ["revoke-accessor"]);
+    OpenBaoPlugin::issue(wish(r#"{"policies": ["app"]}"#, "w2")).unwrap();
+    testing::answer(|_| Answer::json(403, r#"{"errors":["permission denied"]}"#));
+    assert_eq!(OpenBaoPlugin::issue(wish("{}", "w2")).unwrap_err().kind, ErrorKind::OutcomeUnknown);
+}
+
+#[test]
+fn an_answer_that_is_lost_is_told_as_such() {
+    for (status, body) in [(502, "<html>"), (200, "{\"auth\":{\"client_token\":\"s.x\"}}")] {
+        openbao(at("/create", status, body));
+        let error = OpenBaoPlugin::issue(wish(r#"{"policies": ["app"]}"#, "w1")).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::OutcomeUnknown, "{error:?}");
+    }
 }
 
 #[test]
