@@ -78,10 +78,10 @@ impl OpenBao {
         let path = self.path("metadata", folder);
         let path = path.trim_end_matches('/');
         let reply = self.ask(http::get(KEYS, path).query("list", true), path, Effect::Read, Request::send)?;
-        match reply.absent() {
+        match reply.status == 404 && reply.absent().is_some() {
             // A folder is there for as long as something is in it.
-            Some(_) if reply.status == 404 => Ok(Vec::new()),
-            _ => Ok(reply.json::<Data<Names>>()?.data.keys),
+            true => Ok(Vec::new()),
+            false => Ok(reply.json::<Data<Names>>()?.data.keys),
         }
     }
 
