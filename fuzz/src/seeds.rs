@@ -8,9 +8,10 @@ use jackfield_registry::{Manifest, first_party_wit, pack};
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{ManglingAndAbi, Resolve};
 
-const MANIFESTS: [(&str, &str); 4] = [
+const MANIFESTS: [(&str, &str); 5] = [
     ("alertmanager", include_str!("../../plugins/alertmanager/plugin.toml")),
     ("etcd", include_str!("../../plugins/etcd/plugin.toml")),
+    ("openbao", include_str!("../../plugins/openbao/plugin.toml")),
     ("playground", include_str!("../../plugins/playground/plugin.toml")),
     ("prometheus", include_str!("../../plugins/prometheus/plugin.toml")),
 ];

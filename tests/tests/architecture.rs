@@ -42,6 +42,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("guest-unruly", &["jackfield-sdk"]),
     ("plugin-alertmanager", &["jackfield-sdk"]),
     ("plugin-etcd", &["jackfield-sdk"]),
+    ("plugin-openbao", &["jackfield-sdk"]),
     ("plugin-playground", &["jackfield-sdk"]),
     ("plugin-prometheus", &["jackfield-sdk"]),
     // What tests the product from outside links nothing of it.
