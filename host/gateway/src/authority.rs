@@ -92,7 +92,14 @@ pub(crate) struct Signed<'a> {
 impl Authority {
     /// Binds a credential of a vault. Whether it is there is seen at each request.
     pub fn new(vault: Arc<Vault>, binding: Binding) -> Self {
-        Self { vault, binding, version: None, tokens: Arc::default(), users: Arc::default(), kubeconfig: Arc::default() }
+        Self {
+            vault,
+            binding,
+            version: None,
+            tokens: Arc::default(),
+            users: Arc::default(),
+            kubeconfig: Arc::default(),
+        }
     }
 
     /// The same, which shares the tokens of credentials that people consented to with every other user of them. In one

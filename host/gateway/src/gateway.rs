@@ -310,7 +310,14 @@ impl Gateway {
             headers,
             redacted,
             sent: Sent { host, pattern: outgoing.pattern, credential: None, replayed: true },
-            body: self.body(endpoint, Source::Cassette { line, end }, Some(body), filter, deadline, (place, InUse::default())),
+            body: self.body(
+                endpoint,
+                Source::Cassette { line, end },
+                Some(body),
+                filter,
+                deadline,
+                (place, InUse::default()),
+            ),
         })
     }
 

@@ -14,8 +14,8 @@ use jackfield_store::MemoryStore;
 use jackfield_vault::{
     AllowedSources, CredentialKind, LeaseState, Material, NewSource, Tender, Vault, VersionState, net::Dialer,
 };
-use serde_json::{Value, json};
 use outside::{Answer, Server};
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,

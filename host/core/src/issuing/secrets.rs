@@ -8,9 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use jackfield_engine::{
-    self as engine, CallContext, OutboundBody, OutboundRequest, OutboundResponse, types,
-};
+use jackfield_engine::{self as engine, CallContext, OutboundBody, OutboundRequest, OutboundResponse, types};
 use jackfield_gateway::Known;
 use jackfield_vault::Secret;
 use serde_json::Value;
