@@ -42,8 +42,8 @@ fn files(folder: &Path, all: &mut Vec<u8>) {
 }
 
 /// A server with a vault, the canary in it, and one integration that uses it in this way.
-fn stand(outside: &Echoing, credential: &Value, binding: &Value) -> Stand {
-    let stand = Stand::start();
+fn stand(outside: &Echoing, credential: &Value, binding: &Value, arguments: &[&str]) -> Stand {
+    let stand = Stand::serving(arguments);
     stand.install("unruly");
     let kek = stand.scratch().join("kek");
     let kek = kek.to_str().unwrap();
@@ -91,7 +91,10 @@ fn a_secret_that_is_given_back_a_thousand_times_is_nowhere_to_be_found() {
     ];
     for (credential, binding) in &bindings {
         let outside = if credential["type"] == "kubeconfig" { certified.clone() } else { Echoing::start() };
-        let mut stand = stand(&outside, credential, binding);
+        let shelf = tempfile::tempdir().unwrap();
+        let cassette = shelf.path().join("canary.cassette");
+        let record = format!("wild={}", cassette.display());
+        let mut stand = stand(&outside, credential, binding, &["--record", &record]);
         let server = stand.server();
         let mut seen = Vec::new();
         for call in 0..CALLS / bindings.len() {
@@ -138,8 +141,12 @@ fn a_secret_that_is_given_back_a_thousand_times_is_nowhere_to_be_found() {
         for entry in std::fs::read_dir(stand.scratch()).unwrap().flatten() {
             kept.extend(std::fs::read(entry.path()).unwrap_or_default());
         }
+        // And the cassette of all of it.
+        let recorded = std::fs::read(&cassette).unwrap();
+        assert!(String::from_utf8_lossy(&recorded).lines().count() > CALLS / bindings.len(), "each call is recorded");
+        kept.extend(recorded);
         let found = told(&kept, CANARY);
-        assert!(found.is_empty(), "in logs, database, or answers: {found:?}");
+        assert!(found.is_empty(), "in logs, database, answers or the cassette: {found:?}");
     }
 }
 
@@ -148,7 +155,7 @@ fn a_guest_cannot_choose_who_it_is() {
     let outside = Echoing::start();
     let credential = json!({"type": "api-key", "fields": {"key": CANARY}});
     let binding = json!({"name": "canary", "header": "X-Api-Key", "allow-plain-http": true});
-    let stand = stand(&outside, &credential, &binding);
+    let stand = stand(&outside, &credential, &binding, &[]);
     for name in ["X-Api-Key", "x-api-key", "Authorization", "Host", "Cookie", "Proxy-Authorization", "X-Forwarded-For"]
     {
         let params = json!({"name": name, "value": "mine"});
@@ -162,7 +169,7 @@ fn a_guest_cannot_choose_who_it_is() {
 fn a_credential_is_not_sent_in_clear_unless_that_is_allowed_and_one_in_use_is_not_deleted() {
     let outside = Echoing::start();
     let credential = json!({"type": "bearer", "fields": {"token": CANARY}});
-    let stand = stand(&outside, &credential, &json!({"name": "canary", "allow-plain-http": true}));
+    let stand = stand(&outside, &credential, &json!({"name": "canary", "allow-plain-http": true}), &[]);
     let new = |binding: Value| json!({"name": "other", "plugin": "unruly", "config": {"url": outside.url()}, "endpoints": {"api": {"credential": binding}}});
     for (binding, field) in [
         (json!({"name": "canary"}), "/endpoints/api/credential"),

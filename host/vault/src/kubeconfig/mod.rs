@@ -197,9 +197,10 @@ fn replace(chosen: &mut Chosen, instead: Instead<'_>) -> Result<Vec<Zeroizing<St
     if let Some(exec) = chosen.exec.take() {
         if token.is_none() && certificate.is_none() && chosen.token.is_none() {
             return Err(chosen.unfit(format!(
-                "`exec`: an exec plugin needs an allowed command, and the host runs none that a text names, {} or another; have \
-                 what it gives come from elsewhere: `--from token=SOURCE`, or `--from certificate=SOURCE --from \
-                 private-key=SOURCE`",
+                "`exec`: an exec plugin needs an allowed command, and the host runs none that a text names, {} or another; \
+                 allow one with `--secrets-command NAME=/PROGRAM …` where the host is started, and have what it gives used: \
+                 `--from token=command:NAME`, or `--from certificate=command:NAME#clientCertificateData --from \
+                 private-key=command:NAME#clientKeyData`",
                 error::shown(&exec.command)
             )));
         }
