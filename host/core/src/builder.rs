@@ -9,7 +9,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use jackfield_engine::{Compiler, Engine, EngineConfig};
-use jackfield_gateway::{Dialer, Known, Match, UserTokens};
+use jackfield_gateway::{Dialer, Known, Match, UserTokens, net::Resolver};
 use jackfield_sinks::Sink;
 use jackfield_store::{DataLock, MemoryStore, SqliteStore, Store};
 use jackfield_vault::{AllowedSources, Secret, Tender};
@@ -57,6 +57,16 @@ pub struct HostBuilder {
     audit_sinks: Vec<Sink>,
     credential_sources: AllowedSources,
     cassettes: cassettes::Wanted,
+    resolver: Option<Names>,
+}
+
+/// What looks names up.
+struct Names(Arc<dyn Resolver>);
+
+impl std::fmt::Debug for Names {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Names").finish_non_exhaustive()
+    }
 }
 
 impl HostBuilder {
@@ -126,6 +136,13 @@ impl HostBuilder {
         self
     }
 
+    /// Looks the names of outside systems up with this, and not with the operating system's resolver. What it says is judged like
+    /// any answer: an address that was not granted is not dialled.
+    pub fn resolver(mut self, resolver: impl Resolver) -> Self {
+        self.resolver = Some(Names(Arc::new(resolver)));
+        self
+    }
+
     /// How much of the audit trail is kept.
     pub fn audit_retention(mut self, retention: AuditRetention) -> Self {
         self.audit_retention = retention;
@@ -192,7 +209,10 @@ impl HostBuilder {
         let (registrar, jobs) = registrar::Queue::new();
         let stop = watch::Sender::new(false);
         let plugins = plugins::load_all(&engine, &*store).await?;
-        let dialer = Arc::new(Dialer::new());
+        let dialer = Arc::new(match self.resolver {
+            Some(resolver) => Dialer::new().with_resolver(resolver.0),
+            None => Dialer::new(),
+        });
         let vault =
             credentials::open(store.clone(), dialer.clone(), self.vault_passphrase, self.credential_sources).await?;
         let vault = Arc::new(vault);

@@ -89,8 +89,8 @@ pub use issuing::{Issued, IssuerInfo, IssuerSettings, IssuingFailure};
 pub use jackfield_audit::{Expectations, Fault, Head, Verified, verify as verify_audit};
 /// An instance of a plugin, for [`Host::typed`].
 pub use jackfield_engine::{Compiler, Guest, serve_compilations};
-/// How a replay finds what was recorded, and what a browser brings back of a consent.
-pub use jackfield_gateway::{CodeAnswer, Match};
+/// How a replay finds what was recorded, what a browser brings back of a consent, and what looks names up.
+pub use jackfield_gateway::{CodeAnswer, Match, net::Resolver};
 pub use jackfield_reflect::nearest;
 /// Where the audit trail is sent besides.
 pub use jackfield_sinks::{Sink, SinkError, SinkFailure, SinkState, SinkStatus};

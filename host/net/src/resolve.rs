@@ -23,6 +23,13 @@ pub trait Resolver: Send + Sync + 'static {
     async fn lookup(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
+#[async_trait]
+impl Resolver for std::sync::Arc<dyn Resolver> {
+    async fn lookup(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        (**self).lookup(name).await
+    }
+}
+
 /// The operating system's resolver.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemResolver;

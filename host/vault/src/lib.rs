@@ -59,16 +59,17 @@ mod seal;
 mod secret;
 mod source;
 mod usage;
+mod using;
 mod vault;
 
 pub use credential::{CredentialInfo, CredentialKind, Field, Form, Material, VersionInfo, VersionState, check_name};
-pub use credentials::{InUse, Lease, Stamp};
 pub use error::VaultError;
 pub use jackfield_net as net;
 pub use keep::{ActKind, LeaseInfo, LeaseState, SourceAct, Tender};
 pub use kek::{NewSource, Transit, make_key_file};
 pub use secret::Secret;
 pub use source::{AllowedSources, BaoField, BaoServer, CommandField, Login, Source, SourceCommand, Sources};
+pub use using::{InUse, Lease, Stamp};
 pub use vault::{KeyInfo, Vault, VaultState, VaultStatus};
 
 /// Milliseconds since 1970.
