@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use jackfield_peers::{PeerError, Process, Result, http, ports, process, record};
+use jackfield_peers::{PeerError, Process, Result, http, ports, process, python::Environment, record};
 use tempfile::TempDir;
-
-use crate::python::Environment;
 
 const NAME: &str = "moto";
 const VERSION: &str = "5.2.5";

@@ -2,8 +2,8 @@
 
 use std::{fs, path::PathBuf};
 
-use jackfield_peers::{http, peer};
-use jackfield_tests::{Stand, python::Environment};
+use jackfield_peers::{http, peer, python::Environment};
+use jackfield_tests::Stand;
 use serde_json::{Value, json};
 
 /// How many requests the fuzzer makes of each kind for each operation.

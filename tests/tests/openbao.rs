@@ -1,7 +1,7 @@
 //! A vault whose key is wrapped by the transit engine of a real OpenBao.
 
-use jackfield_peers::peer;
-use jackfield_tests::{Stand, openbao::OpenBao};
+use jackfield_peers::{OpenBao, peer};
+use jackfield_tests::Stand;
 use serde_json::{Value, json};
 
 /// A server whose vault is sealed with the key `jackfield` of this OpenBao.

@@ -1,7 +1,7 @@
 //! Keys of a real OpenBao, through the whole host, held against what OpenBao itself says is kept.
 
-use jackfield_peers::peer;
-use jackfield_tests::{Stand, base64, openbao::OpenBao, text};
+use jackfield_peers::{OpenBao, peer};
+use jackfield_tests::{Stand, base64, text};
 use serde_json::{Value, json};
 
 /// A server with an integration that may use keys below `app/`.

@@ -10,8 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jackfield_peers::{http, peer};
-use jackfield_tests::{Stand, base64, openbao::OpenBao};
+use jackfield_peers::{OpenBao, http, peer};
+use jackfield_tests::{Stand, base64};
 use serde_json::{Value, json};
 
 const ROTATIONS: usize = 20;

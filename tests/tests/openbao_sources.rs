@@ -6,8 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jackfield_peers::{http, peer};
-use jackfield_tests::{Stand, openbao::OpenBao, witness::Witness};
+use jackfield_peers::{OpenBao, http, peer};
+use jackfield_tests::{Stand, witness::Witness};
 use serde_json::{Value, json};
 
 /// A host that may read some paths of an OpenBao, with a witness that an integration is bound to.

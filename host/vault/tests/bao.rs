@@ -1,6 +1,4 @@
-//! The same against a real OpenBao: what it answers, not what we believe that it answers. It is named by
-//! `JACKFIELD_TEST_BAO=127.0.0.1:8200`, a development server (`bao server -dev`), with its root token in
-//! `JACKFIELD_TEST_BAO_TOKEN`; without them nothing is asked, and the end-to-end tests start one themselves.
+//! The same against a real OpenBao: what it answers, not what we believe that it answers.
 
 mod outside;
 
@@ -10,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jackfield_peers::{OpenBao, peer};
 use jackfield_store::MemoryStore;
 use jackfield_vault::{
     AllowedSources, CredentialKind, LeaseState, Material, NewSource, Tender, Vault, VersionState, net::Dialer,
@@ -24,14 +23,15 @@ use tokio::{
 /// A real server, asked as its root.
 struct Bao {
     address: String,
-    token: String,
+    token: &'static str,
+    _server: OpenBao,
 }
 
 impl Bao {
-    fn named() -> Option<Bao> {
-        let address = std::env::var("JACKFIELD_TEST_BAO").ok()?;
-        let token = std::env::var("JACKFIELD_TEST_BAO_TOKEN").unwrap_or_default();
-        Some(Bao { address, token })
+    fn start() -> jackfield_peers::Result<Bao> {
+        let server = OpenBao::start()?;
+        let address = server.url().trim_start_matches("http://").to_owned();
+        Ok(Bao { address, token: OpenBao::ROOT, _server: server })
     }
 
     async fn ask(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
@@ -70,7 +70,7 @@ impl Bao {
     async fn vault(&self, options: &str) -> (Arc<Vault>, Tender, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let (token, kek) = (folder.path().join("token"), folder.path().join("kek"));
-        std::fs::write(&token, &self.token).unwrap();
+        std::fs::write(&token, self.token).unwrap();
         jackfield_vault::make_key_file(&kek).unwrap();
         let login =
             if options.contains("role-id") { String::new() } else { format!(",token-file={}", token.display()) };
@@ -102,7 +102,7 @@ async fn until(tender: &mut Tender, bound: &[&str], what: impl AsyncFn() -> bool
 
 #[tokio::test]
 async fn both_versions_of_kv_are_read_and_read_again() {
-    let Some(bao) = Bao::named() else { return };
+    let bao = peer!(Bao::start());
     for version in ["1", "2"] {
         let mount = bao.mount("kv", json!({"version": version})).await;
         let path = if version == "1" { format!("{mount}/app") } else { format!("{mount}/data/app") };
@@ -127,7 +127,7 @@ async fn both_versions_of_kv_are_read_and_read_again() {
 
 #[tokio::test]
 async fn a_lease_is_renewed_to_its_longest_life_then_replaced_and_given_back() {
-    let Some(bao) = Bao::named() else { return };
+    let bao = peer!(Bao::start());
     // What OpenBao makes users in; it says yes to everything.
     let rabbit = Server::start(|_| Answer::Say(204, String::new())).await;
     let mount = bao.mount("rabbitmq", Value::Null).await;
@@ -160,7 +160,7 @@ async fn a_lease_is_renewed_to_its_longest_life_then_replaced_and_given_back() {
 
 #[tokio::test]
 async fn a_certificate_is_made_by_a_write_that_the_operator_allowed() {
-    let Some(bao) = Bao::named() else { return };
+    let bao = peer!(Bao::start());
     let mount = bao.mount("pki", Value::Null).await;
     bao.ask("POST", &format!("{mount}/root/generate/internal"), json!({"common_name": "root", "ttl": "1h"})).await;
     let role = json!({"allow_any_name": true, "generate_lease": true, "ttl": "60s"});
@@ -178,7 +178,7 @@ async fn a_certificate_is_made_by_a_write_that_the_operator_allowed() {
 
 #[tokio::test]
 async fn a_lease_that_its_token_may_not_revoke_stays_until_it_is_forced() {
-    let Some(bao) = Bao::named() else { return };
+    let bao = peer!(Bao::start());
     let rabbit = Server::start(|_| Answer::Say(204, String::new())).await;
     let mount = bao.mount("rabbitmq", Value::Null).await;
     let connection =

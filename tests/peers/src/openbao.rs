@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use jackfield_peers::{PeerError, Process, Result, http, ports, process, record};
+use crate::{PeerError, Process, Result, http, ports, process, python::Environment, record};
 use serde_json::Value;
 use tempfile::TempDir;
-
-use crate::python::Environment;
 
 const NAME: &str = "openbao";
 const VERSION: &str = "2.7.2";

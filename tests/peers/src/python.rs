@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use jackfield_peers::{PeerError, Result, cache};
+use crate::{PeerError, Result, cache};
 
 /// A virtual environment with certain packages.
 #[derive(Debug)]
