@@ -74,3 +74,41 @@ fn s3_takes_what_a_key_and_a_role_sign_and_nothing_else() {
     let page = stand.server().get("/v1/audit?limit=5").unwrap();
     assert!(!page.to_string().contains("ASIA"), "what STS gave is in no record");
 }
+
+#[test]
+fn s3_takes_bodies_that_are_not_signed_or_signed_by_pieces() {
+    let moto = peer!(Moto::start());
+    let user = moto.user("writer", READ);
+    moto.ask("s3", "PUT", "/bucket", "");
+    for name in ["signed", "unsigned", "streaming"] {
+        moto.ask("s3", "PUT", &format!("/bucket/{name}"), "what is in it");
+    }
+    moto.check();
+    let stand = Stand::start();
+    stand.install("unruly");
+    let kek = stand.scratch().join("kek");
+    stand.server().cli(&["vault", "init", "--key-file", kek.to_str().unwrap()]).unwrap();
+    let fields = json!({"access-key-id": user.id, "secret-access-key": user.secret});
+    set(&stand, &json!({"type": "aws-access-key", "fields": fields}));
+    for payload in ["signed", "unsigned", "streaming"] {
+        let binding = json!({
+            "name": "aws", "region": "us-east-1", "service": "s3", "payload": payload, "allow-plain-http": true,
+        });
+        let new = json!({
+            "name": payload, "plugin": "unruly", "config": {"url": moto.url()},
+            "endpoints": {"api": {"credential": binding}},
+        });
+        let (status, answer) = stand.server().send("POST", "/v1/integrations", &new).unwrap();
+        assert_eq!(status, 201, "{answer}");
+        let body = format!("<Delete><Object><Key>{payload}</Key></Object></Delete>");
+        let request = json!({
+            "endpoint": "api", "method": "POST", "path": "/bucket?delete", "body": jackfield_tests::base64(body),
+            "headers": [["content-type", "application/xml"]],
+        });
+        let told = text(&stand.server().ok(payload, "unruly.attempt", &json!({"request": request})).unwrap());
+        assert!(told.contains(&format!("<Key>{payload}</Key>")) && !told.contains("Error"), "{payload}: {told}");
+        let gone =
+            text(&stand.server().ok(payload, "unruly.look", &json!({"path": format!("/bucket/{payload}")})).unwrap());
+        assert!(gone.starts_with("404\n"), "{payload}: {gone}");
+    }
+}

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use jackfield_gateway::{Authority, Binding, Dialer, Login, Place};
+use jackfield_gateway::{Authority, Binding, Dialer, Login, Payload, Place};
 use jackfield_store::Store;
 use jackfield_vault::{
     AllowedSources, CredentialInfo, CredentialKind, Material, NewSource, Secret, Sources, Vault, VaultState,
@@ -111,6 +111,13 @@ pub(crate) fn authority(shared: &Shared, endpoint: &str, bound: CredentialBindin
         let message = "an auth method is for the login of Consul or Nomad; name `login` too";
         return Err(at(Error::invalid(message), "/auth-method"));
     }
+    let payload = bound.payload.as_deref().map(|name| {
+        Payload::parse(name).ok_or_else(|| {
+            let message = "what of the body is signed is `signed`, `unsigned` or `streaming`";
+            at(Error::invalid(message), "/payload")
+        })
+    });
+    let payload = payload.transpose()?;
     let place = match (bound.header, bound.query, bound.region, bound.service, login.transpose()?) {
         (Some(_), Some(_), ..) => {
             let message = "an API key goes either in a header or in the query; name one of them";
@@ -118,7 +125,9 @@ pub(crate) fn authority(shared: &Shared, endpoint: &str, bound: CredentialBindin
         }
         (Some(name), None, None, None, None) => Some(Place::Header { name, prefix: bound.prefix.clone() }),
         (None, Some(name), None, None, None) => Some(Place::Query(name)),
-        (None, None, Some(region), Some(service), None) => Some(Place::Aws { region, service }),
+        (None, None, Some(region), Some(service), None) => {
+            Some(Place::Aws { region, service, payload: payload.unwrap_or_default() })
+        }
         (None, None, None, None, Some(login)) => Some(Place::Login(login)),
         (None, None, None, None, None) => None,
         _ => {
@@ -127,6 +136,10 @@ pub(crate) fn authority(shared: &Shared, endpoint: &str, bound: CredentialBindin
             return Err(at(Error::invalid(message), ""));
         }
     };
+    if payload.is_some() && !matches!(place, Some(Place::Aws { .. })) {
+        let message = "what of the body is signed is said for AWS; name `region` and `service` too";
+        return Err(at(Error::invalid(message), "/payload"));
+    }
     if bound.prefix.is_some() && !matches!(place, Some(Place::Header { .. })) {
         return Err(at(Error::invalid("a prefix stands in a header; name the header too"), "/prefix"));
     }

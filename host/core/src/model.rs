@@ -108,6 +108,10 @@ pub struct CredentialBinding {
     /// The service, as signatures name it, e.g. `s3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
+    /// What of a body AWS signatures cover: all of it (`signed`), nothing (`unsigned`), or each piece by itself (`streaming`);
+    /// S3 takes all three.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<String>,
     /// How the credential is exchanged for the token that requests carry, at the endpoint itself: a user name and a
     /// password by `etcd`, a bearer's token by `consul` or `nomad`. Without one it goes with each request as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -10,6 +10,7 @@ use std::{
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD as BASE64};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use jackfield_net::{Address, ClientIdentity};
 use jackfield_vault::{CredentialKind, Lease, Vault, kubeconfig::Kubeconfig};
@@ -18,7 +19,10 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::{
     GatewayError, headers, kube,
-    signers::sigv4::{self, Signer},
+    signers::{
+        Payload,
+        sigv4::{self, Signer},
+    },
     tokens::{self, Login, Token, Tokens, UserTokens, Way},
 };
 
@@ -51,6 +55,8 @@ pub enum Place {
         region: String,
         /// The service's name in signatures, e.g. `s3`, `ec2`, `monitoring`.
         service: String,
+        /// What of the body is signed.
+        payload: Payload,
     },
     /// In a header, as a token that it is exchanged for.
     Login(Login),
@@ -87,6 +93,8 @@ pub(crate) struct Signed<'a> {
     pub(crate) target: Zeroizing<String>,
     pub(crate) headers: HeaderMap,
     pub(crate) body: &'a [u8],
+    /// The body as it is sent, where signing it makes it another.
+    pub(crate) framed: Option<Bytes>,
 }
 
 impl Authority {
@@ -137,7 +145,7 @@ impl Authority {
                     "a query parameter for a credential has letters, digits, `-`, `_`, `.` and `~` only".into(),
                 );
             }
-            Some(Place::Aws { region, service }) => {
+            Some(Place::Aws { region, service, .. }) => {
                 let plain = |text: &str| {
                     !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
                 };
@@ -303,24 +311,23 @@ impl Authority {
                 append(&mut request.target, name, field("key")?);
                 Ok(())
             }
-            (CredentialKind::AwsAccessKey, Some(Place::Aws { region, service })) => {
-                let signer = Signer {
-                    access_key_id: field("access-key-id")?,
-                    secret_access_key: field("secret-access-key")?,
-                    session_token: lease.material.text("session-token"),
-                    region,
-                    service,
-                };
-                signer.sign(request, SystemTime::now()).map_err(|_| unfit())
-            }
-            (CredentialKind::AwsRole, Some(Place::Aws { region, service })) => {
+            (
+                kind @ (CredentialKind::AwsAccessKey | CredentialKind::AwsRole),
+                Some(Place::Aws { region, service, payload }),
+            ) => {
+                let role = kind == CredentialKind::AwsRole;
                 let given = |name: &str| token.and_then(|token| token.field(name)).ok_or_else(nobody);
+                let part = |name: &str| if role { given(name) } else { field(name) };
                 let signer = Signer {
-                    access_key_id: given("access-key-id")?,
-                    secret_access_key: given("secret-access-key")?,
-                    session_token: Some(given("session-token")?),
+                    access_key_id: part("access-key-id")?,
+                    secret_access_key: part("secret-access-key")?,
+                    session_token: match role {
+                        true => Some(given("session-token")?),
+                        false => lease.material.text("session-token"),
+                    },
                     region,
                     service,
+                    payload: *payload,
                 };
                 signer.sign(request, SystemTime::now()).map_err(|_| unfit())
             }

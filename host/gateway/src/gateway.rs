@@ -327,6 +327,7 @@ impl Gateway {
                 method: &outgoing.method,
                 host: &host,
                 body,
+                framed: None,
                 target: Zeroizing::new(format!("{}{}", sender.address().base_path(), outgoing.target)),
                 headers: outgoing.headers.clone(),
             };
@@ -337,7 +338,7 @@ impl Gateway {
                 method: outgoing.method.clone(),
                 target: signed.target.parse().map_err(|_| GatewayError::Method)?,
                 headers: signed.headers,
-                body: body.clone(),
+                body: signed.framed.unwrap_or_else(|| body.clone()),
             };
             self.requests.fetch_add(1, Ordering::Relaxed);
             let response = sender.send(request, until).await;

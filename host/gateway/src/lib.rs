@@ -37,5 +37,6 @@ pub use jackfield_net::{self as net, Dialer, IpNet};
 pub use leaks::{DecodeError, Known, Needles, REDACTED, SHORTEST, Scan};
 pub use message::{Request, Response, Sent};
 pub use path::{InvalidPath, normalize};
+pub use signers::Payload;
 pub use tokens::{Login, Token, UserTokens};
 pub use uses::{Use, Uses};

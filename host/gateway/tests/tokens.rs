@@ -14,7 +14,7 @@ use std::{
 };
 
 use common::{get, soon};
-use jackfield_gateway::{Authority, Binding, Dialer, EndpointSpec, Gateway, GatewayLimits, Known, Place};
+use jackfield_gateway::{Authority, Binding, Dialer, EndpointSpec, Gateway, GatewayLimits, Known, Payload, Place};
 use jackfield_store::MemoryStore;
 use jackfield_vault::{CredentialKind, Material, NewSource, Vault, VersionState};
 use support::{Server, answer};
@@ -301,7 +301,7 @@ async fn a_github_app_and_a_role_of_aws_are_exchanged_in_their_own_ways() {
         ("external-id", "e"),
         ("sts-url", url.as_str()),
     ];
-    let place = Place::Aws { region: "eu-central-1".into(), service: "monitoring".into() };
+    let place = Place::Aws { region: "eu-central-1".into(), service: "monitoring".into(), payload: Payload::Signed };
     let world = World::new(CredentialKind::AwsRole, Some(place), &fields).await;
     let (_, sent) = world.ask().await.unwrap();
     assert!(sent.contains("Credential=ASIATEMPORARY/") && sent.contains("/eu-central-1/monitoring/"), "{sent}");

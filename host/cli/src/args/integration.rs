@@ -116,7 +116,7 @@ pub(crate) struct EndpointArgs {
     /// Authenticate an endpoint's requests with a credential: ENDPOINT=NAME, and after commas what else there is to say
     ///
     /// An API key needs `header=NAME` or `query=NAME`; `prefix=TEXT` stands before it in a header. An AWS access key needs
-    /// `region=NAME` and `service=NAME`. `login=etcd` exchanges a user name and a password for a token, `login=consul` and
+    /// `region=NAME` and `service=NAME`, and takes `payload=unsigned|streaming`. `login=etcd` exchanges a user name and a password for a token, `login=consul` and
     /// `login=nomad` with `auth-method=NAME` a bearer's token for one of theirs. `plain-http` lets the credential travel to an
     /// http:// address.
     #[arg(long = "credential", value_name = "ENDPOINT=NAME[,…]", help_heading = SETTINGS)]

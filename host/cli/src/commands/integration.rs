@@ -214,12 +214,13 @@ fn binding(text: &str) -> Result<Value, Failure> {
     for part in parts {
         match part.split_once('=') {
             None if matches!(part, "plain-http" | "allow-plain-http") => binding["allow-plain-http"] = true.into(),
-            Some((name @ ("header" | "prefix" | "query" | "region" | "service" | "login" | "auth-method"), value)) => {
-                binding[name] = value.into()
-            }
+            Some((
+                name @ ("header" | "prefix" | "query" | "region" | "service" | "payload" | "login" | "auth-method"),
+                value,
+            )) => binding[name] = value.into(),
             _ => {
                 let message = format!(
-                    "--credential: `{part}` is none of header=NAME, prefix=TEXT, query=NAME, region=NAME, service=NAME, login=NAME, auth-method=NAME, plain-http"
+                    "--credential: `{part}` is none of header=NAME, prefix=TEXT, query=NAME, region=NAME, service=NAME, payload=NAME, login=NAME, auth-method=NAME, plain-http"
                 );
                 return Err(Failure::Usage(message));
             }

@@ -12,7 +12,10 @@ use super::{
     ask::{Ask, Given, Refused, field, until},
     oauth::Form,
 };
-use crate::{authority::Signed, signers::sigv4::Signer};
+use crate::{
+    authority::Signed,
+    signers::{Payload, sigv4::Signer},
+};
 
 const STS: &str = "https://sts.amazonaws.com";
 /// Where the one above is; regional ones say it in their name.
@@ -37,6 +40,7 @@ pub(super) fn ask(lease: &Lease, now: SystemTime) -> Result<Ask, String> {
         session_token: lease.material.text("session-token"),
         region: region(url),
         service: "sts",
+        payload: Payload::Signed,
     };
     let mut signed = Signed {
         method: &Method::POST,
@@ -44,6 +48,7 @@ pub(super) fn ask(lease: &Lease, now: SystemTime) -> Result<Ask, String> {
         target: Zeroizing::new(ask.target(&address)),
         headers: HeaderMap::from_iter([(http::header::CONTENT_TYPE, http::HeaderValue::from_static(ask.content_type))]),
         body: &ask.body,
+        framed: None,
     };
     signer.sign(&mut signed, now).map_err(|_| "its access key has no form in a header")?;
     ask.headers = signed.headers;
