@@ -1,4 +1,4 @@
-//! An outside system that asks to be left alone is: nothing is sent to it before it said, whichever call wants to.
+//! When nothing is sent: an outside system has asked to be left alone, or what it may cost today is spent.
 
 use std::{thread, time::Duration};
 
@@ -31,4 +31,37 @@ fn nothing_is_sent_to_an_endpoint_before_it_said() {
     assert_eq!(sent, [0, 1], "newest first");
     thread::sleep(Duration::from_millis(2200));
     assert_eq!(look(&stand).0, 200, "it is asked again");
+}
+
+#[test]
+fn what_a_day_may_cost_is_spent_once_also_over_a_restart() {
+    let outside = Fake::answers(200, "text/plain", "ok").start();
+    let mut stand = Stand::with("wild", "unruly", &json!({"url": outside}));
+    stand.server().cli(&["integration", "update", "wild", "--spend", "api=0.5/2"]).unwrap();
+    let spent =
+        |stand: &Stand| stand.server().get("/v1/integrations/wild/grant").unwrap()["endpoints"][0]["spent"].clone();
+    for number in 1..=2 {
+        assert_eq!(look(&stand).0, 200);
+        assert_eq!(spent(&stand), json!({"requests": number, "most": 4}));
+    }
+    stand.crash();
+    stand.restart();
+    for _ in 0..2 {
+        assert_eq!(look(&stand).0, 200);
+    }
+    let (status, problem) = look(&stand);
+    assert_eq!(
+        (status, &problem["kind"], &problem["code"]),
+        (429, &json!("rate-limited"), &json!("spend-limit")),
+        "{problem}"
+    );
+    let (status, problem) = stand
+        .server()
+        .send(
+            "PATCH",
+            "/v1/integrations/wild",
+            &json!({"endpoints": {"api": {"spend": {"per-request": 2, "per-day": 1}}}}),
+        )
+        .unwrap();
+    assert_eq!((status, &problem["field"]), (400, &json!("/endpoints/api/spend/per-day")), "{problem}");
 }

@@ -29,11 +29,21 @@ pub(crate) enum Bound {
     Log,
     /// Bytes and keys of the state.
     State,
+    /// What requests may cost.
+    Spending,
 }
 
 impl Bound {
-    const OTHERS: [Self; 7] =
-        [Self::Deadline, Self::Concurrency, Self::Requests, Self::Traffic, Self::Response, Self::Log, Self::State];
+    const OTHERS: [Self; 8] = [
+        Self::Deadline,
+        Self::Concurrency,
+        Self::Requests,
+        Self::Traffic,
+        Self::Response,
+        Self::Log,
+        Self::State,
+        Self::Spending,
+    ];
 
     fn all() -> impl Iterator<Item = Self> {
         Limit::ALL.into_iter().map(Self::Guest).chain(Self::OTHERS)
@@ -49,6 +59,7 @@ impl Bound {
             Self::Response => "response",
             Self::Log => "log",
             Self::State => "state",
+            Self::Spending => "spend",
         }
     }
 

@@ -4,7 +4,7 @@
 use jackfield_gateway::{Allowance, GatewayError, Use};
 use serde::{Deserialize, Serialize};
 
-use crate::{EndpointSettings, Error, Result, integrations::Integration, shared::Shared};
+use crate::{EndpointSettings, Error, Result, Spent, integrations::Integration, shared::Shared, spending::Budget};
 
 /// What an operator allows of what the manifest asks for at an endpoint: all of it where nothing is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +56,9 @@ pub struct EndpointGrant {
     pub used: Vec<GrantUse>,
     /// What was refused, or would have been: by method and path.
     pub refused: Vec<GrantUse>,
+    /// What was spent of what its requests may cost today; absent where nothing is said of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<Spent>,
     /// The least that would have granted all that was sent; absent where nothing was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub least: Option<GrantSettings>,
@@ -148,6 +151,7 @@ pub(crate) fn show(shared: &Shared, name: &str) -> Result<GrantInfo> {
     let integration = view.integration(name)?;
     let plugin = view.plugin(&integration.record.plugin)?;
     let uses = &integration.live.uses;
+    let budgets = integration.runtime.as_ref().ok().map(|runtime| &runtime.budgets);
     let counted = |counted: Vec<(Use, u64)>| -> Vec<GrantUse> {
         let one = |(Use { method, path, .. }, count)| GrantUse { method, path, count };
         counted.into_iter().map(one).collect()
@@ -165,6 +169,7 @@ pub(crate) fn show(shared: &Shared, name: &str) -> Result<GrantInfo> {
             },
             allowed: settings.and_then(|settings| settings.grant.clone()).unwrap_or_default(),
             refused: counted(uses.of_refused(&rule.name)),
+            spent: budgets.and_then(|budgets| budgets.get(&rule.name)).map(Budget::spent),
             least: least(&used),
             used,
         }

@@ -70,6 +70,7 @@ mod retries;
 mod rotation;
 mod shared;
 mod sources;
+mod spending;
 mod state;
 mod tasks;
 mod track;
@@ -104,6 +105,7 @@ pub use model::*;
 pub use plugins::inspect_plugin;
 pub use requests::{Answer, CallRequest, ChangeBatch, Readiness, WatchRequest};
 pub use rotation::Rotation;
+pub use spending::{SpendSettings, Spent};
 /// The WebAssembly runtime, of the one version whose types [`Host::typed`] takes: `bindgen!` finds it with
 /// `wasmtime_crate: jackfield_core::wasmtime`.
 pub use wasmtime;

@@ -85,6 +85,9 @@ pub struct EndpointSettings {
     /// What it allows of what the plugin asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<crate::GrantSettings>,
+    /// What its requests may cost, where each is billed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spend: Option<crate::SpendSettings>,
 }
 
 /// Which credential authenticates an endpoint's requests, and where in them it goes. The plugin learns nothing of it.

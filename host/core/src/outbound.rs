@@ -31,6 +31,7 @@ use crate::{
     leaks::Watch,
     limits, names,
     pauses::Pauses,
+    spending::{Budgets, Refusal},
     track::{Asked, Tracks},
 };
 
@@ -57,17 +58,25 @@ struct Meter {
     requests: Budget,
     /// Endpoints that asked for none.
     pauses: Arc<Pauses>,
+    /// What is billed.
+    budgets: Arc<Budgets>,
     /// Bytes that one call may send and receive.
     traffic: u64,
 }
 
 impl GuestOutbound {
     /// A way out for an integration with these limits.
-    pub(crate) fn new(gateway: Arc<Gateway>, granted: &Limits, limits: &engine::Limits, live: &Live) -> Self {
+    pub(crate) fn new(
+        gateway: Arc<Gateway>,
+        budgets: Arc<Budgets>,
+        granted: &Limits,
+        limits: &engine::Limits,
+        live: &Live,
+    ) -> Self {
         let requests = Budget::new(granted.requests_per_second.unwrap_or(1).into(), BURST_SECONDS);
         let (tracks, bounds, leaks) = (live.tracks.clone(), live.bounds.clone(), live.leaks.clone());
         let (pauses, traffic) = (live.pauses.clone(), limits::traffic(limits));
-        let meter = Arc::new(Meter { tracks, bounds, leaks, requests, pauses, traffic });
+        let meter = Arc::new(Meter { tracks, bounds, leaks, requests, pauses, budgets, traffic });
         Self { gateway, meter, replays: live.replays() }
     }
 }
@@ -95,6 +104,28 @@ impl Meter {
         );
         let kind = types::ErrorKind::RateLimited(types::RetryAfter { delay_ms: Some(wait) });
         Err(types::Error { source: types::ErrorSource::Downstream, ..refusal(kind, message, "retry-after") })
+    }
+
+    /// Pays for a request, where it costs anything.
+    async fn pay(&self, call: &CallContext, endpoint: &str) -> Result<(), types::Error> {
+        let Some(budget) = self.budgets.get(endpoint) else { return Ok(()) };
+        match budget.take().await {
+            Ok(()) => Ok(()),
+            Err(Refusal::Spent(left)) => {
+                let wait = u64::try_from(left.as_millis()).unwrap_or(u64::MAX).max(1);
+                let message = format!(
+                    "what requests to `{endpoint}` may cost today is spent; it begins anew in {} minutes, or raise `spend` there",
+                    wait / 60_000
+                );
+                self.bounds.hit(Bound::Spending, || format!("`{}`: {message}", call.operation));
+                let kind = types::ErrorKind::RateLimited(types::RetryAfter { delay_ms: Some(wait) });
+                Err(refusal(kind, message, "spend-limit"))
+            }
+            Err(Refusal::Unnoted(error)) => {
+                let message = format!("what it costs cannot be noted, so nothing is sent: {}", error.message);
+                Err(refusal(types::ErrorKind::Unavailable, message, "spend-limit"))
+            }
+        }
     }
 
     /// Counts bytes that a call sends or receives.
@@ -148,6 +179,9 @@ impl GuestOutbound {
         meter.awaited(&request.endpoint)?;
         meter.request(call)?;
         meter.traffic(call, request.body.len())?;
+        if !self.replays {
+            meter.pay(call, &request.endpoint).await?;
+        }
         let left = call.deadline.saturating_duration_since(Instant::now());
         let deadline = call.deadline.checked_sub(RESERVE.min(left / 10)).unwrap_or(call.deadline);
         let mut wrote = false;

@@ -121,6 +121,10 @@ pub(crate) struct EndpointArgs {
     /// http:// address.
     #[arg(long = "credential", value_name = "ENDPOINT=NAME[,…]", help_heading = SETTINGS)]
     pub(crate) credentials: Vec<Pair>,
+
+    /// What a request to an endpoint costs and what all of a day may, e.g. `api=0.01/5`; `none` for no bound
+    #[arg(long = "spend", value_name = "ENDPOINT=REQUEST/DAY", help_heading = SETTINGS)]
+    pub(crate) spends: Vec<Pair>,
 }
 
 /// Which part of a list.
@@ -193,6 +197,10 @@ pub(crate) struct UpdateArgs {
     /// The credential to authenticate an endpoint's requests with, as with `add`
     #[arg(long = "credential", value_name = "ENDPOINT=NAME[,…]", group = "change", help_heading = SETTINGS)]
     pub(crate) credentials: Vec<Pair>,
+
+    /// What a request to an endpoint costs and what all of a day may, as with `add`
+    #[arg(long = "spend", value_name = "ENDPOINT=REQUEST/DAY", group = "change", help_heading = SETTINGS)]
+    pub(crate) spends: Vec<Pair>,
 
     /// An endpoint to give back its defaults
     #[arg(long = "reset-endpoint", value_name = "ENDPOINT", group = "change", help_heading = SETTINGS)]

@@ -57,8 +57,8 @@ fn list(args: &ListArgs) -> Request {
 
 async fn add(context: &Context, args: AddArgs) -> Result<(), Failure> {
     let settings = Settings::read(args.config.as_deref(), &args.set)?;
-    let EndpointArgs { allow_addresses, ca_files, credentials } = &args.endpoints;
-    let endpoints = endpoints(allow_addresses, ca_files, credentials)?;
+    let EndpointArgs { allow_addresses, ca_files, credentials, spends } = &args.endpoints;
+    let endpoints = endpoints(allow_addresses, ca_files, credentials, spends)?;
     let labels: BTreeMap<_, _> = args.labels.into_iter().map(|Pair { name, value }| (name, value)).collect();
     let limits = limits(&args.limits)?;
     let (name, plugin) = (&args.name, &args.plugin);
@@ -78,7 +78,7 @@ async fn add(context: &Context, args: AddArgs) -> Result<(), Failure> {
 
 async fn update(context: &Context, args: UpdateArgs) -> Result<(), Failure> {
     let settings = Settings::read(args.config.as_deref(), &args.set)?;
-    let endpoints = endpoints(&args.allow_addresses, &args.ca_files, &args.credentials)?;
+    let endpoints = endpoints(&args.allow_addresses, &args.ca_files, &args.credentials, &args.spends)?;
     let limits = limits(&args.limits)?;
     let path = path(&args.name);
     let answer = context
@@ -182,6 +182,7 @@ fn endpoints(
     allow_addresses: &[Pair],
     ca_files: &[Pair],
     credentials: &[Pair],
+    spends: &[Pair],
 ) -> Result<BTreeMap<String, Map<String, Value>>, Failure> {
     let mut endpoints: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     for Pair { name, value } in allow_addresses {
@@ -204,7 +205,26 @@ fn endpoints(
             return Err(Failure::Usage(format!("--credential is given twice for `{name}`")));
         }
     }
+    for Pair { name, value } in spends {
+        if endpoints.entry(name.clone()).or_default().insert("spend".into(), spend(name, value)?).is_some() {
+            return Err(Failure::Usage(format!("--spend is given twice for `{name}`")));
+        }
+    }
     Ok(endpoints)
+}
+
+/// What a request costs, and what a day may.
+fn spend(endpoint: &str, text: &str) -> Result<Value, Failure> {
+    if text == "none" {
+        return Ok(Value::Null);
+    }
+    let numbers = text.split_once('/').and_then(|(request, day)| Some((request.parse().ok()?, day.parse().ok()?)));
+    let Some((request, day)): Option<(f64, f64)> = numbers else {
+        return Err(Failure::Usage(format!(
+            "--spend {endpoint}: `{text}` is neither `none` nor two prices, e.g. `0.01/5`"
+        )));
+    };
+    Ok(json!({"per-request": request, "per-day": day}))
 }
 
 /// A credential's name, and behind commas where in the request it goes.
@@ -248,7 +268,8 @@ mod tests {
         let current = json!({"api": {"ca-pem": "P", "allow-addresses": ["10.0.0.0/8"]}});
         let pair = |text: &str| text.parse::<Pair>().unwrap();
         let given =
-            endpoints(&[pair("api=10.1.0.0/16"), pair("api=10.2.0.0/16"), pair("web=127.0.0.1/32")], &[], &[]).unwrap();
+            endpoints(&[pair("api=10.1.0.0/16"), pair("api=10.2.0.0/16"), pair("web=127.0.0.1/32")], &[], &[], &[])
+                .unwrap();
         assert_eq!(
             Value::Object(over(&current, given)),
             json!({
@@ -261,6 +282,6 @@ mod tests {
     #[test]
     fn a_certificate_file_that_is_not_there_is_the_command_lines_fault() {
         let pair = "api=/nowhere/ca.pem".parse::<Pair>().unwrap();
-        assert!(matches!(endpoints(&[], &[pair], &[]), Err(Failure::Usage(_))));
+        assert!(matches!(endpoints(&[], &[pair], &[], &[]), Err(Failure::Usage(_))));
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     outbound::{self, GuestOutbound},
     plugins::Installed,
     shared::Shared,
+    spending,
     state::GuestState,
 };
 
@@ -58,7 +59,8 @@ pub(super) fn runtime(
     };
     let gateway = Arc::new(gateway);
     let guest_config: Arc<str> = config::for_guest(manifest, &config).into();
-    let outbound = Arc::new(GuestOutbound::new(gateway.clone(), &granted, &limits, live));
+    let budgets = Arc::new(spending::budgets(&shared.store, &record.incarnation, &record.endpoints)?);
+    let outbound = Arc::new(GuestOutbound::new(gateway.clone(), budgets.clone(), &granted, &limits, live));
     let secrets = Arc::new(CallSecrets::new(outbound.clone(), shared.known.clone()));
     let services = Services {
         integration: name.clone(),
@@ -82,6 +84,7 @@ pub(super) fn runtime(
         calls,
         capabilities: serve(&code.plugin, &code.reflection, &manifest.writes, &live.calls)?,
         gateway,
+        budgets,
         secrets,
         limits,
         granted,

@@ -26,7 +26,7 @@ use crate::{
     plugins::{self, Installed},
     registrar::{Change, Decision, encode},
     shared::Shared,
-    state,
+    spending, state,
     view::View,
 };
 pub(crate) use build::load_all;
@@ -196,6 +196,7 @@ pub(crate) async fn remove(shared: &Shared, name: &str, discard_unknown: bool) -
             Mutation::delete_prefix(Bucket::State, state::prefix(incarnation)),
         ];
         mutations.extend(journal::forget_all(incarnation));
+        mutations.push(spending::forget(incarnation));
         Ok(Decision::Change(Change {
             mutations,
             event: (

@@ -16,6 +16,7 @@ use crate::{
     issuing::CallSecrets,
     metrics::{Calls, OperationMetrics},
     names,
+    spending::Budgets,
     track::Track,
     view::{choose, short_names},
 };
@@ -27,6 +28,8 @@ pub(crate) struct Runtime {
     /// Instances for change feeds, which wait long.
     pub(crate) feeds: Arc<Pool>,
     pub(crate) gateway: Arc<Gateway>,
+    /// What its requests may cost.
+    pub(crate) budgets: Arc<Budgets>,
     /// Of the calls in which its plugin makes credentials.
     pub(crate) secrets: Arc<CallSecrets>,
     pub(crate) limits: Limits,
