@@ -160,8 +160,8 @@ fn what_cannot_be_taken_back_stays_on_the_list_until_it_can() {
 fn one_that_ends_by_itself_is_renewed_before() {
     let maker = Maker::start();
     let stand = with_maker(&maker);
-    assert_eq!(begin(&stand, &json!({"lifetime_s": 6})).0, 200);
-    until(Duration::from_secs(20), || !maker.seen("/renew").is_empty());
+    assert_eq!(begin(&stand, &json!({"lifetime_s": 15})).0, 200);
+    until(Duration::from_secs(30), || !maker.seen("/renew").is_empty());
     let info = issuer(&stand, "made");
     assert_eq!((&info["issued"][0]["lifetime-s"], maker.seen("/made").len()), (&json!(60), 1), "{info}");
 }

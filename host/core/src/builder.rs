@@ -230,6 +230,7 @@ impl HostBuilder {
             audit_key,
             audit,
             sinks: OnceLock::new(),
+            sink_credentials: self.audit_sinks.iter().filter_map(Sink::credential).map(str::to_owned).collect(),
             engine,
             store,
             dialer,

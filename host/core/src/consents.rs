@@ -8,7 +8,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use jackfield_gateway::{CodeAnswer, CodeConsent, ConsentError, DeviceConsent};
@@ -27,6 +27,8 @@ use crate::{
 
 /// How long a person has in a browser.
 const BROWSER: Duration = Duration::from_secs(10 * 60);
+/// How long a part of a credential that comes from elsewhere is waited for.
+const FETCH: Duration = Duration::from_secs(10);
 /// How many consents are remembered, those that have ended among them.
 const MOST: usize = 32;
 
@@ -159,7 +161,7 @@ impl Entry {
 
 /// Begins one.
 pub(crate) async fn begin(shared: &Arc<Shared>, name: &str, new: NewConsent) -> Result<Consent> {
-    let lease = shared.vault.lease(name).map_err(faults::vault)?;
+    let lease = shared.vault.lease_until(name, None, Instant::now() + FETCH).await.map_err(faults::vault)?;
     if lease.kind != CredentialKind::Oauth2User {
         let message = format!(
             "the credential `{name}` is of type {}; people consent to those of type {}",

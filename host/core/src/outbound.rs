@@ -28,6 +28,7 @@ use crate::{
     clock::ms_since,
     faults,
     integrations::Live,
+    issuing,
     leaks::Watch,
     limits, names,
     pauses::Pauses,
@@ -163,7 +164,8 @@ fn refusal(kind: types::ErrorKind, message: String, code: &str) -> types::Error 
 #[async_trait]
 impl Outbound for GuestOutbound {
     async fn send(&self, call: &CallContext, request: OutboundRequest) -> Result<OutboundResponse, types::Error> {
-        self.ask(call, request, false).await
+        // What is asked while a credential is issued, renewed or taken back is no traffic to play again.
+        self.ask(call, request, call.operation.starts_with(issuing::OPERATIONS)).await
     }
 }
 

@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) cassettes: Cassettes,
     /// How each of its sinks is; set when they are started.
     pub(crate) sinks: OnceLock<Vec<Progress>>,
+    /// The credentials that they send with.
+    pub(crate) sink_credentials: Vec<String>,
     pub(crate) journal: Journal,
     /// The tokens of credentials that people consented to: one exchange a credential, whoever uses it.
     pub(crate) users: Arc<UserTokens>,

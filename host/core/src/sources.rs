@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use jackfield_audit::Outcome;
 use jackfield_vault::{ActKind, LeaseInfo, SourceAct};
 
-use crate::{EventKind, Result, faults, shared::Shared, tasks, view::View};
+use crate::{Error, EventKind, Result, faults, shared::Shared, tasks};
 
 /// How often it is looked whether something is to be done.
 const LOOK: Duration = Duration::from_secs(1);
@@ -18,7 +18,7 @@ pub(crate) async fn tend(shared: Arc<Shared>) {
         match &mut *shared.tender.lock().await {
             Some(tender) => {
                 if tender.has_work() {
-                    tender.tend(&bound(&shared.view.load()));
+                    tender.tend(&bound(&shared));
                 }
                 note(&shared, tender.acts()).await;
             }
@@ -39,10 +39,12 @@ pub(crate) async fn end(shared: &Shared) {
     }
 }
 
-/// The credentials that integrations are bound to.
-fn bound(view: &View) -> BTreeSet<String> {
+/// The credentials that integrations are bound to, or sinks of the audit trail.
+fn bound(shared: &Shared) -> BTreeSet<String> {
+    let view = shared.view.load();
     let settings = view.integrations.values().flat_map(|integration| integration.record.endpoints.values());
-    settings.filter_map(|settings| settings.credential.as_ref()).map(|bound| bound.name.clone()).collect()
+    let bound = settings.filter_map(|settings| settings.credential.as_ref()).map(|bound| &bound.name);
+    bound.chain(&shared.sink_credentials).cloned().collect()
 }
 
 /// Records what was done, and tells of what failed.
@@ -72,7 +74,10 @@ pub(crate) fn leases(shared: &Shared) -> Vec<LeaseInfo> {
 /// Gives a lease back, or forgets it.
 pub(crate) async fn revoke(shared: &Shared, id: &str, force: bool) -> Result<()> {
     let credential = shared.vault.leases().into_iter().find(|lease| lease.id == id).map(|lease| lease.credential);
-    let given_back = shared.vault.revoke_lease(id, force).await.map_err(faults::vault)?;
+    // To the end, even if nobody waits for it any more.
+    let (vault, lease) = (shared.vault.clone(), id.to_owned());
+    let revoked = shared.runtime.spawn(async move { vault.revoke_lease(&lease, force).await });
+    let given_back = revoked.await.map_err(|error| Error::internal(error.to_string()))?.map_err(faults::vault)?;
     let what = if given_back { "was given back" } else { "cannot be given back and was forgotten" };
     let credential = credential.unwrap_or_default();
     let message = format!("the lease {id} of the credential `{credential}` {what}, as an operator asked");

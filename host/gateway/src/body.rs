@@ -13,7 +13,7 @@ use jackfield_net::Body;
 use jackfield_vault::InUse;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout_at};
 
-use crate::{DecodeError, End, GatewayError, ReplayError, cassette::Take, leaks::Filter};
+use crate::{DecodeError, End, GatewayError, Known, ReplayError, cassette::Take, leaks::Filter};
 
 /// Where a response's body comes from.
 pub(crate) enum Source {
@@ -33,6 +33,8 @@ pub struct ResponseBody {
     pub(crate) ahead: Option<Bytes>,
     /// What stands between the body and the guest.
     pub(crate) filter: Filter,
+    /// What is looked for, as it is when a piece comes: a body may take long, and secrets come to be meanwhile.
+    pub(crate) known: Option<Arc<Known>>,
     pub(crate) ended: bool,
     pub(crate) rest: Bytes,
     pub(crate) left: usize,
@@ -67,6 +69,7 @@ impl ResponseBody {
                 None if self.ended => return Ok(None),
                 None => match self.next().await? {
                     Some(piece) => {
+                        self.look_anew();
                         self.filter.push(piece);
                         continue;
                     }
@@ -115,6 +118,13 @@ impl ResponseBody {
         };
         self.received.fetch_add(piece.as_ref().map_or(0, Bytes::len) as u64, Ordering::Relaxed);
         Ok(piece)
+    }
+
+    fn look_anew(&mut self) {
+        let filter = &mut self.filter;
+        if let Some(known) = &self.known {
+            known.with(|needles| filter.look_for(needles));
+        }
     }
 
     fn garbled(&self, reason: DecodeError) -> GatewayError {

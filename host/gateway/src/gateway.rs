@@ -289,6 +289,7 @@ impl Gateway {
             take: None,
             ahead,
             filter,
+            known: self.known.clone(),
             ended: false,
             rest: Bytes::new(),
             left: limit,
@@ -344,6 +345,9 @@ impl Gateway {
             let response = sender.send(request, until).await;
             let response = response.map_err(|error| GatewayError::from_send(&endpoint.name, error))?;
             let (head, mut body) = response.into_parts();
+            // Secrets may have come to be while the answer was waited for; of a vault that was sealed those of before count.
+            let now = self.known.as_ref().map_or_else(Arc::default, |known| known.needles());
+            let needles = if now.is_empty() { needles } else { now };
             let mut ahead = None;
             if attempts < TOKENS
                 && let Some(token) = token

@@ -102,6 +102,15 @@ pub enum SinkError {
 }
 
 impl Sink {
+    /// The credential of the vault that it sends with, if it does.
+    pub fn credential(&self) -> Option<&str> {
+        match &self.to {
+            To::Otlp(Http { token: Some(TokenFrom::Credential(name)), .. })
+            | To::Webhook(Http { token: Some(TokenFrom::Credential(name)), .. }) => Some(name),
+            _ => None,
+        }
+    }
+
     /// What it is called: the name it was given, or its place. A webhook's path is not part of it.
     pub fn name(&self) -> &str {
         &self.name

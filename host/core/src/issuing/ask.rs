@@ -1,11 +1,15 @@
 //! Asking a plugin to make, renew and take back credentials. Each question is recorded like a write: before it is asked, and
 //! when it is answered.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use jackfield_audit::{Kind, Outcome, Record};
 use jackfield_engine::{CallContext, CallError, Pool, issuer::Wish};
-use jackfield_vault::{CredentialKind, Secret};
+use jackfield_vault::{CredentialKind, Form, Secret};
 
 use super::secrets::Issuing;
 use crate::{
@@ -16,14 +20,22 @@ use crate::{
     shared::Shared,
 };
 
+/// The longest that one question may take.
+const MOST_TIME: Duration = Duration::from_secs(30);
 /// The longest handle, in bytes.
 const MOST_HANDLE: usize = 1024;
 
+/// The fields of a credential.
+pub(super) type Fields = BTreeMap<String, Secret>;
+
 /// A credential that was made.
 pub(super) struct Made {
-    pub(super) fields: BTreeMap<String, Secret>,
+    /// Or why they are none.
+    pub(super) fields: Result<Fields>,
     pub(super) handle: String,
     pub(super) lifetime_s: Option<u64>,
+    /// What came to be in the call: looked for as long as somebody has this.
+    pub(super) secrets: Vec<Arc<Secret>>,
 }
 
 /// An integration whose plugin can be asked.
@@ -36,6 +48,12 @@ pub(super) struct Issuer<'a> {
 impl<'a> Issuer<'a> {
     /// Finds the integration, which must make credentials of this type.
     pub(super) fn making(shared: &'a Shared, name: &str, kind: CredentialKind) -> Result<Self> {
+        // Where the host sends what is secret is no plugin's to say.
+        let says_where = kind.fields().iter().any(|field| matches!(field.form, Form::Url | Form::Page));
+        if says_where || matches!(kind, CredentialKind::Kubeconfig | CredentialKind::GcpServiceAccount) {
+            let message = format!("a credential of type {kind} says where secrets are sent, which no plugin may");
+            return Err(Error::invalid(message).at("/type"));
+        }
         let issuer = Self::of(shared, name)?;
         let view = shared.view.load();
         let kinds = &view.plugin(&issuer.integration.record.plugin)?.record.manifest.plugin.issues;
@@ -50,6 +68,10 @@ impl<'a> Issuer<'a> {
     pub(super) fn of(shared: &'a Shared, name: &str) -> Result<Self> {
         let integration = shared.view.load().integration(name)?.clone();
         let runtime = integration.running()?.clone();
+        if integration.live.replays() {
+            let message = format!("`{name}` is replayed: it makes no credentials and takes none back");
+            return Err(Error::new(ErrorKind::Unavailable, ErrorSource::Host, message));
+        }
         if !runtime.calls.plugin().issues_credentials() {
             let message = format!(
                 "`{name}` makes no credentials: its plugin `{}` does not export jackfield:plugin/credential-issuer",
@@ -68,21 +90,18 @@ impl<'a> Issuer<'a> {
         let work = async |pool: &Arc<Pool>, context| pool.issue(context, wish).await;
         let issued = self.asked(context, &credential, work).await?;
         if issued.handle.is_empty() || issued.handle.len() > MOST_HANDLE {
+            // Tried at least: it is too long to be remembered.
+            if let Err(error) = self.revoke(&credential, &issued.handle).await {
+                tracing::error!(%error, "a credential without a proper handle could not be taken back");
+            }
             return Err(unfit("its handle is empty, or longer than 1 KiB"));
         }
         let fields = issued.fields.into_iter().map(|field| {
             let value = value(kind, &field.name, field.value, &secrets)?;
             Ok((field.name, value))
         });
-        match fields.collect::<Result<_>>() {
-            Ok(fields) => Ok(Made { fields, handle: issued.handle, lifetime_s: issued.lifetime_s }),
-            Err(error) => {
-                if let Err(left) = self.revoke(&credential, &issued.handle).await {
-                    tracing::error!(handle = issued.handle, error = %left, "a credential that is none could not be taken back");
-                }
-                Err(error)
-            }
-        }
+        let (fields, lifetime_s) = (fields.collect(), issued.lifetime_s);
+        Ok(Made { fields, handle: issued.handle, lifetime_s, secrets: secrets.all() })
     }
 
     /// Has one live longer: for how many seconds from now, if not for ever.
@@ -99,8 +118,9 @@ impl<'a> Issuer<'a> {
         self.asked(context, credential, async |pool: &Arc<Pool>, context| pool.revoke(context, handle).await).await
     }
 
+    /// Nothing else is rotated meanwhile, so it does not take as long as a call may.
     fn context(&self, action: &'static str) -> CallContext {
-        CallContext::new(action, self.runtime.limits.call_timeout)
+        CallContext::new(action, self.runtime.limits.call_timeout.min(MOST_TIME))
     }
 
     async fn asked<R>(

@@ -24,13 +24,15 @@ use crate::{
     credentials, faults, rotation,
     shared::Shared,
 };
-use ask::Issuer;
-use plan::Plan;
+use ask::{Fields, Issuer, Made};
+use plan::{LEAST_EVERY, Plan};
 
+/// What the operations are called in which credentials are issued.
+pub(crate) const OPERATIONS: &str = "credential-issuer.";
 /// The longest that parameters may be, in bytes of JSON.
 const MOST_PARAMETERS: usize = 16 << 10;
-/// The shortest time between two rotations, in seconds: each is work for every integration that uses the credential.
-const LEAST_EVERY: u64 = 10;
+/// So many may wait to be taken back; where there are more, no other is made before.
+const MOST_WITHDRAWN: usize = 32;
 
 /// Who makes a credential.
 pub(crate) async fn show(shared: &Shared, name: &str) -> Result<IssuerInfo> {
@@ -52,6 +54,13 @@ pub(crate) async fn begin(shared: &Arc<Shared>, name: &str, settings: IssuerSett
     let (host, name) = (shared.clone(), name.to_owned());
     apart(shared, async move {
         let before = Plan::read(&*host.store, &name).await?;
+        if before.as_ref().is_some_and(|plan| plan.info.asked.is_some() || plan.info.ended) {
+            let message = format!(
+                "the last wish for `{name}` is still open, since its answer was lost, or what was made is still to be taken \
+                 back; both happen by themselves, see `jackfield credential issuer {name}`"
+            );
+            return Err(Error::new(ErrorKind::Conflict, ErrorSource::Caller, message));
+        }
         let old = before.as_ref().map(|plan| plan.info.settings.clone());
         let plan = match before {
             Some(mut plan) => {
@@ -100,7 +109,9 @@ pub(crate) async fn rotate(shared: &Arc<Shared>, name: &str) -> Result<Rotation>
 pub(crate) async fn end(shared: &Shared, name: &str) -> Result<()> {
     let _turn = shared.rotating.lock().await;
     let plan = planned(shared, name).await?;
-    let left = plan.info.issued.iter().map(|issued| format!("`{}`", issued.handle)).collect::<Vec<_>>().join(", ");
+    let asked = plan.info.asked.iter().map(|key| format!("whatever came of the wish `{key}`"));
+    let left = plan.info.issued.iter().map(|issued| format!("`{}`", issued.handle)).chain(asked);
+    let left = left.collect::<Vec<_>>().join(", ");
     plan.forget(&*shared.store).await?;
     let message = match left.is_empty() {
         true => format!("the credential `{name}` is no longer made by a plugin"),
@@ -117,7 +128,8 @@ pub(crate) async fn deleted(shared: &Shared, name: &str) -> Result<()> {
     let _turn = shared.rotating.lock().await;
     let Some(mut plan) = Plan::read(&*shared.store, name).await? else { return Ok(()) };
     plan.info.issued.iter_mut().for_each(|issued| issued.withdrawn = true);
-    (plan.info.asked, plan.info.due_at) = (None, None);
+    // A wish of which nobody knows what came of it is asked once more, to be taken back.
+    (plan.info.ended, plan.info.due_at) = (true, None);
     plan.save(&*shared.store).await?;
     schedule::settle(shared, plan).await;
     shared.issuing.notify_one();
@@ -150,21 +162,44 @@ async fn planned(shared: &Shared, name: &str) -> Result<Plan> {
 
 /// Has one made, tried out and used, and the one before taken back. The plan is stored at each step.
 async fn rotate_now(shared: &Arc<Shared>, mut plan: Plan) -> std::result::Result<Rotation, (Error, Plan)> {
-    match attempt(shared, &mut plan).await {
-        Ok(rotation) => {
-            schedule::settle(shared, plan).await;
+    let made = match make(shared, &mut plan).await {
+        Ok(made) => made,
+        Err(error) => return Err((error, plan)),
+    };
+    // What was made is looked for as long as it can be used: until it is in the vault, or was taken back again.
+    let _secrets = made.secrets;
+    match put_to_use(shared, &mut plan, made.fields).await {
+        Ok(mut rotation) => {
+            let taken_back = schedule::settle(shared, plan).await;
+            rotation.revoked = rotation.previous.is_some() && taken_back == rotation.previous;
+            rotation.credential =
+                credentials::show(shared, &rotation.credential.credential.name).unwrap_or(rotation.credential);
             Ok(rotation)
         }
-        Err(error) => Err((error, plan)),
+        Err(error) => {
+            let name = plan.name.clone();
+            schedule::settle(shared, plan).await;
+            match Plan::read(&*shared.store, &name).await {
+                Ok(Some(plan)) => Err((error, plan)),
+                // Nothing of it is left.
+                Ok(None) => Err((error, Plan::gone(&name))),
+                Err(unread) => Err((unread, Plan::gone(&name))),
+            }
+        }
     }
 }
 
-async fn attempt(shared: &Arc<Shared>, plan: &mut Plan) -> Result<Rotation> {
+/// Has one made, and puts it on the list. What cannot be used is on it to be taken back.
+async fn make(shared: &Shared, plan: &mut Plan) -> Result<Made> {
     let store = &*shared.store;
     let settings = plan.info.settings.clone();
     let issuer = Issuer::making(shared, &settings.integration, settings.kind)?;
     // The vault must be open, or what is made could not be kept.
     shared.vault.require_open().map_err(faults::vault)?;
+    if plan.info.issued.iter().filter(|issued| issued.withdrawn).count() >= MOST_WITHDRAWN {
+        let message = format!("{MOST_WITHDRAWN} that were made before could not be taken back; see to them first");
+        return Err(Error::new(ErrorKind::Unavailable, ErrorSource::Plugin, message));
+    }
     let key = match &plan.info.asked {
         Some(key) => key.clone(),
         None => random_name()?,
@@ -179,8 +214,13 @@ async fn attempt(shared: &Arc<Shared>, plan: &mut Plan) -> Result<Rotation> {
             plan.info.asked = None;
         }
     })?;
-    let now = now_ms();
     plan.info.asked = None;
+    if plan.info.has(&settings.integration, &made.handle) {
+        plan.save(store).await?;
+        let message = format!("the plugin has issued `{}` before; each has a handle of its own", made.handle);
+        return Err(Error::new(ErrorKind::Internal, ErrorSource::Plugin, message));
+    }
+    let now = now_ms();
     plan.info.issued.push(Issued {
         handle: made.handle.clone(),
         integration: settings.integration,
@@ -188,53 +228,71 @@ async fn attempt(shared: &Arc<Shared>, plan: &mut Plan) -> Result<Rotation> {
         made_at: now,
         lifetime_s: made.lifetime_s,
         ends_at: made.lifetime_s.map(|seconds| now.saturating_add_unsigned(seconds.saturating_mul(1000))),
-        withdrawn: false,
+        withdrawn: made.fields.is_err() || plan.info.ended,
         failed: None,
     });
     plan.save(store).await?;
-    let new = NewCredential { kind: settings.kind, fields: made.fields, sources: Default::default(), staged: true };
-    let rotated = match shared.vault.credential(&plan.name) {
-        Ok(_) => {
-            let name = plan.name.clone();
-            rotation::carry_out(shared, &name, new, true, async |version| {
-                hold(shared, plan, &made.handle, version).await
-            })
-            .await
+    Ok(made)
+}
+
+/// Has what was made last tried out and used.
+async fn put_to_use(shared: &Shared, plan: &mut Plan, fields: Result<Fields>) -> Result<Rotation> {
+    let kind = plan.info.settings.kind;
+    let rotated = match fields {
+        _ if plan.info.ended => {
+            let message = format!("the credential `{}` was deleted", plan.name);
+            Err(Error::new(ErrorKind::NotFound, ErrorSource::Caller, message))
         }
-        Err(_) => first(shared, plan, new, &made.handle).await,
+        Err(error) => Err(error),
+        Ok(fields) => {
+            let new = NewCredential { kind, fields, sources: Default::default(), staged: true };
+            match shared.vault.credential(&plan.name) {
+                Ok(_) => {
+                    let name = plan.name.clone();
+                    // The vault's copy of the old one is forgotten when the outside system has taken it back, not before: until
+                    // then it is looked for.
+                    rotation::carry_out(shared, &name, new, false, async |version| hold(shared, plan, version).await)
+                        .await
+                }
+                Err(_) => first(shared, plan, new).await,
+            }
+        }
     };
     match rotated {
         Ok(rotation) => {
             // The one before is kept where it is not certain that the new one works for everybody.
-            let kept = [Some(rotation.version), rotation.previous.filter(|_| !rotation.revoked)];
+            let certain = rotation.drained && rotation.untested.is_empty();
+            let kept = [Some(rotation.version), rotation.previous.filter(|_| !certain)];
             for issued in &mut plan.info.issued {
                 issued.withdrawn |= !kept.contains(&issued.version);
             }
             plan.info.failed = None;
             plan.info.schedule(Some(rotation.version));
-            plan.save(store).await?;
+            plan.save(&*shared.store).await?;
             Ok(rotation)
         }
         Err(error) => {
-            let made = plan.info.issued.iter_mut().filter(|issued| issued.handle == made.handle);
-            made.for_each(|issued| issued.withdrawn = true);
-            plan.save(store).await?;
+            if let Some(made) = plan.info.issued.last_mut() {
+                made.withdrawn = true;
+            }
+            plan.save(&*shared.store).await?;
             Err(error)
         }
     }
 }
 
-/// Notes which version holds what was made, before anybody uses it.
-async fn hold(shared: &Shared, plan: &mut Plan, handle: &str, version: u64) -> Result<()> {
-    let issued = plan.info.issued.iter_mut().filter(|issued| issued.handle == handle);
-    issued.for_each(|issued| issued.version = Some(version));
+/// Notes which version holds what was made last, before anybody uses it.
+async fn hold(shared: &Shared, plan: &mut Plan, version: u64) -> Result<()> {
+    if let Some(made) = plan.info.issued.last_mut() {
+        made.version = Some(version);
+    }
     plan.save(&*shared.store).await
 }
 
 /// The first version of a credential, which nobody uses yet.
-async fn first(shared: &Shared, plan: &mut Plan, new: NewCredential, handle: &str) -> Result<Rotation> {
+async fn first(shared: &Shared, plan: &mut Plan, new: NewCredential) -> Result<Rotation> {
     let version = credentials::add(shared, &plan.name, new).await?;
-    hold(shared, plan, handle, version).await?;
+    hold(shared, plan, version).await?;
     let credential = credentials::show(shared, &plan.name)?;
     let (verified, untested) = (Vec::new(), Vec::new());
     Ok(Rotation { version, previous: None, verified, untested, drained: true, revoked: false, credential })
@@ -242,8 +300,10 @@ async fn first(shared: &Shared, plan: &mut Plan, new: NewCredential, handle: &st
 
 async fn failed(shared: &Shared, mut plan: Plan, error: &Error) -> Result<()> {
     let message = format!("the credential `{}` could not be rotated: {}", plan.name, error.message);
-    plan.info.failed = Some(IssuingFailure::after(plan.info.failed.as_ref(), now_ms(), error.message.clone()));
-    plan.save(&*shared.store).await?;
+    if !plan.is_gone() {
+        plan.info.failed = Some(IssuingFailure::after(plan.info.failed.as_ref(), now_ms(), error.message.clone()));
+        plan.save(&*shared.store).await?;
+    }
     shared.done(EventKind::RotationFailed, Some(&plan.name), None, None, message).await;
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! guest in place of what an outside system made up. A name is random, so that nothing else can look like one, and means
 //! something only to the call that it came to be in.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use jackfield_vault::Secret;
 use serde_json::Value;
@@ -16,9 +16,15 @@ const PREFIX: &str = "secret-";
 const MOST: usize = 32;
 /// The longest text that is taken for a secret, in bytes: as long as a credential's field.
 const MOST_BYTES: usize = 64 << 10;
+/// The shortest, and how many different bytes it has at least: what is taken is looked for in what everybody is told, and no
+/// plugin is to blind the others to words of its choice.
+const LEAST_BYTES: usize = 16;
+const LEAST_DIFFERENT: usize = 8;
+/// The longest body that secrets are put in, in bytes.
+pub(super) const MOST_BODY: usize = 16 << 20;
 
 /// The secrets of one call, by name.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Names(Vec<(String, Arc<Secret>)>);
 
 impl Names {
@@ -32,24 +38,32 @@ impl Names {
         Ok(Some(name))
     }
 
+    /// All secrets.
+    pub(super) fn all(&self) -> Vec<Arc<Secret>> {
+        self.0.iter().map(|(_, secret)| secret.clone()).collect()
+    }
+
     /// What a name stands for.
     pub(super) fn get(&self, name: &str) -> Option<Arc<Secret>> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, secret)| secret.clone())
     }
 
-    /// A body with secrets in place of their names; none where no name stands in it.
-    pub(super) fn put_in(&self, body: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    /// A body with secrets in place of their names; none where no name stands in it, an error where it would be too long.
+    pub(super) fn put_in(&self, body: &[u8]) -> std::result::Result<Option<Zeroizing<Vec<u8>>>, String> {
         let mut found: Vec<(usize, &str, &Secret)> = Vec::new();
         for (name, secret) in &self.0 {
             found.extend(memchr::memmem::find_iter(body, name.as_bytes()).map(|at| (at, name.as_str(), &**secret)));
         }
         if found.is_empty() {
-            return None;
+            return Ok(None);
         }
         // Names have one length and do not overlap: none begins within another.
         found.sort_unstable_by_key(|(at, ..)| *at);
         // All at once: growing would leave copies behind.
-        let grown: usize = found.iter().map(|(_, _, secret)| secret.len()).sum();
+        let grown = found.iter().fold(0_usize, |sum, (_, _, secret)| sum.saturating_add(secret.len()));
+        if body.len().saturating_add(grown) > MOST_BODY {
+            return Err("with the secrets in it the body would be longer than 16 MiB".to_owned());
+        }
         let mut whole = Zeroizing::new(Vec::with_capacity(body.len() + grown));
         let mut from = 0;
         for (at, name, secret) in found {
@@ -58,7 +72,7 @@ impl Names {
             from = at + name.len();
         }
         whole.extend_from_slice(body.get(from..).unwrap_or_default());
-        Some(whole)
+        Ok(Some(whole))
     }
 }
 
@@ -72,8 +86,12 @@ pub(super) fn take(
     let Some(Value::String(text)) = answer.pointer_mut(pointer) else {
         return Err(format!("there is no text at `{}` in the answer", shown()));
     };
-    if text.is_empty() || text.len() > MOST_BYTES {
-        return Err(format!("the text at `{}` in the answer is empty, or longer than 64 KiB", shown()));
+    let different: BTreeSet<u8> = text.bytes().collect();
+    if !(LEAST_BYTES..=MOST_BYTES).contains(&text.len()) || different.len() < LEAST_DIFFERENT {
+        return Err(format!(
+            "the text at `{}` in the answer is no secret: one has 16 bytes to 64 KiB, and eight different ones at least",
+            shown()
+        ));
     }
     *text = name(Arc::new(Secret::from(std::mem::take(text))))?;
     Ok(())
@@ -96,9 +114,12 @@ mod tests {
         let one = names.add(secret("hunter2")).unwrap().unwrap();
         let two = names.add(secret("x")).unwrap().unwrap();
         let body = format!(r#"{{"a":"{one}","b":"{two}{one}","c":"secret-"}}"#);
-        assert_eq!(&names.put_in(body.as_bytes()).unwrap()[..], br#"{"a":"hunter2","b":"xhunter2","c":"secret-"}"#);
-        assert!(names.put_in(b"secret-0000").is_none());
-        assert!(Names::default().put_in(body.as_bytes()).is_none(), "it is another call's name");
+        assert_eq!(
+            &names.put_in(body.as_bytes()).unwrap().unwrap()[..],
+            br#"{"a":"hunter2","b":"xhunter2","c":"secret-"}"#
+        );
+        assert!(names.put_in(b"secret-0000").unwrap().is_none());
+        assert!(Names::default().put_in(body.as_bytes()).unwrap().is_none(), "it is another call's name");
     }
 
     #[test]
@@ -110,19 +131,31 @@ mod tests {
 
     #[test]
     fn what_is_taken_out_of_an_answer_leaves_a_name_behind() {
-        let mut answer = json!({"auth": {"client_token": "s.abc", "ttl": 5}});
+        let mut answer = json!({"auth": {"client_token": "s.abcdefghijklmnop", "ttl": 5, "state": "running", "dull": "aaaaaaaaaaaaaaaaaaaaaaaa"}});
         let mut taken = None;
         take(&mut answer, "/auth/client_token", |secret| {
             taken = Some(secret);
             Ok("secret-1".to_owned())
         })
         .unwrap();
-        assert_eq!(answer, json!({"auth": {"client_token": "secret-1", "ttl": 5}}));
-        assert_eq!(taken.unwrap().expose(), b"s.abc");
+        assert_eq!(answer["auth"]["client_token"], "secret-1");
+        assert_eq!(taken.unwrap().expose(), b"s.abcdefghijklmnop");
         for pointer in ["/auth/ttl", "/auth", "/nothing", "auth", ""] {
             let error = take(&mut answer, pointer, |_| Ok(String::new())).unwrap_err();
             assert!(error.contains("no text"), "{error}");
         }
+        for pointer in ["/auth/state", "/auth/dull"] {
+            let error = take(&mut answer, pointer, |_| Ok(String::new())).unwrap_err();
+            assert!(error.contains("no secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_body_does_not_grow_beyond_what_may_be_sent() {
+        let mut names = Names::default();
+        let name = names.add(Arc::new(Secret::from(vec![b'x'; MOST_BYTES]))).unwrap().unwrap();
+        assert!(names.put_in(name.repeat(255).as_bytes()).unwrap().is_some());
+        assert!(names.put_in(name.repeat(700_000).as_bytes()).is_err());
     }
 
     proptest! {
@@ -133,7 +166,7 @@ mod tests {
             let all: Vec<_> = secrets.iter().map(|text| names.add(secret(text)).unwrap().unwrap()).collect();
             let body: String = parts.iter().map(|(which, text)| format!("{text}{}", all[*which])).collect();
             let wanted: String = parts.iter().map(|(which, text)| format!("{text}{}", secrets[*which])).collect();
-            let got = names.put_in(body.as_bytes()).map_or(body.into_bytes(), |whole| whole.to_vec());
+            let got = names.put_in(body.as_bytes()).unwrap().map_or(body.into_bytes(), |whole| whole.to_vec());
             prop_assert_eq!(got, wanted.into_bytes());
         }
     }

@@ -15,6 +15,8 @@ const PREFIX: &str = "issuer/";
 const FIRST_PAUSE: i64 = 10_000;
 /// But at least so often: what ends is replaced when a third of its life is left.
 const MOST_PAUSE: i64 = 300_000;
+/// The shortest time between two rotations, in seconds: each is work for every integration that uses the credential.
+pub(super) const LEAST_EVERY: u64 = 10;
 
 /// Who makes a credential, and how often.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -95,11 +97,14 @@ pub struct IssuerInfo {
     /// Why the last attempt failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<IssuingFailure>,
+    /// The credential was deleted: nothing more is made, and this is here until everything is taken back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ended: bool,
 }
 
 impl IssuerInfo {
     pub(super) fn new(settings: IssuerSettings) -> Self {
-        Self { settings, asked: None, issued: Vec::new(), due_at: None, failed: None }
+        Self { settings, asked: None, issued: Vec::new(), due_at: None, failed: None, ended: false }
     }
 
     /// The one that is used now.
@@ -107,8 +112,13 @@ impl IssuerInfo {
         self.issued.iter().find(|issued| !issued.withdrawn && issued.version == Some(version))
     }
 
+    /// Whether there is one of this handle; each integration has handles of its own.
+    pub(super) fn has(&self, integration: &str, handle: &str) -> bool {
+        self.issued.iter().any(|issued| issued.integration == integration && issued.handle == handle)
+    }
+
     /// Sets when the next is due, by the one that is used now: when the operator said, and in any case when two thirds of
-    /// its life are over.
+    /// its life are over. But not at once, whatever a plugin says of its life: each is work for others, too.
     pub(super) fn schedule(&mut self, current: Option<u64>) {
         let Some(used) = current.and_then(|version| self.used(version)) else {
             self.due_at = None;
@@ -116,10 +126,10 @@ impl IssuerInfo {
         };
         let after = |from: TimestampMs, seconds: u64| from.saturating_add_unsigned(seconds.saturating_mul(1000));
         let by_wish = self.settings.every_s.map(|seconds| after(used.made_at, seconds));
-        let by_life = used
-            .ends_at
-            .zip(used.lifetime_s)
-            .map(|(end, life)| end.saturating_sub_unsigned(life.saturating_mul(1000) / 3));
+        let by_life = used.ends_at.zip(used.lifetime_s).map(|(end, life)| {
+            let (life, least) = (life.saturating_mul(1000), LEAST_EVERY.saturating_mul(1000));
+            end.saturating_sub_unsigned(life / 3).max(end.saturating_sub_unsigned(life).saturating_add_unsigned(least))
+        });
         self.due_at = [by_wish, by_life].into_iter().flatten().min();
     }
 
@@ -173,6 +183,22 @@ impl Plan {
         Ok(())
     }
 
+    /// What is left of one that was forgotten.
+    pub(super) fn gone(name: &str) -> Self {
+        let settings = IssuerSettings {
+            integration: String::new(),
+            kind: CredentialKind::Bearer,
+            parameters: Map::new(),
+            every_s: None,
+        };
+        Self::new(name, settings)
+    }
+
+    /// Whether it is not stored.
+    pub(super) fn is_gone(&self) -> bool {
+        self.revision.is_none()
+    }
+
     /// Forgets it.
     pub(super) async fn forget(self, store: &dyn Store) -> Result<()> {
         let gone = Mutation::delete(Bucket::Meta, format!("{PREFIX}{}", self.name));
@@ -221,6 +247,9 @@ mod tests {
             (None, Some(90), Some(60_500)),
             (Some(100), Some(90), Some(60_500)),
             (Some(10), Some(90), Some(10_500)),
+            // A plugin has no more made than operators may.
+            (None, Some(1), Some(10_500)),
+            (None, Some(0), Some(10_500)),
             (None, None, None),
         ] {
             let mut plan = info(every);

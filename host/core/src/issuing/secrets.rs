@@ -69,6 +69,11 @@ impl CallSecrets {
 }
 
 impl Issuing<'_> {
+    /// All of them.
+    pub(super) fn all(&self) -> Vec<Arc<Secret>> {
+        self.secrets.with(self.call, |names| Ok(names.all())).unwrap_or_default()
+    }
+
     /// What a name stands for.
     pub(super) fn secret(&self, name: &str) -> Option<Arc<Secret>> {
         self.secrets.with(self.call, |names| Ok(names.get(name))).ok().flatten()
@@ -101,7 +106,9 @@ impl engine::Secrets for CallSecrets {
         request: OutboundRequest,
         take: Vec<String>,
     ) -> Result<OutboundResponse, types::Error> {
-        let whole = self.with(call.id, |names| Ok(names.put_in(&request.body)))?;
+        let names = self.with(call.id, |names| Ok(names.clone()))?;
+        let whole =
+            names.put_in(&request.body).map_err(|reason| refusal(types::ErrorKind::PermissionDenied, reason))?;
         let body = whole.map_or(request.body, Bytes::from_owner);
         let response = self.outbound.ask(call, OutboundRequest { body, ..request }, true).await?;
         if take.is_empty() || !(200..300).contains(&response.status) {

@@ -33,6 +33,15 @@ impl Filter {
         self.scan.as_ref().map_or(0, Scan::found)
     }
 
+    /// Looks for these from here on.
+    pub(crate) fn look_for(&mut self, needles: &Arc<Needles>) {
+        match &mut self.scan {
+            Some(scan) => scan.look_for(needles),
+            None if needles.is_empty() => {}
+            none => *none = Some(Scan::new(needles.clone())),
+        }
+    }
+
     /// Takes what came; [`Filter::next`] gives it back bit by bit.
     pub(crate) fn push(&mut self, piece: Bytes) {
         debug_assert!(self.waiting.is_empty(), "what came before is taken first");

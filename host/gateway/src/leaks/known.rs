@@ -60,8 +60,9 @@ impl Known {
         self.learnt.fetch_add(1, Ordering::Release);
     }
 
-    /// Every answer passes here: no count is written that other processors write too.
-    fn with<R>(&self, use_them: impl FnOnce(&Arc<Needles>) -> R) -> R {
+    /// Does something with all of them, as of now. Every answer passes here, each piece of it: no count is written that other
+    /// processors write too.
+    pub(crate) fn with<R>(&self, use_them: impl FnOnce(&Arc<Needles>) -> R) -> R {
         let ready = self.ready.load();
         let stale = |vault: &Vault| vault.epoch() != ready.0 || self.learnt.load(Ordering::Acquire) != ready.1;
         match &self.vault {
@@ -75,17 +76,14 @@ impl Known {
 
     fn look_up(&self, vault: &Vault) -> Arc<Needles> {
         let (epoch, learnt) = (vault.epoch(), self.learnt.load(Ordering::Acquire));
-        let (epoch, needles) = match vault.secrets() {
-            Ok((epoch, leases)) => {
-                let secrets: Vec<_> = leases.iter().flat_map(authority::secrets).collect();
-                let (tokens, made) = (alive(&self.tokens), alive(&self.made));
-                let tokens = tokens.iter().flat_map(|token| token.secrets()).map(str::as_bytes);
-                let made = made.iter().map(|secret| secret.expose());
-                let all = secrets.iter().map(|secret| secret.as_bytes()).chain(tokens).chain(made);
-                (epoch, Arc::new(Needles::new(all)))
-            }
-            Err(_) => (epoch, Arc::default()),
-        };
+        // Of a vault that is sealed nothing can be told; what was made of it and is still here can.
+        let (epoch, leases) = vault.secrets().unwrap_or((epoch, Vec::new()));
+        let secrets: Vec<_> = leases.iter().flat_map(authority::secrets).collect();
+        let (tokens, made) = (alive(&self.tokens), alive(&self.made));
+        let tokens = tokens.iter().flat_map(|token| token.secrets()).map(str::as_bytes);
+        let made = made.iter().map(|secret| secret.expose());
+        let all = secrets.iter().map(|secret| secret.as_bytes()).chain(tokens).chain(made);
+        let needles = Arc::new(Needles::new(all));
         self.ready.store(Arc::new((epoch, learnt, needles.clone())));
         needles
     }

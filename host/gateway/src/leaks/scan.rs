@@ -22,6 +22,14 @@ impl Scan {
         Self { needles, held: Zeroizing::new(Vec::new()), secret: 0, found: 0 }
     }
 
+    /// Looks for these from here on: a secret may come to be while a text is under way. Where there are none the vault was
+    /// sealed, and what was looked for until then still is.
+    pub fn look_for(&mut self, needles: &Arc<Needles>) {
+        if !needles.is_empty() && !Arc::ptr_eq(&self.needles, needles) {
+            self.needles = needles.clone();
+        }
+    }
+
     /// How many secrets were redacted so far.
     pub fn found(&self) -> u64 {
         self.found
@@ -212,6 +220,19 @@ mod tests {
         assert_eq!(out.len(), 12);
         scan.push(b" was its name", &mut out);
         assert!(out.ends_with(b"s3cr3t was its name"));
+    }
+
+    #[test]
+    fn a_secret_that_comes_to_be_while_a_text_is_under_way_is_found_in_the_rest_of_it() {
+        let (mut scan, mut out) = (Scan::new(needles(&["s3cr3t-t0ken"])), Vec::new());
+        scan.push(b"one s3cr3t-", &mut out);
+        scan.look_for(&needles(&["s3cr3t-t0ken", "an0ther-secret"]));
+        scan.push(b"t0ken, an0ther-", &mut out);
+        // The vault was sealed.
+        scan.look_for(&Arc::default());
+        scan.push(b"secret", &mut out);
+        scan.finish(&mut out);
+        assert_eq!(text_of(out), "one [redacted], [redacted]");
     }
 
     #[test]

@@ -48,19 +48,19 @@ impl Client {
         mut headers: HeaderMap,
         body: Bytes,
     ) -> Result<Zeroizing<Vec<u8>>, Failed> {
+        let until = Instant::now() + PATIENCE;
         if let Some(from) = &self.token {
-            headers.insert(header::AUTHORIZATION, self.token(from)?);
+            headers.insert(header::AUTHORIZATION, self.token(from, until).await?);
         }
         let path = format!("{}{below}", self.path);
         let path = if path.is_empty() { "/".to_owned() } else { path };
         let target = path.parse().map_err(|_| "its path is not one")?;
         let request = OutgoingRequest { method: Method::POST, target, headers, body };
-        let until = Instant::now() + PATIENCE;
         let response = self.sender.send(request, until).await.map_err(|error| error.to_string())?;
         answer(response, until).await
     }
 
-    fn token(&self, from: &TokenFrom) -> Result<HeaderValue, Failed> {
+    async fn token(&self, from: &TokenFrom, until: Instant) -> Result<HeaderValue, Failed> {
         let mut value = match from {
             TokenFrom::File(path) => {
                 let unreadable = |error: std::io::Error| format!("the token file {}: {error}", path.display());
@@ -72,7 +72,7 @@ impl Client {
                 bearer(token.ok_or_else(|| format!("the token file {} holds no token", path.display()))?)
             }
             TokenFrom::Credential(name) => {
-                let lease = self.vault.lease(name).map_err(|error| error.to_string())?;
+                let lease = self.vault.lease_until(name, None, until).await.map_err(|error| error.to_string())?;
                 if lease.kind != CredentialKind::Bearer {
                     return Err(
                         format!("the credential `{name}` is of type {}, not bearer", lease.kind.as_str()).into()

@@ -102,7 +102,8 @@ impl Logins {
     ) -> Result<Token, Denied> {
         let mut known = self.token.lock().await;
         let now = Instant::now();
-        let alive = known.take().filter(|token| token.ends.is_none_or(|ends| ends > now));
+        // A copy: whoever gives up in between loses nothing.
+        let alive = known.clone().filter(|token| token.ends.is_none_or(|ends| ends > now));
         let alive = match alive {
             Some(token) if token.due.is_none_or(|due| due > now) => return Ok(known.insert(token).clone()),
             Some(token) if token.renewable => {
