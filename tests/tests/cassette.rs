@@ -49,6 +49,8 @@ fn a_replay_answers_as_prometheus_did_and_says_that_it_is_one() {
     let mut recording = Stand::serving(&["--record", &named]);
     recording.add("prom", "prometheus", &config);
     assert_eq!(recording.server().get("/v1/integrations/prom").unwrap()["cassette"]["use"], "record");
+    let report = recording.server().send("POST", "/v1/integrations/prom/check", &json!({})).unwrap().1;
+    assert_eq!(report["state"], "healthy", "{report}");
     let recorded = answers(&recording, at);
     assert_eq!(recorded.iter().map(|(status, _)| *status).collect::<Vec<_>>(), [200, 200, 200, 200, 400]);
     recording.stop();

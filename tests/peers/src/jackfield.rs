@@ -116,13 +116,17 @@ impl Server {
         self.command().args(arguments).output().map_err(|error| PeerError::failed(NAME, error))
     }
 
-    /// Runs a command line against it that must succeed, with `-o json`; its answer.
+    /// Runs a command line against it that must succeed, with `-o json`; its answer, `null` where there is none.
     pub fn cli(&self, arguments: &[&str]) -> Result<Value> {
         let output = self.run(&[arguments, &["-o", "json"]].concat())?;
         let text = String::from_utf8_lossy(&output.stdout);
         if !output.status.success() {
             let errors = String::from_utf8_lossy(&output.stderr);
             return Err(PeerError::failed(NAME, format!("{arguments:?}: {}: {errors}{text}", output.status)));
+        }
+        // What has nothing to say, a deletion, says nothing.
+        if text.is_empty() {
+            return Ok(Value::Null);
         }
         serde_json::from_str(&text)
             .map_err(|error| PeerError::failed(NAME, format!("{arguments:?}: {error} in {text}")))

@@ -6,13 +6,14 @@ use wasm_encoder::{CustomSection, Section as _};
 const TYPES: &str = include_str!("../../../../wit/types/types.wit");
 const LIFECYCLE: &str = include_str!("../../../../wit/plugin/lifecycle.wit");
 const IMPORTS: &str = include_str!("../../../../wit/plugin/imports.wit");
+const ISSUER: &str = include_str!("../../../../wit/plugin/issuer.wit");
 const WORLD: &str = include_str!("world.wit");
 
 /// The WIT of everything a crafted guest imports and exports, as it travels inside a plugin.
 pub fn wit() -> String {
     // A package that stands alone, as one that is nested.
     let nested = |text: &str| format!("{}\n}}\n", text.replacen("@0.1.0;", "@0.1.0 {", 1));
-    format!("{WORLD}\n{}\n{}", nested(TYPES), nested(&format!("{LIFECYCLE}\n{IMPORTS}")))
+    format!("{WORLD}\n{}\n{}", nested(TYPES), nested(&format!("{LIFECYCLE}\n{IMPORTS}\n{ISSUER}")))
 }
 
 /// The manifest of a plugin of this name that exports one capability.
