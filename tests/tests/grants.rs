@@ -65,7 +65,7 @@ fn less_than_the_manifest_asks_for_can_be_allowed_path_by_path() {
     // What the manifest does not ask for is nobody's to allow.
     server.cli(&["grant", "set", "etcd", "--endpoint", "api", "--method", "DELETE", "--path", "/admin"]).unwrap();
     let explain = |method: &str, path: &str| {
-        let question = json!({"method": method, "path": path});
+        let question = json!({"endpoint": "api", "method": method, "path": path});
         server.send("POST", "/v1/integrations/etcd/grant/explain", &question).unwrap().1
     };
     let answer = explain("DELETE", "/admin");

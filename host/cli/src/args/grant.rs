@@ -28,7 +28,7 @@ Examples:
     /// Exits with 1 when it would not.
     #[command(after_long_help = "\
 Examples:
-  jackfield grant explain prod-etcd POST /v3/kv/deleterange
+  jackfield grant explain prod-etcd POST /v3/kv/deleterange --endpoint api
   jackfield grant explain alerts DELETE /api/v2/silence/1 --endpoint silences")]
     Explain {
         /// The integration
