@@ -45,8 +45,8 @@ pub(crate) struct ServeArgs {
 
     /// Send the audit trail there besides; repeat it for several sinks
     ///
-    /// file:/PATH, syslog:udp://HOST[:PORT], syslog:tcp://HOST[:PORT], syslog:tls://HOST[:PORT], syslog:/dev/log,
-    /// otlp:http(s)://HOST:PORT or webhook:https://HOST/PATH, with options behind commas: name=NAME, from=beginning|head,
+    /// file:/PATH, syslog:udp://HOST:PORT, syslog:tcp://HOST:PORT, syslog:tls://HOST:PORT (PORT may be left out),
+    /// syslog:/dev/log, otlp:http(s)://HOST:PORT or webhook:https://HOST/PATH, with options behind commas: name=NAME, from=beginning|head,
     /// ca-file=FILE, and for HTTP token-file=FILE or credential=NAME (of the vault).
     #[arg(long = "audit-sink", value_name = "SINK")]
     pub(crate) audit_sinks: Vec<String>,
