@@ -95,7 +95,7 @@ async fn host(builder: HostBuilder, url: &str, credential: Option<(Value, Value)
     host.install_plugin(packed("unruly")?.to_vec()).await?;
     let mut new = NewIntegration::new("outside", "unruly");
     new.config.insert("url".into(), url.into());
-    new.limits.requests_per_second = Some(1_000_000);
+    new.limits.requests_per_second = Some(100_000);
     if let Some((credential, binding)) = credential {
         host.init_vault(NewSource::Passphrase(Secret::from(&b"a passphrase for a bench"[..]))).await?;
         let credential: NewCredential = serde_json::from_value(credential).context("the bench's credential")?;
