@@ -16,7 +16,7 @@ Usage: cargo xtask <task>
                    filter also every fuzz target for 10 s.
   bench [--quick] [GROUP...]
                    Measure Jackfield side by side with what it is compared to; a table, and a last line of JSON.
-                   Groups: calls, parts, callers, rest, start, memory, neighbour.
+                   Groups: calls, parts, callers, rest, start, memory, leaks, audit, secure, neighbour.
   soak [--minutes N] [--seed S]
                    Ten minutes (or N) of mixed load with crashes, reloads and disconnects: whether memory, descriptors
                    and tasks stay what they were. A line at each rest, and a last line of JSON; the exit code tells.
