@@ -50,11 +50,13 @@ pub fn check(input: &[u8]) {
     assert!(again.secrets().eq(read.secrets()), "another secret is kept");
 }
 
-/// What stands in a line of its own behind the name of a secret, as kubeconfigs are written.
+/// What stands in a line of its own behind the name of a secret, as kubeconfigs are written, and nowhere else: what is a part
+/// of another's name as well may be told as that.
 fn marked(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter_map(|line| {
         let (name, value) = line.trim_start().split_once(": ")?;
         let secret = ["token", "password", "client-key-data"].contains(&name);
-        (secret && value.len() >= TELLING && value.bytes().all(|byte| byte.is_ascii_alphanumeric())).then_some(value)
+        let plain = value.len() >= TELLING && value.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        (secret && plain && text.matches(value).count() == 1).then_some(value)
     })
 }
