@@ -192,6 +192,9 @@ async fn rotate_now(shared: &Arc<Shared>, mut plan: Plan) -> std::result::Result
 /// Has one made, and puts it on the list. What cannot be used is on it to be taken back.
 async fn make(shared: &Shared, plan: &mut Plan) -> Result<Made> {
     let store = &*shared.store;
+    if plan.info.ended && plan.info.asked.is_none() {
+        return Err(deleted_already(&plan.name));
+    }
     let settings = plan.info.settings.clone();
     let issuer = Issuer::making(shared, &settings.integration, settings.kind)?;
     // The vault must be open, or what is made could not be kept.
@@ -235,14 +238,16 @@ async fn make(shared: &Shared, plan: &mut Plan) -> Result<Made> {
     Ok(made)
 }
 
+fn deleted_already(name: &str) -> Error {
+    let message = format!("the credential `{name}` was deleted; what was made for it is being taken back");
+    Error::new(ErrorKind::NotFound, ErrorSource::Caller, message)
+}
+
 /// Has what was made last tried out and used.
 async fn put_to_use(shared: &Shared, plan: &mut Plan, fields: Result<Fields>) -> Result<Rotation> {
     let kind = plan.info.settings.kind;
     let rotated = match fields {
-        _ if plan.info.ended => {
-            let message = format!("the credential `{}` was deleted", plan.name);
-            Err(Error::new(ErrorKind::NotFound, ErrorSource::Caller, message))
-        }
+        _ if plan.info.ended => Err(deleted_already(&plan.name)),
         Err(error) => Err(error),
         Ok(fields) => {
             let new = NewCredential { kind, fields, sources: Default::default(), staged: true };

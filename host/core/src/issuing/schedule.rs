@@ -174,7 +174,8 @@ pub(super) async fn settle(shared: &Shared, mut plan: Plan) -> Option<u64> {
         }
     }
     let over = plan.info.issued.is_empty() && plan.info.asked.is_none();
-    let done = match over && shared.vault.credential(&plan.name).is_err() {
+    // Another credential may have its name by now.
+    let done = match over && (plan.info.ended || shared.vault.credential(&plan.name).is_err()) {
         true => plan.forget(&*shared.store).await,
         false if place.is_some() => plan.save(&*shared.store).await,
         false => Ok(()),
