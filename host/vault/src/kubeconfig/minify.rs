@@ -6,6 +6,7 @@ use std::io;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD as BASE64};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
+use serde_json::ser::Formatter;
 use zeroize::Zeroizing;
 
 use super::{
@@ -54,8 +55,8 @@ pub fn minify(text: &str, context: Option<&str>, read: FileRead<'_>) -> Result<S
     ]);
     // All the room at once: growing would leave copies behind.
     let mut out = Bounded(Zeroizing::new(Vec::with_capacity(MOST)));
-    serde_json::to_writer(&mut out, &small)
-        .map_err(|_| chosen.unfit("with its cluster and its context is longer than 64 KiB"))?;
+    let mut writer = serde_json::Serializer::with_formatter(&mut out, Printable);
+    small.serialize(&mut writer).map_err(|_| chosen.unfit("with its cluster and its context is longer than 64 KiB"))?;
     Ok(Secret::from(&out.0[..]))
 }
 
@@ -107,6 +108,26 @@ impl Serialize for Node<'_> {
                 map.end()
             }
         }
+    }
+}
+
+/// JSON in which everything is escaped that YAML takes for unprintable (YAML 1.2.2, 5.1), and JSON does not.
+struct Printable;
+
+impl Formatter for Printable {
+    fn write_string_fragment<W: io::Write + ?Sized>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        let unprintable =
+            |c| matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}');
+        let mut rest = fragment;
+        while let Some((before, from)) = rest.find(unprintable).and_then(|at| rest.split_at_checked(at)) {
+            writer.write_all(before.as_bytes())?;
+            let mut chars = from.chars();
+            if let Some(c) = chars.next() {
+                write!(writer, "\\u{:04x}", u32::from(c))?;
+            }
+            rest = chars.as_str();
+        }
+        writer.write_all(rest.as_bytes())
     }
 }
 

@@ -236,6 +236,20 @@ fn only_the_chosen_context_is_kept_and_files_are_put_in() {
     assert!(other.expose_str().unwrap().contains("t0ken-of-root") && !other.expose_str().unwrap().contains("ada"));
 }
 
+#[test]
+fn what_yaml_cannot_print_is_kept_as_it_is_meant() {
+    let text = config("", r#"password: "open \u008e\u2028\ufeff sesame ä""#);
+    let text = text.replacen("password", "username: ada\n    password", 1);
+    let mut no_file = |_: &str| Err("no files".to_owned());
+    let small = minify(&text, None, &mut no_file).unwrap();
+    let secrets = |text: &str| {
+        let read = Kubeconfig::parse(text, None, Instead::default()).unwrap();
+        read.secrets().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(secrets(small.expose_str().unwrap()), secrets(&text));
+    assert!(secrets(&text).iter().any(|secret| secret.contains("\u{8e}\u{2028}\u{feff} sesame ä")));
+}
+
 proptest! {
     #[test]
     fn nothing_secret_is_told_whatever_is_wrong(at in 0usize..1500, cut in 0usize..40, with in "[ -~\\n]{0,12}") {
