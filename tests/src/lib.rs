@@ -9,6 +9,8 @@ pub mod certificates;
 pub mod echoing;
 pub mod fake;
 pub mod fixture;
+pub mod guarded;
+pub mod load;
 pub mod maker;
 pub mod moto;
 pub mod node;

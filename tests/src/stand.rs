@@ -48,6 +48,20 @@ impl Stand {
         assert!(matches!(status, 200 | 201), "{plugin}: {status} {answer}");
     }
 
+    /// Makes a vault for credentials, which a key file in the scratch folder opens; the file.
+    pub fn init_vault(&self) -> PathBuf {
+        let kek = self.scratch().join("kek");
+        self.server().cli(&["vault", "init", "--key-file", kek.to_str().unwrap()]).unwrap();
+        kek
+    }
+
+    /// The version of a credential that is used.
+    pub fn current_version(&self, credential: &str) -> u64 {
+        let shown = self.server().get(&format!("/v1/credentials/{credential}")).unwrap();
+        let versions = shown["versions"].as_array().unwrap();
+        versions.iter().find(|version| version["state"] == "current").unwrap()["version"].as_u64().unwrap()
+    }
+
     /// The server.
     ///
     /// # Panics

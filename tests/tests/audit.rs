@@ -66,8 +66,7 @@ fn every_request_to_the_outside_is_recorded_with_its_credentials_version_and_wha
     let outside = Echoing::start();
     let stand = Stand::start();
     stand.install("unruly");
-    let kek = stand.scratch().join("kek");
-    stand.server().cli(&["vault", "init", "--key-file", kek.to_str().unwrap()]).unwrap();
+    stand.init_vault();
     let credential = json!({"type": "bearer", "fields": {"token": "tok-3f9a-secret"}});
     stand.server().send("PUT", "/v1/credentials/wild", &credential).unwrap();
     let new = json!({

@@ -32,8 +32,7 @@ fn s3_takes_what_a_key_and_a_role_sign_and_nothing_else() {
 
     let stand = Stand::start();
     stand.install("unruly");
-    let kek = stand.scratch().join("kek");
-    stand.server().cli(&["vault", "init", "--key-file", kek.to_str().unwrap()]).unwrap();
+    stand.init_vault();
     let key = |id: &str, secret: &str| json!({"type": "aws-access-key", "fields": {"access-key-id": id, "secret-access-key": secret}});
     set(&stand, &key(&reader.id, &reader.secret));
     let binding = json!({"name": "aws", "region": "us-east-1", "service": "s3", "allow-plain-http": true});
@@ -86,8 +85,7 @@ fn s3_takes_bodies_that_are_not_signed_or_signed_by_pieces() {
     moto.check();
     let stand = Stand::start();
     stand.install("unruly");
-    let kek = stand.scratch().join("kek");
-    stand.server().cli(&["vault", "init", "--key-file", kek.to_str().unwrap()]).unwrap();
+    stand.init_vault();
     let fields = json!({"access-key-id": user.id, "secret-access-key": user.secret});
     set(&stand, &json!({"type": "aws-access-key", "fields": fields}));
     for payload in ["signed", "unsigned", "streaming"] {

@@ -35,8 +35,7 @@ impl Certified {
 fn stand() -> Stand {
     let stand = Stand::start();
     stand.install("etcd");
-    let kek = stand.scratch().join("kek");
-    stand.server().cli(&["vault", "init", "--key-file", kek.to_str().unwrap()]).unwrap();
+    stand.init_vault();
     stand
 }
 

@@ -28,8 +28,7 @@ fn start() -> jackfield_peers::Result<AuthorizationServer> {
 fn stand(server: &AuthorizationServer) -> Stand {
     let stand = Stand::start();
     stand.install("unruly");
-    let kek = stand.scratch().join("kek");
-    stand.server().cli(&["vault", "init", "--key-file", kek.to_str().unwrap()]).unwrap();
+    stand.init_vault();
     let url = server.url();
     let credential = json!({"type": "oauth2-user", "fields": {
         "token-url": format!("{url}/token"), "device-authorization-url": format!("{url}/device/auth"),

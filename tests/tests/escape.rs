@@ -3,6 +3,8 @@
 //! byte, the granted one gets whole requests of the granted form only, the credential goes there and nowhere else, and each
 //! attempt is in the trail.
 
+use std::time::Instant;
+
 use jackfield_tests::{
     Stand, base64, text,
     witness::{Seen, Witness},
@@ -26,8 +28,7 @@ fn world() -> World {
     let granted = Witness::start("127.0.0.1", &format!("{}/taken", forbidden.url()));
     let stand = Stand::start();
     stand.install("unruly");
-    let kek = stand.scratch().join("kek");
-    stand.server().cli(&["vault", "init", "--key-file", kek.to_str().unwrap()]).unwrap();
+    stand.init_vault();
     let credential = json!({"type": "bearer", "fields": {"token": TOKEN}});
     assert_eq!(stand.server().send("PUT", "/v1/credentials/c", &credential).unwrap().0, 200);
     let new = json!({
@@ -48,7 +49,11 @@ fn attempt(endpoint: &str, method: &str, path: &str, headers: &[(&str, &str)], b
 impl World {
     /// Has the plugin try; what it is told, and what has reached the granted system.
     fn tries(&self, attempt: &Value) -> (Result<String, Value>, Seen) {
-        let (status, answer) = self.stand.server().call("wild", "unruly.attempt", attempt).unwrap();
+        self.tries_by("unruly.attempt", attempt)
+    }
+
+    fn tries_by(&self, operation: &str, attempt: &Value) -> (Result<String, Value>, Seen) {
+        let (status, answer) = self.stand.server().call("wild", operation, attempt).unwrap();
         let told = if status == 200 { Ok(text(&answer)) } else { Err(answer) };
         for (name, other) in [("forbidden", &self.forbidden), ("beside", &self.beside)] {
             assert_eq!(other.take(), Seen::default(), "{attempt} has reached the {name} system");
@@ -282,4 +287,26 @@ fn a_redirect_is_an_answer_like_any_other() {
     }
     assert_eq!(forbidden.take(), Seen::default());
     assert_eq!(granted.take().requests.len(), 2);
+}
+
+/// What a plugin cannot write into a request it may try to tell by how many there are, and when.
+#[test]
+fn a_flood_is_held_to_the_pace_that_was_granted_goes_nowhere_else_and_is_counted() {
+    const PACE: u64 = 20;
+    let world = world();
+    let paced = json!({"limits": {"requests-per-second": PACE, "call-timeout-ms": 3000}});
+    let (status, answer) = world.stand.server().send("PATCH", "/v1/integrations/wild", &paced).unwrap();
+    assert_eq!(status, 200, "{answer}");
+    let began = Instant::now();
+    let (told, seen) = world.tries_by("unruly.hammer", &json!({"path": "/x"}));
+    let seconds = began.elapsed().as_secs_f64();
+    assert_eq!(told.unwrap_err()["kind"], "deadline-exceeded");
+    // Two seconds' worth at once, and as many more as there was time for.
+    let most = 2.0 * PACE as f64 + seconds * PACE as f64 + 1.0;
+    let sent = seen.requests.len();
+    assert!(sent as f64 <= most && sent as u64 >= 2 * PACE, "{sent} requests in {seconds} s");
+    let page = world.stand.server().get("/v1/audit?limit=1").unwrap();
+    let record = &page["items"][0];
+    let told = record["requests"].as_array().unwrap().len() as u64 + record["more-requests"].as_u64().unwrap();
+    assert!(told > sent as u64, "those that were refused are attempts, too: {told} of more than {sent}");
 }

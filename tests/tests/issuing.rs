@@ -3,29 +3,24 @@
 
 #![allow(clippy::print_stdout, reason = "tells the figures, which are shown with --nocapture")]
 
-use std::{
-    collections::BTreeSet,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
-    thread,
-    time::{Duration, Instant},
-};
+use std::{thread, time::Duration};
 
-use jackfield_peers::{Etcd, Etcdctl, http, peer};
+use jackfield_peers::{http, peer};
 use jackfield_tests::{
-    Stand, base64,
+    Stand,
+    guarded::GuardedEtcd,
+    load::{self, until},
     maker::{Maker, token},
     text,
 };
 use serde_json::{Value, json};
 
 const ROTATIONS: usize = 20;
-const CALLERS: usize = 4;
 
 /// A server with an open vault.
 fn with_vault() -> Stand {
     let stand = Stand::start();
-    let kek = stand.scratch().join("kek");
-    stand.server().cli(&["vault", "init", "--key-file", kek.to_str().unwrap()]).unwrap();
+    stand.init_vault();
     stand
 }
 
@@ -166,138 +161,63 @@ fn one_that_ends_by_itself_is_renewed_before() {
     assert_eq!((&info["issued"][0]["lifetime-s"], maker.seen("/made").len()), (&json!(60), 1), "{info}");
 }
 
-fn until(patience: Duration, done: impl Fn() -> bool) {
-    let end = Instant::now() + patience;
-    while !done() {
-        assert!(Instant::now() < end, "it did not happen");
-        thread::sleep(Duration::from_millis(100));
-    }
-}
-
-/// An etcd whose users are asked for passwords, with a role for whoever reads and writes.
-struct Guarded {
-    etcd: Etcd,
-    root: Etcdctl,
-}
-
-impl Guarded {
-    fn start() -> jackfield_peers::Result<Guarded> {
-        let etcd = Etcd::start("")?;
-        let client = etcd.client()?;
-        for line in [
-            "user add root:r00t-pass",
-            "user grant-role root root",
-            "role add app",
-            "role grant-permission app readwrite --prefix=true /",
-            "role grant-permission app readwrite --prefix=true jackfield/",
-            "auth enable",
-        ] {
-            client.run(&line.split(' ').collect::<Vec<_>>())?;
-        }
-        Ok(Guarded { root: client.as_user("root:r00t-pass"), etcd })
-    }
-
-    /// Its users but for root.
-    fn users(&self) -> BTreeSet<String> {
-        let users = self.root.run(&["user", "list"]).unwrap();
-        users.lines().filter(|user| *user != "root").map(str::to_owned).collect()
-    }
-
-    /// A server with an integration that makes users as root, and reads and writes as one of them.
-    fn stand(&self) -> Stand {
-        let stand = with_vault();
-        stand.install("etcd");
-        let root = json!({"type": "basic", "fields": {"username": "root", "password": "r00t-pass"}});
-        assert_eq!(send(&stand, "PUT", "/v1/credentials/root", &root).0, 200);
-        let bound = |name: &str| json!({"credential": {"name": name, "login": "etcd", "allow-plain-http": true}});
-        let new = json!({
-            "name": "etcd", "plugin": "etcd", "config": {"url": self.etcd.url()}, "endpoints": {"users": bound("root")},
-        });
-        let (status, answer) = send(&stand, "POST", "/v1/integrations", &new);
-        assert_eq!(status, 201, "{answer}");
-        let settings = json!({"integration": "etcd", "type": "basic", "parameters": {"roles": ["app"]}});
-        let (status, answer) = send(&stand, "PUT", "/v1/credentials/app/issuer", &settings);
-        assert_eq!(status, 200, "{answer}");
-        let (status, answer) =
-            send(&stand, "PATCH", "/v1/integrations/etcd", &json!({"endpoints": {"api": bound("app")}}));
-        assert_eq!(status, 200, "{answer}");
-        stand
-    }
+/// A server with an integration that makes users as root, and reads and writes as one of them.
+fn stand(etcd: &GuardedEtcd) -> Stand {
+    let stand = with_vault();
+    stand.install("etcd");
+    let root = json!({"type": "basic", "fields": {"username": "root", "password": GuardedEtcd::ROOT}});
+    assert_eq!(send(&stand, "PUT", "/v1/credentials/root", &root).0, 200);
+    let bound = |name: &str| json!({"credential": {"name": name, "login": "etcd", "allow-plain-http": true}});
+    let new = json!({
+        "name": "etcd", "plugin": "etcd", "config": {"url": etcd.url()}, "endpoints": {"users": bound("root")},
+    });
+    let (status, answer) = send(&stand, "POST", "/v1/integrations", &new);
+    assert_eq!(status, 201, "{answer}");
+    let settings = json!({"integration": "etcd", "type": "basic", "parameters": {"roles": ["app"]}});
+    let (status, answer) = send(&stand, "PUT", "/v1/credentials/app/issuer", &settings);
+    assert_eq!(status, 200, "{answer}");
+    let (status, answer) = send(&stand, "PATCH", "/v1/integrations/etcd", &json!({"endpoints": {"api": bound("app")}}));
+    assert_eq!(status, 200, "{answer}");
+    stand
 }
 
 #[test]
 fn the_users_of_an_etcd_are_rotated_by_its_plugin_and_no_call_fails() {
-    let guarded = peer!(Guarded::start());
-    let stand = guarded.stand();
-    let (over, calls) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let failed = thread::scope(|scope| {
-        let callers: Vec<_> = (0..CALLERS)
-            .map(|caller| {
-                let (stand, over, calls) = (&stand, &over, &calls);
-                scope.spawn(move || {
-                    let mut failed = Vec::new();
-                    let key = format!("/load/{caller}");
-                    while !over.load(Ordering::Relaxed) {
-                        let put = json!({"key": key, "value": base64("x")});
-                        for (operation, params) in [("put", &put), ("get", &json!({"key": key}))] {
-                            let (status, answer) =
-                                stand.server().call("etcd", &format!("key-value.{operation}"), params).unwrap();
-                            calls.fetch_add(1, Ordering::Relaxed);
-                            if status != 200 {
-                                failed.push(answer);
-                            }
-                        }
-                    }
-                    failed
-                })
-            })
-            .collect();
-        let rotating = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            for number in 0..ROTATIONS {
-                let (status, rotation) = send(&stand, "POST", "/v1/credentials/app/issuer/rotate", &Value::Null);
-                assert_eq!(status, 200, "{rotation}");
-                assert_eq!(rotation["verified"], json!(["etcd"]), "{rotation}");
-                assert_eq!((&rotation["drained"], &rotation["revoked"]), (&json!(true), &json!(true)), "{rotation}");
-                // The one before is gone from etcd, too.
-                assert_eq!(guarded.users().len(), 1, "{:?}", guarded.users());
-                if number % 5 == 4 {
-                    bad_one(&stand, &guarded);
-                }
+    let etcd = peer!(GuardedEtcd::start());
+    let stand = stand(&etcd);
+    let calls = load::no_call_fails_while(&stand, "etcd", "/load/", || {
+        for number in 0..ROTATIONS {
+            let (status, rotation) = send(&stand, "POST", "/v1/credentials/app/issuer/rotate", &Value::Null);
+            assert_eq!(status, 200, "{rotation}");
+            assert_eq!(rotation["verified"], json!(["etcd"]), "{rotation}");
+            assert_eq!((&rotation["drained"], &rotation["revoked"]), (&json!(true), &json!(true)), "{rotation}");
+            // The one before is gone from etcd, too.
+            assert_eq!(etcd.users().len(), 1, "{:?}", etcd.users());
+            if number % 5 == 4 {
+                bad_one(&stand, &etcd);
             }
-        }));
-        over.store(true, Ordering::Relaxed);
-        let failed: Vec<Value> = callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect();
-        if let Err(panic) = rotating {
-            std::panic::resume_unwind(panic);
         }
-        failed
     });
-    let calls = calls.into_inner();
-    assert!(failed.is_empty(), "{} of {calls} calls failed: {}", failed.len(), failed[0]);
     assert!(calls > 10 * ROTATIONS, "{calls}");
     println!("{ROTATIONS} rotations by the plugin, {calls} calls, none failed");
 }
 
 /// A user without the rights that are needed is rolled back by itself, and does not stay in etcd.
-fn bad_one(stand: &Stand, guarded: &Guarded) {
-    let before = guarded.users();
-    let current = |stand: &Stand| stand.server().get("/v1/credentials/app").unwrap()["versions"].clone();
-    let used = |versions: &Value| {
-        versions.as_array().unwrap().iter().find(|version| version["state"] == "current").unwrap()["version"].clone()
-    };
-    let version = used(&current(stand));
+fn bad_one(stand: &Stand, etcd: &GuardedEtcd) {
+    let before = etcd.users();
+    let version = stand.current_version("app");
     let settings = json!({"integration": "etcd", "type": "basic", "parameters": {"roles": ["no-such-role"]}});
     let (status, problem) = send(stand, "PUT", "/v1/credentials/app/issuer", &settings);
     assert!(status >= 400 && problem["detail"].as_str().unwrap().contains("no-such-role"), "{problem}");
-    assert_eq!((guarded.users(), used(&current(stand))), (before, version));
+    assert_eq!((etcd.users(), stand.current_version("app")), (before, version));
     let settings = json!({"integration": "etcd", "type": "basic", "parameters": {"roles": ["app"]}});
     assert_eq!(send(stand, "PUT", "/v1/credentials/app/issuer", &settings).0, 200);
 }
 
 #[test]
 fn a_host_that_ends_in_the_middle_of_a_rotation_leaves_no_user_behind() {
-    let guarded = peer!(Guarded::start());
-    let mut stand = guarded.stand();
+    let etcd = peer!(GuardedEtcd::start());
+    let mut stand = stand(&etcd);
     for round in 0..8_u64 {
         let address = stand.server().address().to_owned();
         let waiting = thread::spawn(move || {
@@ -310,12 +230,12 @@ fn a_host_that_ends_in_the_middle_of_a_rotation_leaves_no_user_behind() {
         stand.restart();
         // Whatever was half done is finished or taken back: one user is left, and it is the one that is used.
         until(Duration::from_secs(30), || {
-            guarded.users().len() == 1
+            etcd.users().len() == 1
                 && stand.server().call("etcd", "key-value.get", &json!({"key": "/x"})).unwrap().0 == 200
         });
     }
     let unbound = send(&stand, "PATCH", "/v1/integrations/etcd", &json!({"endpoints": {"api": null}}));
     assert_eq!(unbound.0, 200, "{}", unbound.1);
     assert_eq!(send(&stand, "DELETE", "/v1/credentials/app", &Value::Null).0, 204);
-    until(Duration::from_secs(30), || guarded.users().is_empty());
+    until(Duration::from_secs(30), || etcd.users().is_empty());
 }

@@ -14,8 +14,7 @@ fn stand(bao: &OpenBao) -> Stand {
     bao.ask("PUT", "/v1/sys/policies/acl/app", &json!({"policy": policy}));
     let made = bao.ask("POST", "/v1/auth/token/create", &json!({"policies": ["app"]}));
     let stand = Stand::start();
-    let kek = stand.scratch().join("kek");
-    stand.server().cli(&["vault", "init", "--key-file", kek.to_str().unwrap()]).unwrap();
+    stand.init_vault();
     stand.install("openbao");
     let token = json!({"type": "bearer", "fields": {"token": made["auth"]["client_token"]}});
     assert_eq!(stand.server().send("PUT", "/v1/credentials/app", &token).unwrap().0, 200);

@@ -3,19 +3,16 @@
 
 #![allow(clippy::print_stdout, reason = "tells the figures, which are shown with --nocapture")]
 
-use std::{
-    collections::BTreeSet,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
-    thread,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, thread, time::Duration};
 
 use jackfield_peers::{OpenBao, http, peer};
-use jackfield_tests::{Stand, base64};
+use jackfield_tests::{
+    Stand,
+    load::{self, until},
+};
 use serde_json::{Value, json};
 
 const ROTATIONS: usize = 20;
-const CALLERS: usize = 4;
 
 /// What who reads and writes keys needs.
 const APP: &str = r#"
@@ -76,8 +73,7 @@ impl Guarded {
     /// A server with an integration that makes tokens as the maker, and reads and writes with one of them.
     fn stand(&self) -> Stand {
         let stand = Stand::start();
-        let kek = stand.scratch().join("kek");
-        stand.server().cli(&["vault", "init", "--key-file", kek.to_str().unwrap()]).unwrap();
+        stand.init_vault();
         stand.install("openbao");
         let maker = json!({"type": "bearer", "fields": {"token": self.maker}});
         assert_eq!(send(&stand, "PUT", "/v1/credentials/maker", &maker).0, 200);
@@ -111,62 +107,23 @@ fn delete(stand: &Stand) {
     stand.server().cli(&["credential", "delete", "app"]).unwrap();
 }
 
-fn until(patience: Duration, done: impl Fn() -> bool) {
-    let end = Instant::now() + patience;
-    while !done() {
-        assert!(Instant::now() < end, "it did not happen");
-        thread::sleep(Duration::from_millis(100));
-    }
-}
-
-/// Writes and reads a key again and again until it is over; returns what failed.
-fn call(stand: &Stand, caller: usize, over: &AtomicBool, calls: &AtomicUsize) -> Vec<Value> {
-    let mut failed = Vec::new();
-    let key = format!("app/load/{caller}");
-    while !over.load(Ordering::Relaxed) {
-        let put = json!({"key": key, "value": base64("x")});
-        for (operation, params) in [("put", &put), ("get", &json!({"key": key}))] {
-            let (status, answer) = stand.server().call("bao", &format!("key-value.{operation}"), params).unwrap();
-            calls.fetch_add(1, Ordering::Relaxed);
-            if status != 200 {
-                failed.push(answer);
-            }
-        }
-    }
-    failed
-}
-
 #[test]
 fn the_tokens_of_an_openbao_are_rotated_by_its_plugin_and_no_call_fails() {
     let guarded = peer!(Guarded::start());
     let stand = guarded.stand();
-    let (over, calls) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let failed = thread::scope(|scope| {
-        let (stand, over, calls) = (&stand, &over, &calls);
-        let callers: Vec<_> =
-            (0..CALLERS).map(|caller| scope.spawn(move || call(stand, caller, over, calls))).collect();
-        let rotating = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            for number in 0..ROTATIONS {
-                let (status, rotation) = send(stand, "POST", "/v1/credentials/app/issuer/rotate", &Value::Null);
-                assert_eq!(status, 200, "{rotation}");
-                assert_eq!(rotation["verified"], json!(["bao"]), "{rotation}");
-                assert_eq!((&rotation["drained"], &rotation["revoked"]), (&json!(true), &json!(true)), "{rotation}");
-                // The one before is gone from OpenBao, too.
-                assert_eq!(guarded.tokens().len(), 1, "{:?}", guarded.tokens());
-                if number % 5 == 4 {
-                    bad_ones(stand, &guarded);
-                }
+    let calls = load::no_call_fails_while(&stand, "bao", "app/load/", || {
+        for number in 0..ROTATIONS {
+            let (status, rotation) = send(&stand, "POST", "/v1/credentials/app/issuer/rotate", &Value::Null);
+            assert_eq!(status, 200, "{rotation}");
+            assert_eq!(rotation["verified"], json!(["bao"]), "{rotation}");
+            assert_eq!((&rotation["drained"], &rotation["revoked"]), (&json!(true), &json!(true)), "{rotation}");
+            // The one before is gone from OpenBao, too.
+            assert_eq!(guarded.tokens().len(), 1, "{:?}", guarded.tokens());
+            if number % 5 == 4 {
+                bad_ones(&stand, &guarded);
             }
-        }));
-        over.store(true, Ordering::Relaxed);
-        let failed: Vec<Value> = callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect();
-        if let Err(panic) = rotating {
-            std::panic::resume_unwind(panic);
         }
-        failed
     });
-    let calls = calls.into_inner();
-    assert!(failed.is_empty(), "{} of {calls} calls failed: {}", failed.len(), failed[0]);
     assert!(calls > 10 * ROTATIONS, "{calls}");
     println!("{ROTATIONS} rotations by the plugin, {calls} calls, none failed");
     delete(&stand);
@@ -175,12 +132,7 @@ fn the_tokens_of_an_openbao_are_rotated_by_its_plugin_and_no_call_fails() {
 
 /// Tokens without the rights that are needed are not used, and do not stay in OpenBao.
 fn bad_ones(stand: &Stand, guarded: &Guarded) {
-    let used = || {
-        let credential = stand.server().get("/v1/credentials/app").unwrap();
-        let versions = credential["versions"].as_array().unwrap();
-        versions.iter().find(|version| version["state"] == "current").unwrap()["version"].clone()
-    };
-    let (tokens, version) = (guarded.tokens(), used());
+    let (tokens, version) = (guarded.tokens(), stand.current_version("app"));
     // The plugin refuses a policy that does not exist; one that allows nothing here is found out when the token is tried out.
     for (policy, word) in
         [("no-such-policy", "no-such-policy"), ("elsewhere", "preflight capability check"), ("root", "root")]
@@ -190,7 +142,7 @@ fn bad_ones(stand: &Stand, guarded: &Guarded) {
         assert!(problem["detail"].as_str().unwrap().contains(word), "{problem}");
         // One that was tried out is taken back in its turn.
         until(Duration::from_secs(30), || guarded.tokens() == tokens);
-        assert_eq!(used(), version, "{policy}");
+        assert_eq!(stand.current_version("app"), version, "{policy}");
     }
     assert_eq!(issue(stand, &["app"]).0, 200);
 }

@@ -1,13 +1,10 @@
 //! Credentials that a real OpenBao keeps and makes: rotated under calls, leased, and given back whatever becomes of the
 //! host. Its RabbitMQ engine makes them: it asks the system for a user over HTTP, and a witness will do for that.
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::{thread, time::Duration};
 
 use jackfield_peers::{OpenBao, http, peer};
-use jackfield_tests::{Stand, witness::Witness};
+use jackfield_tests::{Stand, load::until, witness::Witness};
 use serde_json::{Value, json};
 
 /// A host that may read some paths of an OpenBao, with a witness that an integration is bound to.
@@ -40,8 +37,7 @@ impl World {
         let command = "hello=/bin/echo t0ken-of-a-command";
         let stand = Stand::serving(&["--secrets-bao", &spec, "--secrets-command", command]);
         stand.install("unruly");
-        let kek = stand.scratch().join("kek");
-        stand.server().cli(&["vault", "init", "--key-file", kek.to_str().unwrap()]).unwrap();
+        stand.init_vault();
         World { bao, rabbit, outside, stand, _folder: folder }
     }
 
@@ -89,13 +85,8 @@ impl World {
 const PAIR: &[&str] =
     &["username=bao:main/rabbitmq/creds/app#username", "password=bao:main/rabbitmq/creds/app#password"];
 
-fn until(what: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !what() {
-        assert!(began.elapsed() < Duration::from_secs(40), "it never came about");
-        thread::sleep(Duration::from_millis(100));
-    }
-}
+/// How long what happens by itself may take.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 #[test]
 fn a_secret_that_is_rotated_in_openbao_is_used_from_then_on_and_through_an_outage() {
@@ -109,7 +100,7 @@ fn a_secret_that_is_rotated_in_openbao_is_used_from_then_on_and_through_an_outag
     world.bind();
     assert!(world.sent().ends_with("Bearer first-t0ken"));
     put(&world, "second-t0ken");
-    until(|| world.sent().ends_with("Bearer second-t0ken"));
+    until(PATIENCE, || world.sent().ends_with("Bearer second-t0ken"));
     world.bao.process().freeze();
     thread::sleep(Duration::from_secs(3));
     assert!(world.sent().ends_with("Bearer second-t0ken"), "the last value bridges an outage");
@@ -139,12 +130,12 @@ fn a_lease_is_given_back_when_its_integration_goes_and_after_a_crash() {
 
     world.stand.crash();
     world.stand.restart();
-    until(|| !world.is_leased(&first));
+    until(PATIENCE, || !world.is_leased(&first));
     assert!(world.sent().contains("Basic "), "another is fetched");
     let second = world.held();
     assert_eq!(world.stand.server().send("DELETE", "/v1/integrations/wild", &Value::Null).unwrap().0, 204);
-    until(|| !world.is_leased(&second));
-    until(|| world.leases().is_empty());
+    until(PATIENCE, || !world.is_leased(&second));
+    until(PATIENCE, || world.leases().is_empty());
 
     world.bind();
     assert!(world.sent().contains("Basic "));
@@ -160,7 +151,7 @@ fn a_lease_that_cannot_be_given_back_is_listed_forced_and_audited() {
     world.bao.process().kill();
     let server = world.stand.server();
     server.cli(&["credential", "delete", "c"]).unwrap();
-    until(|| world.leases().iter().any(|lease| lease["state"] == "stuck"));
+    until(PATIENCE, || world.leases().iter().any(|lease| lease["state"] == "stuck"));
     let id = world.leases()[0]["id"].as_str().unwrap().to_owned();
     let refused = server.send("DELETE", &format!("/v1/leases/{id}"), &Value::Null).unwrap();
     assert_eq!((refused.0, &refused.1["code"]), (409, &json!("lease-stuck")), "{}", refused.1);
@@ -169,7 +160,7 @@ fn a_lease_that_cannot_be_given_back_is_listed_forced_and_audited() {
     // What the host does by itself is recorded a moment later.
     for action in ["source.fetched", "lease.revoke-failed", "lease-revoked"] {
         let recorded = || server.get("/v1/audit?limit=100").unwrap().to_string().contains(&format!("\"{action}\""));
-        until(recorded);
+        until(PATIENCE, recorded);
     }
 }
 

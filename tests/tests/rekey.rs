@@ -28,8 +28,7 @@ fn a_rekey_that_is_killed_at_any_moment_loses_no_credential_and_opens_none() {
     let outside = Echoing::start();
     let mut stand = Stand::start();
     stand.install("unruly");
-    let kek = stand.scratch().join("kek");
-    stand.server().cli(&["vault", "init", "--key-file", kek.to_str().unwrap()]).unwrap();
+    stand.init_vault();
     for number in 0..CREDENTIALS {
         let credential = json!({"type": "bearer", "fields": {"token": format!("t0ken-number-{number:04}")}});
         let path = format!("/v1/credentials/c-{number}");

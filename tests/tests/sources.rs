@@ -13,8 +13,7 @@ fn a_file_that_is_rotated_is_used_from_then_on_and_neither_value_is_ever_told() 
     let mut stand = Stand::serving(&["--secrets-dir", secrets.path().to_str().unwrap()]);
     let outside = Witness::start("127.0.0.1", "http://nowhere.invalid/");
     stand.install("unruly");
-    let kek = stand.scratch().join("kek");
-    stand.server().cli(&["vault", "init", "--key-file", kek.to_str().unwrap()]).unwrap();
+    stand.init_vault();
     let from = format!("token=file:{}", file.display());
     let set = stand.server().cli(&["credential", "set", "c", "--type", "bearer", "--from", &from]).unwrap();
     assert_eq!(set["versions"][0]["sources"]["token"]["file"], file.to_str().unwrap());
@@ -57,8 +56,7 @@ fn what_the_file_held_before_is_redacted_too() {
     let stand = Stand::serving(&["--secrets-dir", secrets.path().to_str().unwrap()]);
     let outside = Echoing::start();
     stand.install("unruly");
-    let kek = stand.scratch().join("kek");
-    stand.server().cli(&["vault", "init", "--key-file", kek.to_str().unwrap()]).unwrap();
+    stand.init_vault();
     let credential = json!({"type": "bearer", "fields": {}, "sources": {"token": {"file": file}}});
     assert_eq!(stand.server().send("PUT", "/v1/credentials/c", &credential).unwrap().0, 200);
     let new = json!({
@@ -81,8 +79,7 @@ fn what_the_file_held_before_is_redacted_too() {
 #[test]
 fn a_host_that_was_not_told_to_reads_nothing() {
     let stand = Stand::start();
-    let kek = stand.scratch().join("kek");
-    stand.server().cli(&["vault", "init", "--key-file", kek.to_str().unwrap()]).unwrap();
+    let kek = stand.init_vault();
     for source in [json!({"file": kek}), json!({"file": "/etc/passwd"}), json!({"env": "HOME"})] {
         let credential = json!({"type": "bearer", "fields": {}, "sources": {"token": source}});
         let (status, problem) = stand.server().send("PUT", "/v1/credentials/c", &credential).unwrap();

@@ -14,8 +14,7 @@ const SECRET: &str = "s3cret/of the=client&";
 fn stand(server: &AuthorizationServer, credential: &Value) -> Stand {
     let stand = Stand::start();
     stand.install("unruly");
-    let kek = stand.scratch().join("kek");
-    stand.server().cli(&["vault", "init", "--key-file", kek.to_str().unwrap()]).unwrap();
+    stand.init_vault();
     set(&stand, credential);
     let new = json!({
         "name": "wild", "plugin": "unruly", "config": {"url": server.url()},

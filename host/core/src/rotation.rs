@@ -48,20 +48,29 @@ pub(crate) async fn rotate(shared: &Arc<Shared>, name: &str, new: NewCredential,
     rotated.await.map_err(|error| Error::internal(error.to_string()))?
 }
 
-/// The same, for whoever has the turn. `told` hears of the new version before anybody uses it, and may refuse it.
+/// What has been done of a rotation that is under way.
+pub(crate) enum Step {
+    /// There is a new version, which nobody uses yet.
+    Staged(u64),
+    /// Everybody has tried it out, and it is used next. The version that it surely takes the place of; none where somebody's
+    /// check asked nothing with the new one.
+    Tried(Option<u64>),
+}
+
+/// The same, for whoever has the turn. `told` hears of each step when it is done, and may refuse to go on.
 pub(crate) async fn carry_out(
     shared: &Shared,
     name: &str,
     new: NewCredential,
     revoke: bool,
-    told: impl AsyncFnOnce(u64) -> Result<()>,
+    mut told: impl AsyncFnMut(Step) -> Result<()>,
 ) -> Result<Rotation> {
     // One that is not there cannot be rotated; it would be made.
     let before = credentials::show(shared, name)?;
     let current = before.credential.versions.iter().find(|version| version.state == VersionState::Current);
     let previous = current.map(|version| version.version);
     let staged = credentials::add(shared, name, NewCredential { staged: true, ..new }).await?;
-    if let Err(error) = told(staged).await {
+    if let Err(error) = told(Step::Staged(staged)).await {
         credentials::revoke(shared, name, staged).await?;
         return Err(error);
     }
@@ -90,6 +99,10 @@ pub(crate) async fn carry_out(
                 return Err(Error { code: Some("rotation-refused".to_owned()), ..error });
             }
         }
+    }
+    if let Err(error) = told(Step::Tried(previous.filter(|_| untested.is_empty()))).await {
+        credentials::revoke(shared, name, staged).await?;
+        return Err(error);
     }
     let version = shared.vault.promote(name, Some(staged)).await.map_err(faults::vault)?;
     credentials::changed(shared, name, &format!("was rotated to version {version}")).await?;

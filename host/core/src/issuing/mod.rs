@@ -9,6 +9,7 @@
 mod ask;
 mod names;
 mod plan;
+mod recovery;
 mod schedule;
 mod secrets;
 
@@ -21,7 +22,8 @@ pub use plan::{Issued, IssuerInfo, IssuerSettings, IssuingFailure};
 use crate::{
     Error, ErrorKind, ErrorSource, EventKind, NewCredential, Result, Rotation,
     clock::{now_ms, random_name},
-    credentials, faults, rotation,
+    credentials, faults,
+    rotation::{self, Step},
     shared::Shared,
 };
 use ask::{Fields, Issuer, Made};
@@ -231,6 +233,7 @@ async fn make(shared: &Shared, plan: &mut Plan) -> Result<Made> {
         made_at: now,
         lifetime_s: made.lifetime_s,
         ends_at: made.lifetime_s.map(|seconds| now.saturating_add_unsigned(seconds.saturating_mul(1000))),
+        replaces: None,
         withdrawn: made.fields.is_err() || plan.info.ended,
         failed: None,
     });
@@ -256,8 +259,7 @@ async fn put_to_use(shared: &Shared, plan: &mut Plan, fields: Result<Fields>) ->
                     let name = plan.name.clone();
                     // The vault's copy of the old one is forgotten when the outside system has taken it back, not before: until
                     // then it is looked for.
-                    rotation::carry_out(shared, &name, new, false, async |version| hold(shared, plan, version).await)
-                        .await
+                    rotation::carry_out(shared, &name, new, false, async |step| note(shared, plan, step).await).await
                 }
                 Err(_) => first(shared, plan, new).await,
             }
@@ -270,6 +272,7 @@ async fn put_to_use(shared: &Shared, plan: &mut Plan, fields: Result<Fields>) ->
             let kept = [Some(rotation.version), rotation.previous.filter(|_| !certain)];
             for issued in &mut plan.info.issued {
                 issued.withdrawn |= !kept.contains(&issued.version);
+                issued.replaces = None;
             }
             plan.info.failed = None;
             plan.info.schedule(Some(rotation.version));
@@ -286,10 +289,13 @@ async fn put_to_use(shared: &Shared, plan: &mut Plan, fields: Result<Fields>) ->
     }
 }
 
-/// Notes which version holds what was made last, before anybody uses it.
-async fn hold(shared: &Shared, plan: &mut Plan, version: u64) -> Result<()> {
+/// Notes what has been done with what was made last, before the next is done.
+async fn note(shared: &Shared, plan: &mut Plan, step: Step) -> Result<()> {
     if let Some(made) = plan.info.issued.last_mut() {
-        made.version = Some(version);
+        match step {
+            Step::Staged(version) => made.version = Some(version),
+            Step::Tried(replaces) => made.replaces = replaces,
+        }
     }
     plan.save(&*shared.store).await
 }
@@ -297,7 +303,7 @@ async fn hold(shared: &Shared, plan: &mut Plan, version: u64) -> Result<()> {
 /// The first version of a credential, which nobody uses yet.
 async fn first(shared: &Shared, plan: &mut Plan, new: NewCredential) -> Result<Rotation> {
     let version = credentials::add(shared, &plan.name, new).await?;
-    hold(shared, plan, version).await?;
+    note(shared, plan, Step::Staged(version)).await?;
     let credential = credentials::show(shared, &plan.name)?;
     let (verified, untested) = (Vec::new(), Vec::new());
     Ok(Rotation { version, previous: None, verified, untested, drained: true, revoked: false, credential })

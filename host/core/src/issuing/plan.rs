@@ -51,6 +51,9 @@ pub struct Issued {
     pub lifetime_s: Option<u64>,
     /// When it ends by itself.
     pub ends_at: Option<TimestampMs>,
+    /// The version that is taken back once this one is used, while that is happening.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<u64>,
     /// It is not to be used any more; it is there only because the outside system has not taken it back yet.
     pub withdrawn: bool,
     /// Why it has not.
@@ -235,6 +238,7 @@ mod tests {
             made_at,
             lifetime_s,
             ends_at,
+            replaces: None,
             withdrawn: false,
             failed: None,
         }

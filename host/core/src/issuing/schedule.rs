@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use jackfield_vault::VersionState;
 
-use super::{Issued, Issuer, IssuingFailure, Plan, failed, rotate_now};
+use super::{Issued, Issuer, IssuingFailure, Plan, failed, recovery, rotate_now};
 use crate::{ErrorKind, EventKind, Result, clock::now_ms, credentials, shared::Shared, tasks};
 
 /// Clocks are set, and machines sleep: what is due is looked for at least so often.
@@ -64,32 +64,14 @@ async fn one(shared: &Arc<Shared>, name: &str) -> Result<()> {
     act(shared, plan).await
 }
 
-/// What was made and is not used is to be taken back: its version was revoked, or never came to be used before the power
-/// went, and then its secret is lost, or nobody knows whether it works.
+/// Finds what is half done, and what has happened to the credential since.
 async fn look_after(shared: &Shared, plan: &mut Plan) -> Result<()> {
     let versions = shared.vault.credential(&plan.name).map(|credential| credential.versions).unwrap_or_default();
-    let mut changed = false;
-    for place in 0..plan.info.issued.len() {
-        let claimed: Vec<Option<u64>> = plan.info.issued.iter().map(|issued| issued.version).collect();
-        let Some(issued) = plan.info.issued.get_mut(place).filter(|issued| !issued.withdrawn) else { continue };
-        if issued.version.is_none() {
-            // It may have come to be the version that was made next, which then is in use perhaps.
-            let newest = versions.iter().map(|version| (version.version, version.created_at)).max();
-            let newest = newest.filter(|(number, at)| !claimed.contains(&Some(*number)) && *at >= issued.made_at);
-            issued.version = newest.map(|(number, _)| number);
-            changed = true;
-        }
-        let held = versions.iter().find(|version| Some(version.version) == issued.version);
-        let state = held.map(|version| version.state);
-        if !matches!(state, Some(VersionState::Current | VersionState::Previous)) {
-            issued.withdrawn = true;
-            changed = true;
-        }
-        if let (Some(VersionState::Staged), Some(version)) = (state, issued.version) {
-            credentials::revoke(shared, &plan.name, version).await?;
-        }
+    let before = plan.info.clone();
+    for untried in recovery::recover(&mut plan.info, &versions) {
+        credentials::revoke(shared, &plan.name, untried).await?;
     }
-    if changed { plan.save(&*shared.store).await } else { Ok(()) }
+    if plan.info == before { Ok(()) } else { plan.save(&*shared.store).await }
 }
 
 async fn act(shared: &Arc<Shared>, mut plan: Plan) -> Result<()> {
