@@ -1,8 +1,9 @@
-//! AWS as moto has it: IAM, STS and S3 in one process, which checks signatures and policies once it is told to.
+//! AWS as moto has it: IAM, STS, S3 and KMS in one process, which checks signatures and policies once it is told to.
 
 use std::time::Duration;
 
 use jackfield_peers::{PeerError, Process, Result, http, ports, process, python::Environment, record};
+use serde_json::Value;
 use tempfile::TempDir;
 
 const NAME: &str = "moto";
@@ -54,12 +55,26 @@ impl Moto {
     /// # Panics
     /// When it refuses.
     pub fn ask(&self, service: &str, method: &str, path: &str, body: &str) -> String {
+        let content_type = if service == "s3" { "text/plain" } else { "application/x-www-form-urlencoded" };
+        self.send(service, method, path, &[("content-type", content_type)], body)
+    }
+
+    /// Asks a service that speaks JSON something while nothing is checked yet; the answer.
+    ///
+    /// # Panics
+    /// When it refuses.
+    pub fn ask_json(&self, service: &str, target: &str, body: &Value) -> Value {
+        let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
+        let answer = self.send(service, "POST", "/", &headers, &body.to_string());
+        if answer.is_empty() { Value::Null } else { serde_json::from_str(&answer).unwrap() }
+    }
+
+    fn send(&self, service: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> String {
         // Only the service's name in it is looked at.
         let signed = format!(
             "AWS4-HMAC-SHA256 Credential=nobody/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0"
         );
-        let content_type = if service == "s3" { "text/plain" } else { "application/x-www-form-urlencoded" };
-        let headers = [("authorization", signed.as_str()), ("content-type", content_type)];
+        let headers = [&[("authorization", signed.as_str())], headers].concat();
         let response = http::request(&self.address, method, path, &headers, body.as_bytes()).unwrap();
         assert!(response.status < 300, "{method} {path} {body}: {} {}", response.status, response.text());
         response.text()

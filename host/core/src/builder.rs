@@ -118,7 +118,7 @@ impl HostBuilder {
         self
     }
 
-    /// Opens the vault with this passphrase at the start. Key files and transit engines need nothing to be said.
+    /// Opens the vault with this passphrase at the start. The other key sources need nothing to be said.
     pub fn vault_passphrase(mut self, passphrase: Secret) -> Self {
         self.vault_passphrase = Some(passphrase);
         self

@@ -97,8 +97,8 @@ pub use jackfield_reflect::nearest;
 pub use jackfield_sinks::{Sink, SinkError, SinkFailure, SinkState, SinkStatus};
 /// What the vault tells of itself, and what it is given.
 pub use jackfield_vault::{
-    AllowedSources, BaoServer, CredentialInfo, CredentialKind, Field, Form, KeyInfo, LeaseInfo, LeaseState, NewSource,
-    Secret, Source, SourceCommand, Sources, Transit, VaultState, VaultStatus, VersionInfo, VersionState, kubeconfig,
+    AllowedSources, AwsKms, BaoServer, CredentialInfo, CredentialKind, Field, Form, KernelKey, KeyInfo, LeaseInfo,
+    LeaseState, NewSource, Secret, Source, SourceCommand, Sources, Transit, VaultState, VaultStatus, VersionInfo, VersionState, kubeconfig,
 };
 pub use journal::{JournaledWrite, Resolution, WriteState};
 pub use model::*;

@@ -13,16 +13,13 @@ use base64::{Engine as _, prelude::BASE64_STANDARD as BASE64};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use jackfield_net::{Address, ClientIdentity};
+use jackfield_sigv4::{self as sigv4, Payload, Signer};
 use jackfield_vault::{CredentialKind, Lease, Vault, kubeconfig::Kubeconfig};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::{
     GatewayError, headers, kube,
-    signers::{
-        Payload,
-        sigv4::{self, Signer},
-    },
     tokens::{self, Login, Token, Tokens, UserTokens, Way},
 };
 
@@ -329,7 +326,10 @@ impl Authority {
                     service,
                     payload: *payload,
                 };
-                signer.sign(request, SystemTime::now()).map_err(|_| unfit())
+                let Signed { method, host, target, headers, body, framed } = request;
+                let request = sigv4::Request { method, host, target, headers, body };
+                *framed = signer.sign(request, SystemTime::now()).map_err(|_| unfit())?;
+                Ok(())
             }
             (
                 CredentialKind::Oauth2Client

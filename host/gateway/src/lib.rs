@@ -18,7 +18,6 @@ mod kube;
 mod leaks;
 mod message;
 mod path;
-mod signers;
 mod tokens;
 mod uses;
 
@@ -37,6 +36,6 @@ pub use jackfield_net::{self as net, Dialer, IpNet};
 pub use leaks::{DecodeError, Known, Needles, REDACTED, SHORTEST, Scan};
 pub use message::{Request, Response, Sent};
 pub use path::{InvalidPath, normalize};
-pub use signers::Payload;
+pub use jackfield_sigv4::Payload;
 pub use tokens::{Login, Token, UserTokens};
 pub use uses::{Use, Uses};

@@ -1,7 +1,8 @@
 //! Credentials, sealed: typed, versioned, and opened only for who applies them to a request.
 //!
 //! ```text
-//! key sources (passphrase, file, transit)   any one of them wraps, and so opens
+//! key sources (passphrase, file, keyring,
+//!              transit, AWS KMS)      any one of them wraps, and so opens
 //!   └ vault key                             32 bytes, in memory only while the vault is open
 //!       └ data key                          32 bytes, one a version of a credential
 //!           └ fields                        what the version holds
@@ -66,7 +67,7 @@ pub use credential::{CredentialInfo, CredentialKind, Field, Form, Material, Vers
 pub use error::VaultError;
 pub use jackfield_net as net;
 pub use keep::{ActKind, LeaseInfo, LeaseState, SourceAct, Tender};
-pub use kek::{NewSource, Transit, make_key_file};
+pub use kek::{AwsKms, KernelKey, NewSource, Transit, make_key_file};
 pub use secret::Secret;
 pub use source::{AllowedSources, BaoField, BaoServer, CommandField, Login, Source, SourceCommand, Sources};
 pub use using::{InUse, Lease, Stamp};

@@ -104,7 +104,7 @@ pub enum VaultState {
 pub struct KeyInfo {
     /// What it is called here.
     pub id: String,
-    /// `passphrase`, `file` or `transit`.
+    /// `passphrase`, `file`, `keyring`, `transit` or `aws-kms`.
     #[serde(rename = "type")]
     pub kind: String,
     /// One phrase for a person, e.g. `the key file /etc/jackfield/kek`.

@@ -22,11 +22,13 @@ Examples:
 Examples:
   jackfield vault init --key-file /etc/jackfield/kek
   jackfield vault init --passphrase
-  jackfield vault init --transit https://bao.example:8200 --transit-key jackfield --transit-token-file /run/bao-token")]
+  jackfield vault init --transit https://bao.example:8200 --transit-key jackfield --transit-token-file /run/bao-token
+  jackfield vault init --aws-kms alias/jackfield --aws-region eu-central-1 --aws-credentials-file /run/aws-credentials
+  keyctl padd user jackfield-kek @u < /mnt/usb/kek && jackfield vault init --keyring jackfield-kek")]
     Init(SourceArgs),
     /// Open the vault
     ///
-    /// Key files and transit engines open it by themselves when the host starts; this is for passphrases, and after a seal.
+    /// Whatever asks no person opens it by itself when the host starts; this is for passphrases, and after a seal.
     #[command(after_long_help = "\
 Examples:
   jackfield vault unlock --passphrase
@@ -92,6 +94,16 @@ pub(crate) struct SourceArgs {
     #[arg(long, value_name = "PATH", group = "source", help_heading = SOURCE)]
     pub(crate) passphrase_file: Option<PathBuf>,
 
+    /// A key in the keyring of the host's kernel (Linux), with 64 hexadecimal digits
+    ///
+    /// The kernel forgets it when the machine restarts: whoever starts that puts it there again.
+    #[arg(long, value_name = "NAME", group = "source", help_heading = SOURCE)]
+    pub(crate) keyring: Option<String>,
+
+    /// A key of AWS's key management service: its ID, ARN or alias/NAME
+    #[arg(long, value_name = "KEY", group = "source", requires_all = ["aws_region", "aws_credentials_file"], help_heading = SOURCE)]
+    pub(crate) aws_kms: Option<String>,
+
     /// The transit engine of a Vault or OpenBao
     #[arg(long, value_name = "URL", group = "source", requires_all = ["transit_key", "transit_token_file"], help_heading = SOURCE)]
     pub(crate) transit: Option<String>,
@@ -111,6 +123,26 @@ pub(crate) struct SourceArgs {
     /// Certificates (PEM) to trust instead of the system's
     #[arg(long, value_name = "PATH", requires = "transit", help_heading = "Transit")]
     pub(crate) transit_ca_file: Option<PathBuf>,
+
+    /// Where the key is
+    #[arg(long, value_name = "REGION", requires = "aws_kms", help_heading = "AWS KMS")]
+    pub(crate) aws_region: Option<String>,
+
+    /// A file on the host with the access key to ask with, as ~/.aws/credentials has it
+    #[arg(long, value_name = "PATH", requires = "aws_kms", help_heading = "AWS KMS")]
+    pub(crate) aws_credentials_file: Option<PathBuf>,
+
+    /// Whose section of that file
+    #[arg(long, value_name = "NAME", requires = "aws_kms", default_value = "default", help_heading = "AWS KMS")]
+    pub(crate) aws_profile: String,
+
+    /// The server, where it is not AWS's own for the region
+    #[arg(long, value_name = "URL", requires = "aws_kms", help_heading = "AWS KMS")]
+    pub(crate) aws_endpoint: Option<String>,
+
+    /// Certificates (PEM) to trust instead of the system's
+    #[arg(long, value_name = "PATH", requires = "aws_kms", help_heading = "AWS KMS")]
+    pub(crate) aws_ca_file: Option<PathBuf>,
 }
 
 /// A passphrase, if one is given.

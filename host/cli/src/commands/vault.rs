@@ -1,5 +1,7 @@
 //! `jackfield vault`: what opens it, and whether it is open.
 
+use std::path::Path;
+
 use http::Method;
 use jackfield_core::{Secret, make_key_file};
 use serde_json::{Value, json};
@@ -45,15 +47,26 @@ fn source(args: &SourceArgs) -> Result<Value, Failure> {
         let path = std::path::absolute(path).map_err(|error| Failure::Usage(format!("--key-file: {error}")))?;
         return Ok(json!({"file": path}));
     }
+    if let Some(name) = &args.keyring {
+        return Ok(json!({"keyring": {"name": name}}));
+    }
     if let Some(address) = &args.transit {
-        let ca_pem = args.transit_ca_file.as_ref().map(std::fs::read_to_string).transpose();
-        let ca_pem = ca_pem.map_err(|error| Failure::Usage(format!("--transit-ca-file cannot be read: {error}")))?;
         return Ok(json!({"transit": {
             "address": address,
             "mount": args.transit_mount,
             "key": args.transit_key,
             "token-file": args.transit_token_file,
-            "ca-pem": ca_pem,
+            "ca-pem": certificates("--transit-ca-file", args.transit_ca_file.as_deref())?,
+        }}));
+    }
+    if let Some(key) = &args.aws_kms {
+        return Ok(json!({"aws-kms": {
+            "key": key,
+            "region": args.aws_region,
+            "credentials-file": args.aws_credentials_file,
+            "profile": args.aws_profile,
+            "address": args.aws_endpoint,
+            "ca-pem": certificates("--aws-ca-file", args.aws_ca_file.as_deref())?,
         }}));
     }
     let given = match &args.passphrase_file {
@@ -61,6 +74,11 @@ fn source(args: &SourceArgs) -> Result<Value, Failure> {
         None => secret::ask_twice(PASSPHRASE)?,
     };
     Ok(json!({"passphrase": text(&given)?}))
+}
+
+fn certificates(option: &str, path: Option<&Path>) -> Result<Option<String>, Failure> {
+    let pem = path.map(std::fs::read_to_string).transpose();
+    pem.map_err(|error| Failure::Usage(format!("{option} cannot be read: {error}")))
 }
 
 fn passphrase(args: &PassphraseArgs) -> Result<Option<Secret>, Failure> {

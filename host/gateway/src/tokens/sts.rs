@@ -3,18 +3,15 @@
 
 use std::time::SystemTime;
 
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use jackfield_net::Address;
+use jackfield_sigv4::{Payload, Request, Signer};
 use jackfield_vault::{Lease, Material};
 use zeroize::Zeroizing;
 
 use super::{
     ask::{Ask, Given, Refused, field, until},
     oauth::Form,
-};
-use crate::{
-    authority::Signed,
-    signers::{Payload, sigv4::Signer},
 };
 
 const STS: &str = "https://sts.amazonaws.com";
@@ -42,16 +39,18 @@ pub(super) fn ask(lease: &Lease, now: SystemTime) -> Result<Ask, String> {
         service: "sts",
         payload: Payload::Signed,
     };
-    let mut signed = Signed {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(ask.content_type));
+    let target = Zeroizing::new(ask.target(&address));
+    let request = Request {
         method: &Method::POST,
         host: &address.authority(),
-        target: Zeroizing::new(ask.target(&address)),
-        headers: HeaderMap::from_iter([(http::header::CONTENT_TYPE, http::HeaderValue::from_static(ask.content_type))]),
+        target: &target,
+        headers: &mut headers,
         body: &ask.body,
-        framed: None,
     };
-    signer.sign(&mut signed, now).map_err(|_| "its access key has no form in a header")?;
-    ask.headers = signed.headers;
+    signer.sign(request, now).map_err(|_| "its access key has no form in a header")?;
+    ask.headers = headers;
     Ok(ask)
 }
 

@@ -33,17 +33,23 @@ pub(super) fn read(path: &Path) -> Result<Secret, VaultError> {
     // One byte more than there may be: a line's end included.
     let mut text = Zeroizing::new(Vec::with_capacity(2 * KEY + 3));
     file.take(2 * KEY as u64 + 3).read_to_end(&mut text).map_err(failed)?;
+    parse(&text).ok_or_else(|| unusable(path, "it does not hold 64 hexadecimal digits and nothing else"))
+}
+
+/// The key that 64 hexadecimal digits are.
+pub(super) fn parse(text: &[u8]) -> Option<Secret> {
     let digits = text.trim_ascii();
     if digits.len() != 2 * KEY || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return Err(unusable(path, "it does not hold 64 hexadecimal digits and nothing else"));
+        return None;
     }
     let value = |digit: u8| (digit as char).to_digit(16).unwrap_or(0) as u8;
-    Secret::with(KEY, |key| {
+    let parsed = Secret::with(KEY, |key| {
         for (byte, pair) in key.iter_mut().zip(digits.chunks_exact(2)) {
             *byte = value(pair[0]) << 4 | value(pair[1]);
         }
-        Ok(())
-    })
+        Ok::<_, VaultError>(())
+    });
+    parsed.ok()
 }
 
 fn make(path: &Path) -> Result<(), VaultError> {

@@ -2,7 +2,10 @@
 //! vault key; any one of a vault's sources opens it. The vault knows them by one trait, and remembers of each only what is
 //! needed to find it again.
 
+mod ask;
+mod aws;
 mod file;
+mod kernel;
 mod passphrase;
 mod transit;
 
@@ -13,7 +16,9 @@ use jackfield_net::Dialer;
 use serde::{Deserialize, Serialize};
 
 use crate::{Secret, VaultError, seal};
+pub use aws::AwsKms;
 pub use file::make_key_file;
+pub use kernel::KernelKey;
 pub(crate) use passphrase::Derivation;
 pub use transit::Transit;
 
@@ -27,8 +32,8 @@ pub(crate) trait KeySource: Send + Sync {
     async fn unwrap(&self, wrapped: &[u8], bound: &[u8]) -> Result<Secret, VaultError>;
 }
 
-/// A source that is to keep the vault key from now on. In JSON `{"passphrase": "…"}`, `{"file": "/path"}` or
-/// `{"transit": {…}}`.
+/// A source that is to keep the vault key from now on. In JSON `{"passphrase": "…"}`, `{"file": "/path"}`,
+/// `{"keyring": {…}}`, `{"transit": {…}}` or `{"aws-kms": {…}}`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NewSource {
@@ -36,8 +41,12 @@ pub enum NewSource {
     Passphrase(Secret),
     /// A file with 32 random bytes in hexadecimal, for its owner only; [`make_key_file`] makes one.
     File(PathBuf),
+    /// A key in the keyring of the operating system.
+    Keyring(KernelKey),
     /// The transit engine of a Vault or OpenBao.
     Transit(Transit),
+    /// A key of AWS's key management service.
+    AwsKms(AwsKms),
 }
 
 /// What is remembered of a source. Nothing in it is secret.
@@ -46,7 +55,9 @@ pub enum NewSource {
 pub(crate) enum Remembered {
     Passphrase(Derivation),
     File { path: PathBuf },
+    Keyring(KernelKey),
     Transit(Transit),
+    AwsKms(AwsKms),
 }
 
 impl Remembered {
@@ -55,7 +66,9 @@ impl Remembered {
         match self {
             Self::Passphrase(_) => "passphrase",
             Self::File { .. } => "file",
+            Self::Keyring(_) => "keyring",
             Self::Transit(_) => "transit",
+            Self::AwsKms(_) => "aws-kms",
         }
     }
 
@@ -64,7 +77,9 @@ impl Remembered {
         match self {
             Self::Passphrase(_) => "a passphrase".into(),
             Self::File { path } => format!("the key file {}", path.display()),
+            Self::Keyring(key) => key.to_string(),
             Self::Transit(transit) => transit.to_string(),
+            Self::AwsKms(kms) => kms.to_string(),
         }
     }
 
@@ -78,7 +93,9 @@ impl Remembered {
             (Self::Passphrase(_), None) => return Ok(None),
             (Self::Passphrase(derivation), Some(passphrase)) => Box::new(Local(derivation.key(passphrase).await?)),
             (Self::File { path }, _) => Box::new(Local(file::read(path)?)),
+            (Self::Keyring(key), _) => Box::new(Local(key.read().await?)),
             (Self::Transit(transit), _) => Box::new(transit.source(dialer)?),
+            (Self::AwsKms(kms), _) => Box::new(kms.source(dialer)?),
         }))
     }
 }
@@ -98,9 +115,17 @@ impl NewSource {
                 let key = file::read(&path)?;
                 (Remembered::File { path }, Box::new(Local(key)))
             }
+            Self::Keyring(name) => {
+                let key = name.read().await?;
+                (Remembered::Keyring(name), Box::new(Local(key)))
+            }
             Self::Transit(transit) => {
                 let source = transit.source(dialer)?;
                 (Remembered::Transit(transit), Box::new(source))
+            }
+            Self::AwsKms(kms) => {
+                let source = kms.source(dialer)?;
+                (Remembered::AwsKms(kms), Box::new(source))
             }
         })
     }

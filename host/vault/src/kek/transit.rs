@@ -3,26 +3,19 @@
 
 use std::{
     fmt,
-    io::Read as _,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
 use base64::{Engine as _, prelude::BASE64_STANDARD as BASE64};
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use jackfield_net::{Address, Dialer, OutgoingRequest, Sender, SenderOptions};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use jackfield_net::Dialer;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::KeySource;
+use super::{KeySource, ask::Asked};
 use crate::{Secret, VaultError};
 
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// The longest answer, and the longest token, in bytes.
-const MOST: usize = 64 << 10;
 const VAULT_TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
 
 /// Where a transit engine is.
@@ -55,26 +48,21 @@ impl fmt::Display for Transit {
 
 impl Transit {
     pub(super) fn source(&self, dialer: &Dialer) -> Result<Source, VaultError> {
-        let fail = |reason: String| VaultError::Source { place: self.to_string(), reason };
         let segment =
             |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
         if !segment(&self.key) || !self.mount.split('/').all(segment) {
-            return Err(fail("the names of the key and its mount have letters, digits, `-`, `_` and `.` only".into()));
+            let reason = "the names of the key and its mount have letters, digits, `-`, `_` and `.` only".into();
+            return Err(VaultError::Source { place: self.to_string(), reason });
         }
-        let address = Address::parse(&self.address).map_err(|error| fail(error.to_string()))?;
-        if !address.is_tls() && !address.is_loopback() {
-            return Err(fail("the vault key would travel in clear; use https://".into()));
-        }
-        let options = SenderOptions::of_the_operator(self.ca_pem.clone());
-        let sender = dialer.sender(address, &options).map_err(|error| fail(error.to_string()))?;
-        Ok(Source { transit: self.clone(), sender })
+        let asked = Asked::new(self.to_string(), &self.address, self.ca_pem.as_deref(), dialer)?;
+        Ok(Source { transit: self.clone(), asked })
     }
 }
 
 /// A transit engine that can be asked.
 pub(super) struct Source {
     transit: Transit,
-    sender: Sender,
+    asked: Asked,
 }
 
 #[derive(Serialize)]
@@ -123,47 +111,30 @@ impl KeySource for Source {
         let ciphertext = std::str::from_utf8(wrapped).map_err(|_| VaultError::WrongKey)?;
         let body = Decrypt { ciphertext, associated_data: &BASE64.encode(bound) };
         let answer: Answer<Decrypted> = self.ask("decrypt", &body).await?;
-        let plain = BASE64.decode(answer.data.plaintext.as_bytes()).map_err(|_| self.fail("its answer is no key"))?;
+        let plain = BASE64.decode(answer.data.plaintext.as_bytes()).map_err(|_| self.asked.fail("its answer is no key"))?;
         Ok(plain.into())
     }
 }
 
 impl Source {
-    fn fail(&self, reason: impl Into<String>) -> VaultError {
-        VaultError::Source { place: self.transit.to_string(), reason: reason.into() }
-    }
-
     async fn ask<T: for<'a> Deserialize<'a>>(&self, what: &str, body: &impl Serialize) -> Result<T, VaultError> {
         let Transit { mount, key, token_file, .. } = &self.transit;
-        let path = format!("{}/v1/{mount}/{what}/{key}", self.sender.address().base_path());
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(VAULT_TOKEN, self.token(token_file)?);
-        let request = OutgoingRequest {
-            method: Method::POST,
-            target: path.parse().map_err(|_| self.fail("its path is not one"))?,
-            headers,
-            body: serde_json::to_vec(body).map(Bytes::from).map_err(|error| self.fail(error.to_string()))?,
-        };
-        let until = Instant::now() + PATIENCE;
-        let response = self.sender.send(request, until).await.map_err(|error| self.fail(error.to_string()))?;
-        let (head, mut body) = response.into_parts();
-        let read = body.all(MOST, until).await.map_err(|error| self.fail(error.to_string()))?;
-        let text = read.ok_or_else(|| self.fail("its answer is too long"))?;
-        if !head.status.is_success() {
+        let body = serde_json::to_vec(body).map_err(|error| self.asked.fail(error.to_string()))?;
+        let (status, text) = self.asked.post(&format!("/v1/{mount}/{what}/{key}"), headers, body).await?;
+        if !status.is_success() {
             let said = serde_json::from_slice::<Refused>(&text).map(|refused| refused.errors.join("; "));
-            let said: String = said.unwrap_or_default().chars().filter(|c| !c.is_control()).take(200).collect();
-            return Err(self.fail(format!("it answers {}: {said}", head.status)));
+            return Err(self.asked.refused(status, &said.unwrap_or_default()));
         }
-        serde_json::from_slice(&text).map_err(|_| self.fail("its answer is not what a transit engine answers"))
+        serde_json::from_slice(&text).map_err(|_| self.asked.fail("its answer is not what a transit engine answers"))
     }
 
     fn token(&self, file: &Path) -> Result<HeaderValue, VaultError> {
-        let unreadable = |error: std::io::Error| self.fail(format!("the token file {}: {error}", file.display()));
-        let mut text = Zeroizing::new(Vec::new());
-        std::fs::File::open(file).and_then(|file| file.take(MOST as u64).read_to_end(&mut text)).map_err(unreadable)?;
+        let text = self.asked.file("token file", file)?;
         let mut token = HeaderValue::from_bytes(text.trim_ascii())
-            .map_err(|_| self.fail(format!("the token file {} holds no token", file.display())))?;
+            .map_err(|_| self.asked.fail(format!("the token file {} holds no token", file.display())))?;
         token.set_sensitive(true);
         Ok(token)
     }

@@ -9,7 +9,7 @@ use ring::{
     hmac,
 };
 
-use super::sigv4::hex;
+use crate::hex;
 
 /// How much of a body one signature covers; AWS wants at least 8 KiB.
 const CHUNK: usize = 64 << 10;
@@ -39,7 +39,7 @@ impl Payload {
 }
 
 /// A body in chunks, each with a signature that follows from the one before; the first from the head's.
-pub(super) fn framed(body: &[u8], key: &hmac::Key, time: &str, scope: &str, head: &str) -> Bytes {
+pub(crate) fn framed(body: &[u8], key: &hmac::Key, time: &str, scope: &str, head: &str) -> Bytes {
     let nothing = hex(digest(&SHA256, b"").as_ref());
     let mut before = head.to_owned();
     let mut framed = Vec::with_capacity(body.len() + (body.len() / CHUNK + 2) * 100);
