@@ -8,7 +8,8 @@ use jackfield_tests::{
 use serde_json::{Value, json};
 
 const USE_KEYS: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["kms:Encrypt","kms:Decrypt"],"Resource":"*"}]}"#;
-const READ_BUCKETS: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#;
+const READ_BUCKETS: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#;
 
 fn state(stand: &Stand) -> Value {
     stand.server().get("/v1/vault").unwrap()["state"].clone()
@@ -126,7 +127,9 @@ mod kernel {
     fn what_is_no_key_seals_no_vault() {
         let kept = peer!(Kept::put("jackfield-no-kek", &DIGITS[1..]));
         let stand = Stand::start();
-        for (name, word) in [(kept.name.as_str(), "64 hexadecimal digits"), ("jackfield-nothing-of-it", "there is none")] {
+        for (name, word) in
+            [(kept.name.as_str(), "64 hexadecimal digits"), ("jackfield-nothing-of-it", "there is none")]
+        {
             let keyring = json!({"keyring": {"name": name}});
             let (status, problem) = stand.server().send("POST", "/v1/vault/init", &keyring).unwrap();
             assert!((400..500).contains(&status), "{problem}");

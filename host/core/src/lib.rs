@@ -98,7 +98,8 @@ pub use jackfield_sinks::{Sink, SinkError, SinkFailure, SinkState, SinkStatus};
 /// What the vault tells of itself, and what it is given.
 pub use jackfield_vault::{
     AllowedSources, AwsKms, BaoServer, CredentialInfo, CredentialKind, Field, Form, KernelKey, KeyInfo, LeaseInfo,
-    LeaseState, NewSource, Secret, Source, SourceCommand, Sources, Transit, VaultState, VaultStatus, VersionInfo, VersionState, kubeconfig,
+    LeaseState, NewSource, Secret, Source, SourceCommand, Sources, Transit, VaultState, VaultStatus, VersionInfo,
+    VersionState, kubeconfig,
 };
 pub use journal::{JournaledWrite, Resolution, WriteState};
 pub use model::*;

@@ -4,6 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use jackfield_vault::VersionState;
 use serde::Serialize;
 
@@ -43,7 +44,7 @@ pub(crate) async fn rotate(shared: &Arc<Shared>, name: &str, new: NewCredential,
     let rotated = runtime.spawn(async move {
         // One at a time: what is tried out is what is used.
         let _turn = shared.rotating.lock().await;
-        carry_out(&shared, &name, new, revoke, async |_| Ok(())).await
+        carry_out(&shared, &name, new, revoke, &mut Nobody).await
     });
     rotated.await.map_err(|error| Error::internal(error.to_string()))?
 }
@@ -57,20 +58,35 @@ pub(crate) enum Step {
     Tried(Option<u64>),
 }
 
-/// The same, for whoever has the turn. `told` hears of each step when it is done, and may refuse to go on.
+/// Who hears of each step of a rotation when it is done, and may refuse to go on.
+#[async_trait]
+pub(crate) trait Observer: Send {
+    async fn done(&mut self, step: Step) -> Result<()>;
+}
+
+struct Nobody;
+
+#[async_trait]
+impl Observer for Nobody {
+    async fn done(&mut self, _: Step) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// The same, for whoever has the turn.
 pub(crate) async fn carry_out(
     shared: &Shared,
     name: &str,
     new: NewCredential,
     revoke: bool,
-    mut told: impl AsyncFnMut(Step) -> Result<()>,
+    observer: &mut dyn Observer,
 ) -> Result<Rotation> {
     // One that is not there cannot be rotated; it would be made.
     let before = credentials::show(shared, name)?;
     let current = before.credential.versions.iter().find(|version| version.state == VersionState::Current);
     let previous = current.map(|version| version.version);
     let staged = credentials::add(shared, name, NewCredential { staged: true, ..new }).await?;
-    if let Err(error) = told(Step::Staged(staged)).await {
+    if let Err(error) = observer.done(Step::Staged(staged)).await {
         credentials::revoke(shared, name, staged).await?;
         return Err(error);
     }
@@ -100,7 +116,7 @@ pub(crate) async fn carry_out(
             }
         }
     }
-    if let Err(error) = told(Step::Tried(previous.filter(|_| untested.is_empty()))).await {
+    if let Err(error) = observer.done(Step::Tried(previous.filter(|_| untested.is_empty()))).await {
         credentials::revoke(shared, name, staged).await?;
         return Err(error);
     }

@@ -87,4 +87,3 @@ fn spaced(value: &HeaderValue) -> Cow<'_, str> {
     let words: Vec<&str> = text.split([' ', '\t']).filter(|word| !word.is_empty()).collect();
     words.join(" ").into()
 }
-

@@ -156,4 +156,3 @@ fn hex(bytes: &[u8]) -> String {
     text.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
     text
 }
-

@@ -15,6 +15,8 @@ mod secrets;
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 pub(crate) use self::{schedule::run, secrets::CallSecrets};
 use jackfield_engine::issuer::Wish;
 pub use plan::{Issued, IssuerInfo, IssuerSettings, IssuingFailure};
@@ -23,7 +25,7 @@ use crate::{
     Error, ErrorKind, ErrorSource, EventKind, NewCredential, Result, Rotation,
     clock::{now_ms, random_name},
     credentials, faults,
-    rotation::{self, Step},
+    rotation::{self, Observer, Step},
     shared::Shared,
 };
 use ask::{Fields, Issuer, Made};
@@ -259,7 +261,7 @@ async fn put_to_use(shared: &Shared, plan: &mut Plan, fields: Result<Fields>) ->
                     let name = plan.name.clone();
                     // The vault's copy of the old one is forgotten when the outside system has taken it back, not before: until
                     // then it is looked for.
-                    rotation::carry_out(shared, &name, new, false, async |step| note(shared, plan, step).await).await
+                    rotation::carry_out(shared, &name, new, false, &mut Noting { shared, plan }).await
                 }
                 Err(_) => first(shared, plan, new).await,
             }
@@ -290,20 +292,28 @@ async fn put_to_use(shared: &Shared, plan: &mut Plan, fields: Result<Fields>) ->
 }
 
 /// Notes what has been done with what was made last, before the next is done.
-async fn note(shared: &Shared, plan: &mut Plan, step: Step) -> Result<()> {
-    if let Some(made) = plan.info.issued.last_mut() {
-        match step {
-            Step::Staged(version) => made.version = Some(version),
-            Step::Tried(replaces) => made.replaces = replaces,
+struct Noting<'a> {
+    shared: &'a Shared,
+    plan: &'a mut Plan,
+}
+
+#[async_trait]
+impl Observer for Noting<'_> {
+    async fn done(&mut self, step: Step) -> Result<()> {
+        if let Some(made) = self.plan.info.issued.last_mut() {
+            match step {
+                Step::Staged(version) => made.version = Some(version),
+                Step::Tried(replaces) => made.replaces = replaces,
+            }
         }
+        self.plan.save(&*self.shared.store).await
     }
-    plan.save(&*shared.store).await
 }
 
 /// The first version of a credential, which nobody uses yet.
 async fn first(shared: &Shared, plan: &mut Plan, new: NewCredential) -> Result<Rotation> {
     let version = credentials::add(shared, &plan.name, new).await?;
-    note(shared, plan, Step::Staged(version)).await?;
+    Noting { shared, plan: &mut *plan }.done(Step::Staged(version)).await?;
     let credential = credentials::show(shared, &plan.name)?;
     let (verified, untested) = (Vec::new(), Vec::new());
     Ok(Rotation { version, previous: None, verified, untested, drained: true, revoked: false, credential })

@@ -55,9 +55,8 @@ impl Asked {
         headers: HeaderMap,
         body: Vec<u8>,
     ) -> Result<(StatusCode, Zeroizing<Vec<u8>>), VaultError> {
-        let target: PathAndQuery = format!("{}{path}", self.address().base_path())
-            .parse()
-            .map_err(|_| self.fail("its path is not one"))?;
+        let target: PathAndQuery =
+            format!("{}{path}", self.address().base_path()).parse().map_err(|_| self.fail("its path is not one"))?;
         let request = OutgoingRequest { method: Method::POST, target, headers, body: Bytes::from(body) };
         let until = Instant::now() + PATIENCE;
         let response = self.sender.send(request, until).await.map_err(|error| self.fail(error.to_string()))?;

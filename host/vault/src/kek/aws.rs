@@ -1,11 +1,7 @@
 //! AWS's key management service (KMS) as a key source: the key never leaves it; it is asked once at each unlocking.
 //! API: <https://docs.aws.amazon.com/kms/latest/APIReference/API_Encrypt.html>.
 
-use std::{
-    fmt,
-    path::PathBuf,
-    time::SystemTime,
-};
+use std::{fmt, path::PathBuf, time::SystemTime};
 
 use async_trait::async_trait;
 use base64::{Engine as _, prelude::BASE64_STANDARD as BASE64};
@@ -249,7 +245,8 @@ aws_secret_access_key =
             ca_pem: None,
         };
         let dialer = Dialer::default();
-        for (key, region) in [("k", ""), ("k", "eu.evil.example/"), ("k", "eu-central-1@evil"), ("", "r"), ("a b", "r")] {
+        for (key, region) in [("k", ""), ("k", "eu.evil.example/"), ("k", "eu-central-1@evil"), ("", "r"), ("a b", "r")]
+        {
             assert!(kms(key, region).source(&dialer).is_err(), "{key} {region}");
         }
         assert!(kms("arn:aws:kms:eu-central-1:111122223333:key/1234abcd", "eu-central-1").source(&dialer).is_ok());

@@ -111,7 +111,8 @@ impl KeySource for Source {
         let ciphertext = std::str::from_utf8(wrapped).map_err(|_| VaultError::WrongKey)?;
         let body = Decrypt { ciphertext, associated_data: &BASE64.encode(bound) };
         let answer: Answer<Decrypted> = self.ask("decrypt", &body).await?;
-        let plain = BASE64.decode(answer.data.plaintext.as_bytes()).map_err(|_| self.asked.fail("its answer is no key"))?;
+        let plain =
+            BASE64.decode(answer.data.plaintext.as_bytes()).map_err(|_| self.asked.fail("its answer is no key"))?;
         Ok(plain.into())
     }
 }
