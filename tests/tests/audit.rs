@@ -62,6 +62,34 @@ fn a_write_is_recorded_before_and_after_and_a_read_after_with_what_they_were_ask
 }
 
 #[test]
+fn what_an_operator_does_is_recorded_before_and_after_and_what_was_not_done_too() {
+    let stand = Stand::with("play", "playground", &json!({}));
+    stand.init_vault();
+    let credential = json!({"type": "bearer", "fields": {"token": "tok-3f9a-secret"}});
+    assert_eq!(stand.server().send("PUT", "/v1/credentials/wild", &credential).unwrap().0, 200);
+    let told = |record: &Value| {
+        let outcome = record["outcome"]["result"].as_str().map(str::to_owned);
+        (record["kind"].as_str().unwrap().to_owned(), record["message"].as_str().unwrap().to_owned(), outcome)
+    };
+    let intent = |message: &str| ("intent".to_owned(), message.to_owned(), None);
+    let done = |message: &str, result: &str| ("administration".to_owned(), message.to_owned(), Some(result.to_owned()));
+
+    let added: Vec<_> = records(&stand, &["integration-added"]).iter().map(told).collect();
+    assert_eq!(added[1], intent(&added[0].1), "{added:?}");
+    assert_eq!(added[0], done(&added[0].1, "ok"));
+    let (status, problem) = stand.server().send("POST", "/v1/credentials/wild/promote", &json!({})).unwrap();
+    assert!(status >= 400, "there is nothing to promote: {problem}");
+    let changed: Vec<_> = records(&stand, &["credential-changed"]).iter().map(told).collect();
+    let wanted = "the credential `wild` is used in its newest staged version from now on";
+    assert_eq!(changed[1], intent(wanted));
+    assert_eq!((&changed[0].0[..], changed[0].2.as_deref()), ("administration", Some("error")), "{changed:?}");
+    assert!(changed[0].1.starts_with(&format!("not so: {wanted}: ")), "{changed:?}");
+    assert_eq!(changed[2], done("the credential `wild` has a new version 1", "ok"));
+    assert_eq!(changed[3], intent("the credential `wild` has a new version"));
+    assert_eq!(changed.len(), 4);
+}
+
+#[test]
 fn every_request_to_the_outside_is_recorded_with_its_credentials_version_and_what_was_refused() {
     let outside = Echoing::start();
     let stand = Stand::start();

@@ -45,9 +45,7 @@ fn files(folder: &Path, all: &mut Vec<u8>) {
 fn stand(outside: &Echoing, credential: &Value, binding: &Value, arguments: &[&str]) -> Stand {
     let stand = Stand::serving(arguments);
     stand.install("unruly");
-    let kek = stand.scratch().join("kek");
-    let kek = kek.to_str().unwrap();
-    stand.server().cli(&["vault", "init", "--key-file", kek]).unwrap();
+    stand.init_vault();
     let (status, answer) = stand.server().send("PUT", "/v1/credentials/canary", credential).unwrap();
     assert_eq!(status, 200, "{answer}");
     let new = json!({

@@ -7,7 +7,7 @@ use std::{thread, time::Duration};
 
 use jackfield_peers::{http, peer};
 use jackfield_tests::{
-    Stand,
+    Stand, base64,
     guarded::GuardedEtcd,
     load::{self, until},
     maker::{Maker, token},

@@ -28,7 +28,7 @@ fn a_rekey_that_is_killed_at_any_moment_loses_no_credential_and_opens_none() {
     let outside = Echoing::start();
     let mut stand = Stand::start();
     stand.install("unruly");
-    stand.init_vault();
+    let kek = stand.init_vault();
     for number in 0..CREDENTIALS {
         let credential = json!({"type": "bearer", "fields": {"token": format!("t0ken-number-{number:04}")}});
         let path = format!("/v1/credentials/c-{number}");

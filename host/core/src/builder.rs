@@ -30,7 +30,7 @@ use crate::{
     issuing,
     journal::{self, Journal},
     plugins, registrar,
-    shared::Shared,
+    shared::{About, Shared},
     sources, tasks,
     tasks::Tasks,
     view::View,
@@ -302,7 +302,7 @@ fn tokens_of(shared: Weak<Shared>) -> UserTokens {
                 "the consent to the credential `{name}` (version {version}) has ended; give it anew with `jackfield \
                  credential authorize {name}`"
             );
-            shared.done(EventKind::ConsentEnded, Some(&name), None, None, message).await;
+            shared.done(EventKind::ConsentEnded, About::credential(&name), message).await;
         });
     })
 }

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use crate::{
     Error, ErrorKind, ErrorSource, Result,
     clock::{now_ms, random_name},
-    credentials, faults,
+    credentials, faults, rotation,
     shared::Shared,
     tasks,
 };
@@ -286,6 +286,9 @@ async fn take(
 async fn store(shared: &Shared, name: &str, lease: &Lease, refresh_token: &str) -> Result<u64> {
     let version = shared.vault.consented(lease, refresh_token).await.map_err(faults::vault)?;
     credentials::changed(shared, name, &format!("has a new version {version}, by a person's consent")).await?;
+    // It may be another person's, or for less than what is needed.
+    let _turn = shared.rotating.lock().await;
+    rotation::prove(shared, name, version).await?;
     credentials::promote(shared, name, Some(version)).await?;
     Ok(version)
 }

@@ -6,13 +6,14 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use jackfield_gateway::{Authority, Binding, Dialer, Login, Payload, Place};
 use jackfield_store::Store;
 use jackfield_vault::{
-    AllowedSources, CredentialInfo, CredentialKind, Material, NewSource, Secret, Sources, Vault, VaultState,
-    VaultStatus, VersionState,
+    AllowedSources, CredentialInfo, CredentialKind, Material, NewSource, Secret, Sources, Vault, VaultError,
+    VaultState, VaultStatus, VersionState,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CredentialBinding, Error, ErrorKind, ErrorSource, EventKind, Result, faults, issuing, names, shared::Shared,
+    CredentialBinding, Error, ErrorKind, ErrorSource, EventKind, Result, faults, issuing, names,
+    shared::{About, Shared},
     view::View,
 };
 
@@ -184,6 +185,13 @@ pub(crate) fn show(shared: &Shared, name: &str) -> Result<CredentialUse> {
     Ok(with_users(&shared.view.load(), credential))
 }
 
+/// The version of a credential that is used, if there is one.
+pub(crate) fn current(shared: &Shared, name: &str) -> Option<u64> {
+    let credential = shared.vault.credential(name).ok()?;
+    let current = credential.versions.iter().find(|version| version.state == VersionState::Current);
+    current.map(|version| version.version)
+}
+
 /// Makes a credential or a new version of one.
 pub(crate) async fn set(shared: &Shared, name: &str, new: NewCredential) -> Result<CredentialUse> {
     add(shared, name, new).await?;
@@ -195,27 +203,43 @@ pub(crate) async fn add(shared: &Shared, name: &str, new: NewCredential) -> Resu
     let material = Material::new(new.fields.iter().map(|(name, value)| (name.as_str(), value.expose())));
     drop(new.fields);
     let state = if new.staged { VersionState::Staged } else { VersionState::Current };
-    let version = shared.vault.set_from(name, new.kind, &material, new.sources, state).await.map_err(faults::vault)?;
-    changed(shared, name, &format!("has a new version {version}")).await?;
-    Ok(version)
+    act(shared, name, "has a new version", async {
+        let version = shared.vault.set_from(name, new.kind, &material, new.sources, state).await?;
+        Ok((version, format!("has a new version {version}")))
+    })
+    .await
 }
 
 /// Makes another version the current one: the named or newest staged one.
 pub(crate) async fn promote(shared: &Shared, name: &str, version: Option<u64>) -> Result<CredentialUse> {
-    let version = shared.vault.promote(name, version).await.map_err(faults::vault)?;
-    changed(shared, name, &format!("is used in version {version} from now on")).await
+    let which = version.map_or_else(|| "its newest staged version".to_owned(), |version| format!("version {version}"));
+    act(shared, name, &format!("is used in {which} from now on"), async {
+        let version = shared.vault.promote(name, version).await?;
+        Ok(((), format!("is used in version {version} from now on")))
+    })
+    .await?;
+    show(shared, name)
 }
 
 /// Goes back to the version that was used before.
 pub(crate) async fn roll_back(shared: &Shared, name: &str) -> Result<CredentialUse> {
-    let version = shared.vault.rollback(name).await.map_err(faults::vault)?;
-    changed(shared, name, &format!("is used in version {version} again")).await
+    act(shared, name, "is used in its version of before again", async {
+        let version = shared.vault.rollback(name).await?;
+        Ok(((), format!("is used in version {version} again")))
+    })
+    .await?;
+    show(shared, name)
 }
 
 /// Forgets what a version holds.
 pub(crate) async fn revoke(shared: &Shared, name: &str, version: u64) -> Result<CredentialUse> {
-    shared.vault.revoke(name, version).await.map_err(faults::vault)?;
-    changed(shared, name, &format!("has its version {version} revoked")).await
+    let wanted = format!("has its version {version} revoked");
+    act(shared, name, &wanted, async {
+        shared.vault.revoke(name, version).await?;
+        Ok(((), wanted.clone()))
+    })
+    .await?;
+    show(shared, name)
 }
 
 /// Deletes a credential that nobody uses.
@@ -225,20 +249,48 @@ pub(crate) async fn delete(shared: &Shared, name: &str) -> Result<()> {
         let message = format!("the credential `{name}` is used by {}; bind another there first", used_by.join(", "));
         return Err(Error::new(ErrorKind::Conflict, ErrorSource::Caller, message));
     }
-    shared.vault.delete(name).await.map_err(faults::vault)?;
-    let message = format!("the credential `{name}` was deleted");
-    shared.done(EventKind::CredentialChanged, Some(name), None, None, message).await;
+    act(shared, name, "was deleted", async {
+        shared.vault.delete(name).await?;
+        Ok(((), "was deleted".to_owned()))
+    })
+    .await?;
     issuing::deleted(shared, name).await
+}
+
+/// Does something with a credential, of which sentences without their beginning are told.
+async fn act<R>(
+    shared: &Shared,
+    name: &str,
+    wanted: &str,
+    work: impl Future<Output = std::result::Result<(R, String), VaultError>>,
+) -> Result<R> {
+    let work = async {
+        let (result, done) = work.await.map_err(faults::vault)?;
+        Ok((result, format!("the credential `{name}` {done}")))
+    };
+    let wanted = format!("the credential `{name}` {wanted}");
+    shared.act(EventKind::CredentialChanged, About::credential(name), &wanted, work).await
 }
 
 /// Does something with the vault and tells of it.
 pub(crate) async fn with_vault(
     shared: &Shared,
     done: &str,
-    work: impl AsyncFnOnce(&Vault) -> std::result::Result<(), jackfield_vault::VaultError>,
+    work: impl AsyncFnOnce(&Vault) -> std::result::Result<(), VaultError>,
 ) -> Result<VaultStatus> {
-    work(&shared.vault).await.map_err(faults::vault)?;
-    shared.done(EventKind::VaultChanged, None, None, None, format!("the vault {done}")).await;
+    let wanted = format!("the vault {done}");
+    let work = async {
+        work(&shared.vault).await.map_err(faults::vault)?;
+        Ok(((), wanted.clone()))
+    };
+    shared.act(EventKind::VaultChanged, About::vault(), &wanted, work).await?;
+    Ok(shared.vault.status())
+}
+
+/// Seals the vault, at once: who must do that does not wait until the trail can be written.
+pub(crate) async fn seal(shared: &Shared) -> Result<VaultStatus> {
+    shared.vault.seal().await.map_err(faults::vault)?;
+    shared.done(EventKind::VaultChanged, About::vault(), "the vault was sealed".to_owned()).await;
     Ok(shared.vault.status())
 }
 
@@ -249,7 +301,7 @@ pub(crate) async fn init(shared: &Shared, source: NewSource) -> Result<VaultStat
 
 pub(crate) async fn changed(shared: &Shared, name: &str, what: &str) -> Result<CredentialUse> {
     let message = format!("the credential `{name}` {what}");
-    shared.done(EventKind::CredentialChanged, Some(name), None, None, message).await;
+    shared.done(EventKind::CredentialChanged, About::credential(name), message).await;
     show(shared, name)
 }
 

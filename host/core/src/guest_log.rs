@@ -7,9 +7,9 @@ use jackfield_engine::{CallContext, LogLevel, LogSink};
 
 use crate::{
     bounds::{Bound, Bounds},
-    budget::Budget,
     integrations::Live,
     leaks::Watch,
+    token_bucket::TokenBucket,
     track::Tracks,
 };
 
@@ -29,7 +29,7 @@ pub(crate) struct GuestLog {
     tracks: Arc<Tracks>,
     bounds: Option<Arc<Bounds>>,
     leaks: Option<Arc<Watch>>,
-    lines: Budget,
+    lines: TokenBucket,
 }
 
 impl GuestLog {
@@ -44,7 +44,7 @@ impl GuestLog {
 
     /// The log of guests of which nothing is counted.
     pub(crate) fn unheard(integration: Arc<str>, tracks: Arc<Tracks>) -> Self {
-        Self { integration, tracks, bounds: None, leaks: None, lines: Budget::new(LINES_A_SECOND, BURST_SECONDS) }
+        Self { integration, tracks, bounds: None, leaks: None, lines: TokenBucket::new(LINES_A_SECOND, BURST_SECONDS) }
     }
 
     fn dropped(&self, call: &CallContext, why: &str) {

@@ -229,10 +229,10 @@ impl Host {
         .await
     }
 
-    /// Closes the vault: nothing in it can be used until it is opened again.
+    /// Closes the vault: nothing in it can be used until it is opened again. Done even where it cannot be recorded.
     pub async fn seal_vault(&self) -> Result<VaultStatus> {
         self.shared().open()?;
-        credentials::with_vault(self.shared(), "was sealed", async |vault| vault.seal().await).await
+        credentials::seal(self.shared()).await
     }
 
     /// Makes a new vault key and seals every credential anew. Every source must be at hand; `passphrases` are for those

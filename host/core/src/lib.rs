@@ -35,7 +35,6 @@
 mod audit;
 mod bounds;
 mod breaker;
-mod budget;
 mod builder;
 mod calls;
 mod cassettes;
@@ -73,6 +72,7 @@ mod sources;
 mod spending;
 mod state;
 mod tasks;
+mod token_bucket;
 mod track;
 mod view;
 mod waiting;

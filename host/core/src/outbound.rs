@@ -24,7 +24,6 @@ use jackfield_gateway::{
 use crate::{
     Error,
     bounds::{Bound, Bounds},
-    budget::Budget,
     clock::ms_since,
     faults,
     integrations::Live,
@@ -33,6 +32,7 @@ use crate::{
     limits, names,
     pauses::Pauses,
     spending::{Budgets, Refusal},
+    token_bucket::TokenBucket,
     track::{Asked, Tracks},
 };
 
@@ -56,7 +56,7 @@ struct Meter {
     bounds: Arc<Bounds>,
     leaks: Arc<Watch>,
     /// Requests, by time.
-    requests: Budget,
+    requests: TokenBucket,
     /// Endpoints that asked for none.
     pauses: Arc<Pauses>,
     /// What is billed.
@@ -74,7 +74,7 @@ impl GuestOutbound {
         limits: &engine::Limits,
         live: &Live,
     ) -> Self {
-        let requests = Budget::new(granted.requests_per_second.unwrap_or(1).into(), BURST_SECONDS);
+        let requests = TokenBucket::new(granted.requests_per_second.unwrap_or(1).into(), BURST_SECONDS);
         let (tracks, bounds, leaks) = (live.tracks.clone(), live.bounds.clone(), live.leaks.clone());
         let (pauses, traffic) = (live.pauses.clone(), limits::traffic(limits));
         let meter = Arc::new(Meter { tracks, bounds, leaks, requests, pauses, budgets, traffic });

@@ -9,7 +9,11 @@ use std::sync::Arc;
 use jackfield_store::Mutation;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{Error, EventKind, Result, faults, shared::Shared, view::View};
+use crate::{
+    Error, EventKind, Result, faults,
+    shared::{About, Shared},
+    view::View,
+};
 
 /// Changes that may wait before those who ask do.
 const CAPACITY: usize = 64;
@@ -82,14 +86,17 @@ async fn carry_out(shared: &Shared, decide: Decide) -> Result<bool> {
         Decision::Nothing => return Ok(false),
         Decision::Change(change) => change,
     };
-    let revision = shared.store.commit(change.mutations).await.map_err(faults::store)?;
-    let mut next = (*view).clone();
-    (change.apply)(&mut next, revision);
-    shared.view.store(Arc::new(next));
-    shared.changed.notify_one();
     let (kind, integration, plugin, message) = change.event;
-    let target = integration.as_deref().or(plugin.as_deref());
-    shared.done(kind, target, integration.as_deref(), plugin.as_deref(), message).await;
+    let work = async {
+        let revision = shared.store.commit(change.mutations).await.map_err(faults::store)?;
+        let mut next = (*view).clone();
+        (change.apply)(&mut next, revision);
+        shared.view.store(Arc::new(next));
+        shared.changed.notify_one();
+        Ok(((), message.clone()))
+    };
+    let about = About::installed(integration.as_deref(), plugin.as_deref());
+    shared.act(kind, about, &message, work).await?;
     Ok(true)
 }
 

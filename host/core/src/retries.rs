@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Error, ErrorKind, ErrorSource, budget::Budget, clock::Backoff, track::Track};
+use crate::{Error, ErrorKind, ErrorSource, clock::Backoff, token_bucket::TokenBucket, track::Track};
 
 /// How often a call is tried at most.
 const ATTEMPTS: u32 = 3;
@@ -16,11 +16,11 @@ const BURST_SECONDS: f64 = 2.0;
 
 /// What one integration may try once more.
 #[derive(Debug)]
-pub(crate) struct Retries(Budget);
+pub(crate) struct Retries(TokenBucket);
 
 impl Default for Retries {
     fn default() -> Self {
-        Self(Budget::new(A_SECOND, BURST_SECONDS))
+        Self(TokenBucket::new(A_SECOND, BURST_SECONDS))
     }
 }
 

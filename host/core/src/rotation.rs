@@ -5,11 +5,10 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use jackfield_vault::VersionState;
 use serde::Serialize;
 
 use crate::{
-    CredentialUse, Error, ErrorKind, ErrorSource, NewCredential, Result, credentials, faults, health,
+    CredentialUse, Error, ErrorKind, ErrorSource, NewCredential, Result, credentials, health,
     integrations::{self, Integration},
     shared::Shared,
 };
@@ -82,14 +81,33 @@ pub(crate) async fn carry_out(
     observer: &mut dyn Observer,
 ) -> Result<Rotation> {
     // One that is not there cannot be rotated; it would be made.
-    let before = credentials::show(shared, name)?;
-    let current = before.credential.versions.iter().find(|version| version.state == VersionState::Current);
-    let previous = current.map(|version| version.version);
+    credentials::show(shared, name)?;
+    let previous = credentials::current(shared, name);
     let staged = credentials::add(shared, name, NewCredential { staged: true, ..new }).await?;
     if let Err(error) = observer.done(Step::Staged(staged)).await {
         credentials::revoke(shared, name, staged).await?;
         return Err(error);
     }
+    let (verified, untested) = prove(shared, name, staged).await?;
+    if let Err(error) = observer.done(Step::Tried(previous.filter(|_| untested.is_empty()))).await {
+        credentials::revoke(shared, name, staged).await?;
+        return Err(error);
+    }
+    credentials::promote(shared, name, Some(staged)).await?;
+    let version = staged;
+    let drained = drain(&users(shared, name)).await;
+    let certain = revoke && drained && untested.is_empty();
+    let revoked = match previous.filter(|_| certain) {
+        Some(previous) => credentials::revoke(shared, name, previous).await.is_ok(),
+        None => false,
+    };
+    let credential = credentials::show(shared, name)?;
+    Ok(Rotation { version, previous, verified, untested, drained, revoked, credential })
+}
+
+/// Has a staged version tried out by every integration that uses the credential: those where it works, and those that asked
+/// nothing with it. One that does not work somewhere is revoked.
+pub(crate) async fn prove(shared: &Shared, name: &str, staged: u64) -> Result<(Vec<String>, Vec<String>)> {
     let (mut verified, mut untested) = (Vec::new(), Vec::new());
     let mut tried: Vec<(String, u64)> = Vec::new();
     loop {
@@ -105,7 +123,8 @@ pub(crate) async fn carry_out(
             }
             Err(error) => {
                 credentials::revoke(shared, name, staged).await?;
-                let still = previous.map_or(String::new(), |version| format!(", and version {version} is still used"));
+                let still = credentials::current(shared, name);
+                let still = still.map_or(String::new(), |version| format!(", and version {version} is still used"));
                 let message = format!(
                     "`{}` does not work with the new version of the credential `{name}`, so it was revoked{still}: {}",
                     integration.name, error.message
@@ -116,20 +135,7 @@ pub(crate) async fn carry_out(
             }
         }
     }
-    if let Err(error) = observer.done(Step::Tried(previous.filter(|_| untested.is_empty()))).await {
-        credentials::revoke(shared, name, staged).await?;
-        return Err(error);
-    }
-    let version = shared.vault.promote(name, Some(staged)).await.map_err(faults::vault)?;
-    credentials::changed(shared, name, &format!("was rotated to version {version}")).await?;
-    let drained = drain(&users(shared, name)).await;
-    let certain = revoke && drained && untested.is_empty();
-    let revoked = match previous.filter(|_| certain) {
-        Some(previous) => credentials::revoke(shared, name, previous).await.is_ok(),
-        None => false,
-    };
-    let credential = credentials::show(shared, name)?;
-    Ok(Rotation { version, previous, verified, untested, drained, revoked, credential })
+    Ok((verified, untested))
 }
 
 /// The integrations that use a credential and run.

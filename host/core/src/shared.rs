@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
-use jackfield_audit::Key;
+use jackfield_audit::{Key, Outcome};
 use jackfield_engine::Engine;
 use jackfield_gateway::{Dialer, Known, UserTokens};
 use jackfield_sinks::{Progress, SinkStatus};
@@ -15,8 +15,14 @@ use tokio::{
 };
 
 use crate::{
-    EventKind, Result, audit::Audit, cassettes::Cassettes, consents::Consents, events::Events, faults,
-    journal::Journal, view::View,
+    Error, EventKind, Result,
+    audit::{self, Audit},
+    cassettes::Cassettes,
+    consents::Consents,
+    events::Events,
+    faults,
+    journal::Journal,
+    view::View,
 };
 
 /// The host's parts.
@@ -59,27 +65,82 @@ pub(crate) struct Shared {
     pub(crate) stop: watch::Sender<bool>,
 }
 
+/// What something is done to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct About<'a> {
+    /// As the trail names it.
+    target: Option<&'a str>,
+    integration: Option<&'a str>,
+    plugin: Option<&'a str>,
+}
+
+impl<'a> About<'a> {
+    /// The vault.
+    pub(crate) fn vault() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn credential(name: &'a str) -> Self {
+        Self { target: Some(name), ..Self::default() }
+    }
+
+    pub(crate) fn integration(name: &'a str) -> Self {
+        Self::installed(Some(name), None)
+    }
+
+    /// An integration, a plugin, or an integration of a plugin.
+    pub(crate) fn installed(integration: Option<&'a str>, plugin: Option<&'a str>) -> Self {
+        Self { target: integration.or(plugin), integration, plugin }
+    }
+}
+
 impl Shared {
     /// How each sink of the audit trail is.
     pub(crate) fn sinks(&self) -> Vec<SinkStatus> {
         self.sinks.get().into_iter().flatten().map(Progress::status).collect()
     }
 
-    /// Tells of what an operator has done, and records it.
-    pub(crate) async fn done(
+    /// Does what an operator asks for: recorded before, and what came of it afterwards; then it is told. What cannot be recorded
+    /// is not done. `wanted` says what is so afterwards, as far as that is known; the work returns what is told of it.
+    pub(crate) async fn act<R>(
         &self,
         kind: EventKind,
-        target: Option<&str>,
-        integration: Option<&str>,
-        plugin: Option<&str>,
-        message: String,
-    ) {
+        about: About<'_>,
+        wanted: &str,
+        work: impl Future<Output = Result<(R, String)>>,
+    ) -> Result<R> {
+        if let Some(audit) = &self.audit {
+            audit.intent(kind.as_str(), about.target, wanted).await?;
+        }
+        match work.await {
+            Ok((result, message)) => {
+                self.done(kind, about, message).await;
+                Ok(result)
+            }
+            Err(error) => {
+                self.not_done(kind, about, wanted, &error).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Tells of what was done, and records it.
+    pub(crate) async fn done(&self, kind: EventKind, about: About<'_>, message: String) {
         if let Some(audit) = &self.audit
-            && let Err(error) = audit.administration(kind.as_str(), target, &message).await
+            && let Err(error) = audit.administration(kind.as_str(), about.target, Outcome::Ok, &message).await
         {
             tracing::error!(%error, "`{message}` is not recorded, though it has happened");
         }
-        self.events.emit(kind, integration, plugin, message);
+        self.events.emit(kind, about.integration, about.plugin, message);
+    }
+
+    /// Records that what was wanted is not so.
+    async fn not_done(&self, kind: EventKind, about: About<'_>, wanted: &str, error: &Error) {
+        let Some(audit) = &self.audit else { return };
+        let message: String = format!("not so: {wanted}: {}", error.message).chars().take(300).collect();
+        if let Err(error) = audit.administration(kind.as_str(), about.target, audit::outcome(error), &message).await {
+            tracing::error!(%error, "`{message}` is not recorded; that it was wanted is");
+        }
     }
 
     /// Waits until what has been recorded by now can be read.

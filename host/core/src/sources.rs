@@ -6,7 +6,11 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use jackfield_audit::Outcome;
 use jackfield_vault::{ActKind, LeaseInfo, SourceAct};
 
-use crate::{Error, EventKind, Result, faults, shared::Shared, tasks};
+use crate::{
+    Error, EventKind, Result, faults,
+    shared::{About, Shared},
+    tasks,
+};
 
 /// How often it is looked whether something is to be done.
 const LOOK: Duration = Duration::from_secs(1);
@@ -74,13 +78,15 @@ pub(crate) fn leases(shared: &Shared) -> Vec<LeaseInfo> {
 /// Gives a lease back, or forgets it.
 pub(crate) async fn revoke(shared: &Shared, id: &str, force: bool) -> Result<()> {
     let credential = shared.vault.leases().into_iter().find(|lease| lease.id == id).map(|lease| lease.credential);
-    // To the end, even if nobody waits for it any more.
-    let (vault, lease) = (shared.vault.clone(), id.to_owned());
-    let revoked = shared.runtime.spawn(async move { vault.revoke_lease(&lease, force).await });
-    let given_back = revoked.await.map_err(|error| Error::internal(error.to_string()))?.map_err(faults::vault)?;
-    let what = if given_back { "was given back" } else { "cannot be given back and was forgotten" };
     let credential = credential.unwrap_or_default();
-    let message = format!("the lease {id} of the credential `{credential}` {what}, as an operator asked");
-    shared.done(EventKind::LeaseRevoked, Some(&credential), None, None, message).await;
-    Ok(())
+    let told = |what| format!("the lease {id} of the credential `{credential}` {what}, as an operator asked");
+    let work = async {
+        // To the end, even if nobody waits for it any more.
+        let (vault, lease) = (shared.vault.clone(), id.to_owned());
+        let revoked = shared.runtime.spawn(async move { vault.revoke_lease(&lease, force).await });
+        let given_back = revoked.await.map_err(|error| Error::internal(error.to_string()))?.map_err(faults::vault)?;
+        Ok(((), told(if given_back { "was given back" } else { "cannot be given back and was forgotten" })))
+    };
+    let wanted = told(if force { "was given back or forgotten" } else { "was given back" });
+    shared.act(EventKind::LeaseRevoked, About::credential(&credential), &wanted, work).await
 }

@@ -216,7 +216,9 @@ fn http(tls: bool, authority: &str, path: &str) -> Result<Address, AddressError>
         }
         None => return Err(invalid("it is empty")),
     };
-    Ok(Address(Form::Http { tls, host, port, base_path: base_path(path)?, own_grant }))
+    let address = Address(Form::Http { tls, host, port, base_path: base_path(path)?, own_grant });
+    // Some spellings are shorter than what they are written out as, which must be readable, too.
+    if address.to_string().len() > MAX_ADDRESS { Err(AddressError::TooLong) } else { Ok(address) }
 }
 
 /// Host and port as they were written; an IPv6 address keeps its brackets.
@@ -365,6 +367,8 @@ mod tests {
             assert!(matches!(Address::parse(text), Err(Host(_))), "{text:?}: {:?}", Address::parse(text));
         }
         assert_eq!(Address::parse(&format!("http://{}", "a".repeat(3000))), Err(TooLong));
+        assert_eq!(Address::parse(&format!("http://0x7f.1/{}", "a".repeat(2032))), Err(TooLong), "127.0.0.1 is longer");
+        assert!(Address::parse(&format!("http://0x7f.1/{}", "a".repeat(2030))).is_ok());
         assert_eq!(Address::parse(&format!("unix:///{}", "a".repeat(200))), Err(SocketPath));
     }
 

@@ -37,6 +37,19 @@ impl Report {
         self.finding.is_none()
     }
 
+    /// In one line what was found, with the input where it is short: enough to find it again from a log.
+    pub(crate) fn finding(&self) -> Option<String> {
+        let said = &self.finding.as_ref()?.said;
+        let mut lines = said.lines();
+        let mut reason =
+            lines.find(|line| line.contains(" panicked at ") || line.contains("ERROR: libFuzzer")).map(str::to_owned);
+        if let Some(reason) = reason.as_mut().filter(|reason| reason.ends_with(':')) {
+            reason.extend([" ", lines.next().unwrap_or_default()]);
+        }
+        let input = said.lines().rev().find_map(|line| line.strip_prefix("Base64: ")).unwrap_or("not told");
+        Some(format!("{}; input in base64: {input}", reason.as_deref().unwrap_or("it ended")))
+    }
+
     /// Reads what libFuzzer printed.
     pub(crate) fn read(name: &str, log: &str, clean: bool) -> Self {
         let statistic = |name: &str| log.lines().rev().find_map(|line| number(line.strip_prefix("stat::")?, name));
@@ -110,10 +123,12 @@ mod tests {
 
     #[test]
     fn a_finding_is_told_with_its_input_and_how_to_see_it_again() {
-        let log = "#7\tNEW    cov: 3 ft: 3 corp: 2/9b\nthread panicked\nartifact_prefix='f/'; Test unit written to f/crash-1\n";
+        let log = "#7\tNEW    cov: 3 ft: 3 corp: 2/9b\nthread '<unnamed>' (7) panicked at fuzz/src/path.rs:9:5:\nanother path\nartifact_prefix='f/'; Test unit written to f/crash-1\nBase64: Lw==\n";
         let report = Report::read("path", log, false);
         assert_eq!(report.tried, 7);
         let shown = report.to_string();
-        assert!(shown.contains("thread panicked") && shown.contains("fuzz-path f/crash-1"), "{shown}");
+        assert!(shown.contains("another path") && shown.contains("fuzz-path f/crash-1"), "{shown}");
+        let told = "thread '<unnamed>' (7) panicked at fuzz/src/path.rs:9:5: another path; input in base64: Lw==";
+        assert_eq!(report.finding().as_deref(), Some(told));
     }
 }

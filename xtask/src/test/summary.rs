@@ -10,6 +10,9 @@ use serde_json::Value;
 
 use crate::fuzz::Report;
 
+/// So much of what a test says at its end is shown again in the summary, in characters.
+const MOST_WORDS: usize = 300;
+
 /// What ran and how it ended.
 #[derive(Debug, Default)]
 pub(super) struct Summary {
@@ -18,6 +21,10 @@ pub(super) struct Summary {
     ignored: usize,
     /// The failed tests' names.
     failures: BTreeSet<String>,
+    /// The last words of threads, which tests are, by name: where they ended, and why.
+    last_words: BTreeMap<String, String>,
+    /// The thread whose last words are the next line.
+    dying: Option<String>,
     /// Why tests were skipped, by test.
     skipped: BTreeMap<String, String>,
     /// The tests that ran against a system, by system and version.
@@ -33,6 +40,17 @@ impl Summary {
     pub(super) fn add_line(&mut self, line: &str) {
         if let Some(name) = line.strip_prefix("test ").and_then(|line| line.strip_suffix(" ... FAILED")) {
             self.failures.insert(name.trim_end_matches(" - should panic").to_string());
+        }
+        if let Some(name) = self.dying.take() {
+            let line = line.chars().take(MOST_WORDS).collect::<String>();
+            self.last_words.entry(name).or_default().extend([" ", &line]);
+        }
+        // thread 'name' (26898) panicked at tests/tests/issuing.rs:172:9:
+        if let Some((name, rest)) = line.strip_prefix("thread '").and_then(|line| line.split_once('\''))
+            && let Some((_, place)) = rest.split_once(" panicked at ")
+        {
+            self.last_words.insert(name.to_owned(), place.to_owned());
+            self.dying = Some(name.to_owned());
         }
         // test result: ok. 11 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.04s
         let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")) else {
@@ -73,7 +91,9 @@ impl Summary {
         self.fuzzed = Some(format!("{} targets for {seconds} s each, {inputs} inputs", reports.len()));
         for report in reports.iter().filter(|report| !report.is_clean()) {
             self.failed += 1;
-            self.failures.insert(format!("fuzz target {}", report.name));
+            let name = format!("fuzz target {}", report.name);
+            self.last_words.insert(name.clone(), report.finding().unwrap_or_default());
+            self.failures.insert(name);
         }
     }
 
@@ -107,7 +127,10 @@ impl fmt::Display for Summary {
             writeln!(out, "skipped: {test}: {why}")?;
         }
         for name in &self.failures {
-            writeln!(out, "FAILED: {name}")?;
+            match self.last_words.get(name) {
+                Some(why) => writeln!(out, "FAILED: {name}: {why}")?,
+                None => writeln!(out, "FAILED: {name}")?,
+            }
         }
         let skipped = self.skipped.len();
         let passed = self.passed.saturating_sub(skipped);
@@ -126,7 +149,10 @@ mod tests {
             .add_line("test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.04s");
         summary.add_fuzzing(10, &[Report::read("path", "", true), Report::read("sse", "", false)]);
         let shown = summary.to_string();
-        assert!(shown.contains("fuzzed: 2 targets for 10 s each, 0 inputs\nFAILED: fuzz target sse\n"), "{shown}");
+        assert!(
+            shown.contains("fuzzed: 2 targets for 10 s each, 0 inputs\nFAILED: fuzz target sse: it ended"),
+            "{shown}"
+        );
         assert!(shown.ends_with("3 passed, 1 failed, 0 skipped\n"), "{shown}");
     }
 
@@ -137,6 +163,8 @@ mod tests {
             "test a::b ... ok",
             "test result: ok. 11 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.04s",
             "test c ... FAILED",
+            "thread 'c' (26898) panicked at tests/c.rs:17:9:",
+            "it did not happen",
             "test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.00s",
         ] {
             summary.add_line(line);
@@ -147,7 +175,10 @@ mod tests {
         assert_eq!((summary.executed(), summary.failed()), (14, 1));
         let shown = summary.to_string();
         assert!(shown.contains("etcd               3.4.23       1 tests"), "{shown}");
-        assert!(shown.contains("skipped: a::b: p: w") && shown.contains("FAILED: c"), "{shown}");
+        assert!(
+            shown.contains("skipped: a::b: p: w") && shown.contains("FAILED: c: tests/c.rs:17:9: it did not happen\n"),
+            "{shown}"
+        );
         assert!(shown.ends_with("12 passed, 1 failed, 2 skipped\n"), "{shown}");
     }
 }

@@ -25,7 +25,7 @@ Examples:
   jackfield vault init --transit https://bao.example:8200 --transit-key jackfield --transit-token-file /run/bao-token
   jackfield vault init --aws-kms alias/jackfield --aws-region eu-central-1 --aws-credentials-file /run/aws-credentials
   keyctl padd user jackfield-kek @u < /mnt/usb/kek && jackfield vault init --keyring jackfield-kek")]
-    Init(SourceArgs),
+    Init(Box<SourceArgs>),
     /// Open the vault
     ///
     /// Whatever asks no person opens it by itself when the host starts; this is for passphrases, and after a seal.
@@ -61,7 +61,7 @@ pub(crate) enum KeyVerb {
 Examples:
   jackfield vault key add --passphrase
   jackfield vault key add --key-file /mnt/usb/kek")]
-    Add(SourceArgs),
+    Add(Box<SourceArgs>),
     /// Have a source no longer open the vault
     ///
     /// Who has a copy of the data folder can still open that copy with it; `jackfield vault rekey` keeps him out of

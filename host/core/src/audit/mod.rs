@@ -132,16 +132,30 @@ impl Audit {
         }
     }
 
-    /// Records what an operator has done.
-    pub(crate) async fn administration(&self, action: &str, target: Option<&str>, message: &str) -> Result<()> {
-        let record = Record {
-            at: now_ms(),
-            subject: SUBJECT.into(),
-            target: target.map(str::to_owned),
-            outcome: Some(Outcome::Ok),
-            message: Some(message.to_owned()),
-            ..Record::new(Kind::Administration, action)
-        };
-        self.store(record).await
+    /// Records what an operator wants, before it is done.
+    pub(crate) async fn intent(&self, action: &str, target: Option<&str>, wanted: &str) -> Result<()> {
+        self.store(by_operator(Kind::Intent, action, target, wanted)).await
+    }
+
+    /// Records what came of what an operator wanted.
+    pub(crate) async fn administration(
+        &self,
+        action: &str,
+        target: Option<&str>,
+        outcome: Outcome,
+        message: &str,
+    ) -> Result<()> {
+        let record = by_operator(Kind::Administration, action, target, message);
+        self.store(Record { outcome: Some(outcome), ..record }).await
+    }
+}
+
+fn by_operator(kind: Kind, action: &str, target: Option<&str>, message: &str) -> Record {
+    Record {
+        at: now_ms(),
+        subject: SUBJECT.into(),
+        target: target.map(str::to_owned),
+        message: Some(message.to_owned()),
+        ..Record::new(kind, action)
     }
 }

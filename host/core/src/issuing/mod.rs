@@ -26,7 +26,7 @@ use crate::{
     clock::{now_ms, random_name},
     credentials, faults,
     rotation::{self, Observer, Step},
-    shared::Shared,
+    shared::{About, Shared},
 };
 use ask::{Fields, Issuer, Made};
 use plan::{LEAST_EVERY, Plan};
@@ -116,15 +116,17 @@ pub(crate) async fn end(shared: &Shared, name: &str) -> Result<()> {
     let asked = plan.info.asked.iter().map(|key| format!("whatever came of the wish `{key}`"));
     let left = plan.info.issued.iter().map(|issued| format!("`{}`", issued.handle)).chain(asked);
     let left = left.collect::<Vec<_>>().join(", ");
-    plan.forget(&*shared.store).await?;
     let message = match left.is_empty() {
         true => format!("the credential `{name}` is no longer made by a plugin"),
         false => format!(
             "the credential `{name}` is no longer made by a plugin; what it made is left to the operator: {left}"
         ),
     };
-    shared.done(EventKind::CredentialChanged, Some(name), None, None, message).await;
-    Ok(())
+    let work = async {
+        plan.forget(&*shared.store).await?;
+        Ok(((), message.clone()))
+    };
+    shared.act(EventKind::CredentialChanged, About::credential(name), &message, work).await
 }
 
 /// A credential was deleted: what a plugin made for it is taken back, at once or as soon as that can be.
@@ -325,6 +327,6 @@ async fn failed(shared: &Shared, mut plan: Plan, error: &Error) -> Result<()> {
         plan.info.failed = Some(IssuingFailure::after(plan.info.failed.as_ref(), now_ms(), error.message.clone()));
         plan.save(&*shared.store).await?;
     }
-    shared.done(EventKind::RotationFailed, Some(&plan.name), None, None, message).await;
+    shared.done(EventKind::RotationFailed, About::credential(&plan.name), message).await;
     Ok(())
 }

@@ -5,7 +5,13 @@ use std::{sync::Arc, time::Duration};
 use jackfield_vault::VersionState;
 
 use super::{Issued, Issuer, IssuingFailure, Plan, failed, recovery, rotate_now};
-use crate::{ErrorKind, EventKind, Result, clock::now_ms, credentials, shared::Shared, tasks};
+use crate::{
+    ErrorKind, EventKind, Result,
+    clock::now_ms,
+    credentials,
+    shared::{About, Shared},
+    tasks,
+};
 
 /// Clocks are set, and machines sleep: what is due is looked for at least so often.
 const LOOK: Duration = Duration::from_secs(60);
@@ -94,7 +100,7 @@ async fn act(shared: &Arc<Shared>, mut plan: Plan) -> Result<()> {
 /// Has the one that is used live longer, where its life is why something is due.
 async fn renewed(shared: &Shared, plan: &mut Plan) -> Result<bool> {
     let now = now_ms();
-    let current = current_of(shared, &plan.name);
+    let current = credentials::current(shared, &plan.name);
     let Some(used) = current.and_then(|version| plan.info.used(version)).cloned() else { return Ok(false) };
     let every = plan.info.settings.every_s;
     let is_old = every.is_some_and(|seconds| now >= used.made_at.saturating_add_unsigned(seconds.saturating_mul(1000)));
@@ -123,12 +129,6 @@ async fn renewed(shared: &Shared, plan: &mut Plan) -> Result<bool> {
     Ok(true)
 }
 
-fn current_of(shared: &Shared, name: &str) -> Option<u64> {
-    let credential = shared.vault.credential(name).ok()?;
-    let current = credential.versions.iter().find(|version| version.state == VersionState::Current);
-    current.map(|version| version.version)
-}
-
 /// Has one taken back that is not to be used any more, if there is one and it can be now; the version of the credential that
 /// held it. The others have their turn a moment later. A plan without a credential is forgotten once nothing is left of it.
 pub(super) async fn settle(shared: &Shared, mut plan: Plan) -> Option<u64> {
@@ -151,7 +151,7 @@ pub(super) async fn settle(shared: &Shared, mut plan: Plan) -> Option<u64> {
                 let told = format!("of the credential `{}`, {message}", plan.name);
                 issued.failed = Some(IssuingFailure::after(issued.failed.as_ref(), now_ms(), message));
                 plan.info.issued.push(issued);
-                shared.done(EventKind::RotationFailed, Some(&plan.name), None, None, told).await;
+                shared.done(EventKind::RotationFailed, About::credential(&plan.name), told).await;
             }
         }
     }

@@ -10,8 +10,11 @@ use super::{
     known,
 };
 use crate::{
-    Error, ErrorKind, ErrorSource, EventKind, JournaledWrite, Resolution, Result, WriteState, clock::now_ms, faults,
-    integrations::Integration, shared::Shared,
+    Error, ErrorKind, ErrorSource, EventKind, JournaledWrite, Resolution, Result, WriteState,
+    clock::now_ms,
+    faults,
+    integrations::Integration,
+    shared::{About, Shared},
 };
 
 /// How long whoever settles a write waits for his turn.
@@ -147,10 +150,13 @@ pub(crate) async fn resolve(
             (vec![id.unnote()], entry, "was not carried out")
         }
     };
-    shared.store.commit(mutations).await.map_err(faults::store)?;
     let message =
         format!("an operator found that the write `{key}` (`{}`) of `{}` {said}", entry.action, integration.name);
-    shared.done(EventKind::WriteResolved, Some(&integration.name), Some(&integration.name), None, message).await;
+    let work = async {
+        shared.store.commit(mutations).await.map_err(faults::store)?;
+        Ok(((), message.clone()))
+    };
+    shared.act(EventKind::WriteResolved, About::integration(&integration.name), &message, work).await?;
     let mut told = told(shared, &integration, key, entry);
     drop(claim);
     told.state = match resolution {

@@ -1,4 +1,4 @@
-//! A budget that refills with time (a token bucket).
+//! A token bucket: what is taken comes back with time.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -7,14 +7,14 @@ use std::{
 
 /// So much at once, and so much a second in the long run.
 #[derive(Debug)]
-pub(crate) struct Budget {
+pub(crate) struct TokenBucket {
     per_second: f64,
     most: f64,
     left: Mutex<(f64, Instant)>,
 }
 
-impl Budget {
-    /// A full budget of `seconds` worth of `per_second`.
+impl TokenBucket {
+    /// A full bucket of `seconds` worth of `per_second`.
     pub(crate) fn new(per_second: f64, seconds: f64) -> Self {
         let most = (per_second * seconds).max(1.0);
         Self { per_second, most, left: Mutex::new((most, Instant::now())) }
@@ -41,14 +41,14 @@ mod tests {
 
     #[test]
     fn what_is_taken_comes_back_with_time_and_no_more_than_that() {
-        let budget = Budget::new(10.0, 2.0);
+        let bucket = TokenBucket::new(10.0, 2.0);
         let start = Instant::now();
-        assert!((0..20).all(|_| budget.take_at(start).is_ok()));
-        let wait = budget.take_at(start).unwrap_err();
+        assert!((0..20).all(|_| bucket.take_at(start).is_ok()));
+        let wait = bucket.take_at(start).unwrap_err();
         assert!(wait <= Duration::from_millis(100), "{wait:?}");
-        assert!(budget.take_at(start + Duration::from_millis(101)).is_ok());
-        assert!(budget.take_at(start + Duration::from_millis(101)).is_err());
+        assert!(bucket.take_at(start + Duration::from_millis(101)).is_ok());
+        assert!(bucket.take_at(start + Duration::from_millis(101)).is_err());
         let later = start + Duration::from_secs(3600);
-        assert_eq!((0..100).filter(|_| budget.take_at(later).is_ok()).count(), 20);
+        assert_eq!((0..100).filter(|_| bucket.take_at(later).is_ok()).count(), 20);
     }
 }
