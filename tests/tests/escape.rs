@@ -308,5 +308,5 @@ fn a_flood_is_held_to_the_pace_that_was_granted_goes_nowhere_else_and_is_counted
     let page = world.stand.server().get("/v1/audit?limit=1").unwrap();
     let record = &page["items"][0];
     let told = record["requests"].as_array().unwrap().len() as u64 + record["more-requests"].as_u64().unwrap();
-    assert!(told > sent as u64, "those that were refused are attempts, too: {told} of more than {sent}");
+    assert!(told > 2 * sent as u64, "those that were refused are attempts, too: {told}, and {sent} were sent");
 }

@@ -178,11 +178,20 @@ impl GuestOutbound {
         private: bool,
     ) -> Result<OutboundResponse, types::Error> {
         let meter = &self.meter;
-        meter.awaited(&request.endpoint)?;
-        meter.request(call)?;
-        meter.traffic(call, request.body.len())?;
-        if !self.replays {
-            meter.pay(call, &request.endpoint).await?;
+        let asked = meter.tracks.asked(call.id);
+        let mut told = jackfield_audit::Request {
+            endpoint: request.endpoint.chars().take(64).collect(),
+            method: request.method.chars().take(32).collect(),
+            sent: request.body.len() as u64,
+            ..Default::default()
+        };
+        if let Err(error) = self.admit(call, &request).await {
+            // It was tried all the same.
+            told.refused = Some(error.message.clone());
+            if let Some(asked) = asked {
+                asked.add(told);
+            }
+            return Err(error);
         }
         let left = call.deadline.saturating_duration_since(Instant::now());
         let deadline = call.deadline.checked_sub(RESERVE.min(left / 10)).unwrap_or(call.deadline);
@@ -200,13 +209,6 @@ impl GuestOutbound {
             return Err(refusal(types::ErrorKind::DeadlineExceeded, message, "call-ended"));
         }
         let OutboundRequest { endpoint, method, path_and_query, headers, body, timeout } = request;
-        let asked = meter.tracks.asked(call.id);
-        let mut told = jackfield_audit::Request {
-            endpoint: endpoint.chars().take(64).collect(),
-            method: method.chars().take(32).collect(),
-            sent: body.len() as u64,
-            ..Default::default()
-        };
         let operation = call.operation.clone();
         let request =
             Request { endpoint: endpoint.clone(), operation, method, path_and_query, headers, body, timeout, private };
@@ -249,6 +251,17 @@ impl GuestOutbound {
         let asked = asked.zip(place);
         let body = GuestBody { body: response.body, call: call.clone(), safe, meter: meter.clone(), asked };
         Ok(OutboundResponse { status: response.status, headers: response.headers, body: Box::new(body) })
+    }
+}
+
+impl GuestOutbound {
+    /// Whether there may be one more request of this kind now.
+    async fn admit(&self, call: &CallContext, request: &OutboundRequest) -> Result<(), types::Error> {
+        let meter = &self.meter;
+        meter.awaited(&request.endpoint)?;
+        meter.request(call)?;
+        meter.traffic(call, request.body.len())?;
+        if self.replays { Ok(()) } else { meter.pay(call, &request.endpoint).await }
     }
 }
 
