@@ -15,6 +15,7 @@ pub mod manifest;
 pub mod path;
 pub mod query;
 pub mod seeds;
+pub mod specs;
 pub mod sse;
 pub mod trail;
 pub mod wit;
@@ -33,6 +34,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("manifest", manifest::check),
     ("path", path::check),
     ("query", query::check),
+    ("specs", specs::check),
     ("sse", sse::check),
     ("trail", trail::check),
     ("wit", wit::check),

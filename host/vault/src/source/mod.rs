@@ -109,6 +109,11 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= 63 && text.bytes().all(plain)
 }
 
+/// What somebody else wrote, fit to be told.
+fn shown(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(40).collect()
+}
+
 /// Without the end of its last line.
 fn without_end(value: &mut Vec<u8>) {
     if value.ends_with(b"\n") {

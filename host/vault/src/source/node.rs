@@ -8,6 +8,8 @@ use serde::{
 };
 use zeroize::Zeroizing;
 
+use super::shown;
+
 /// A value of JSON.
 pub(crate) enum Node {
     /// A text, or a number or a truth value as it is written.
@@ -47,11 +49,6 @@ impl Node {
         let names: Vec<_> = named.take(8).map(|(name, _)| format!("`{}`", shown(name))).collect();
         if names.is_empty() { "no text".into() } else { names.join(", ") }
     }
-}
-
-/// A name that somebody else made up, fit to be told.
-fn shown(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).take(40).collect()
 }
 
 impl fmt::Debug for Node {

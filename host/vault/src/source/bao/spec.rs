@@ -5,7 +5,7 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 use jackfield_net::Address;
 
 use super::path::{BaoPath, is_path};
-use crate::source::is_name;
+use crate::source::{is_name, shown};
 
 /// How often what does not end is looked at, unless told otherwise.
 const EVERY: Duration = Duration::from_secs(10);
@@ -100,7 +100,7 @@ impl FromStr for BaoServer {
         let address = parts.next().unwrap_or_default();
         let parsed = Address::parse(address).map_err(|error| format!("{error}; {how}"))?;
         if !parsed.is_tls() && !parsed.is_loopback() {
-            return Err(format!("secrets would travel in clear from {address}; use https://"));
+            return Err(format!("secrets would travel in clear from {}; use https://", shown(address)));
         }
         let mut given = Given::default();
         for part in parts {
@@ -143,13 +143,13 @@ struct Given {
 impl Given {
     fn take(&mut self, option: &str, value: &str) -> Result<(), String> {
         if value.is_empty() || value.chars().any(char::is_control) {
-            return Err(format!("the option `{option}` has no value"));
+            return Err(format!("the option `{}` has no value", shown(option)));
         }
         let prefix = || {
             let path = value.trim_matches('/');
             match is_path(path) {
                 true => Ok(path.to_owned()),
-                false => Err(format!("`{option}={value}` is no path of a secret, e.g. `secret/data/app`")),
+                false => Err(format!("`{option}={}` is no path of a secret, e.g. `secret/data/app`", shown(value))),
             }
         };
         match option {
@@ -168,6 +168,7 @@ impl Given {
                 self.every = Some(Duration::from_secs(seconds.ok_or("`every` is a number of seconds, 1 to 86400")?));
             }
             _ => {
+                let option = shown(option);
                 return Err(format!(
                     "`{option}` is no option of a server, or not with this value; there are token-file, role-id with \
                      secret-id-file, role with jwt-file, mount, read, write, ca-file, namespace and every"

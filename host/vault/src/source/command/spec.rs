@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::source::is_name;
+use crate::source::{is_name, shown};
 
 /// How long what a command prints is used where neither it nor the operator says that.
 const TTL: Duration = Duration::from_secs(300);
@@ -54,6 +54,7 @@ impl FromStr for SourceCommand {
                     ttl = Duration::from_secs(seconds.ok_or("`ttl` is a number of seconds, 1 to 86400")?);
                 }
                 _ => {
+                    let part = shown(part);
                     return Err(format!(
                         "`{part}` is no option of a command; there are `env=VARIABLE` and `ttl=SECONDS`"
                     ));
@@ -62,8 +63,10 @@ impl FromStr for SourceCommand {
         }
         let mut words = line.split_ascii_whitespace();
         let program = words.next().filter(|program| !program.is_empty() && line.starts_with(program));
+        let program =
+            program.map(|program| PathBuf::from(format!("/{program}"))).filter(|path| path.file_name().is_some());
         let program = program.ok_or_else(|| format!("it names no program; {how}"))?;
-        let (program, args) = (format!("/{program}").into(), words.map(str::to_owned).collect());
+        let args = words.map(str::to_owned).collect();
         Ok(Self { name: name.to_owned(), program, args, env, ttl })
     }
 }
