@@ -51,22 +51,25 @@ mod system {
     pub(super) fn find(name: &str) -> Result<Zeroizing<Vec<u8>>, String> {
         let ring = |id, make| KeyRing::from_special_id(id, make);
         let own = ring(KeyRingIdentifier::Thread, true).map_err(reason)?;
-        let in_session = ring(KeyRingIdentifier::Session, false).and_then(|session| session.search(name));
-        let key = in_session.or_else(|_| {
+        let read = |ring: &KeyRing| {
+            let key = ring.search(name)?;
+            // One byte more than there may be: a line's end included.
+            let mut text = Zeroizing::new(vec![0; 2 * KEY + 3]);
+            let length = key.read(&mut *text)?;
+            text.truncate(length);
+            Ok(text)
+        };
+        let in_session = ring(KeyRingIdentifier::Session, false).and_then(|session| read(&session));
+        let text = in_session.or_else(|_| {
             own.link_keyring_id(KeyRingIdentifier::User)?;
-            own.search(name)
+            read(&own)
         });
-        let key = key.map_err(|error| match error {
+        text.map_err(|error| match error {
             KeyError::KeyDoesNotExist => {
                 format!("there is none; put it there with `keyctl padd user {name} @u`, from where you keep it")
             }
             error => reason(error),
-        })?;
-        // One byte more than there may be: a line's end included.
-        let mut text = Zeroizing::new(vec![0; 2 * KEY + 3]);
-        let length = key.read(&mut *text).map_err(reason)?;
-        text.truncate(length);
-        Ok(text)
+        })
     }
 
     fn reason(error: KeyError) -> String {
