@@ -124,8 +124,12 @@ impl Shape {
         let narrow = number & u64::from(u32::MAX);
         let number = match self {
             Self::Bool => u64::from(narrow != 0),
-            Self::Tuple(tuple) => return tuple.items.first()?.unflatten(number),
-            Self::Record(record) => return record.fields.first()?.shape.unflatten(number),
+            // Parts of no number have no size either, wherever they stand.
+            Self::Tuple(tuple) => return tuple.items.iter().find(|item| item.flat_len() > 0)?.unflatten(number),
+            Self::Record(record) => {
+                let mut parts = record.fields.iter().map(|field| &field.shape);
+                return parts.find(|part| part.flat_len() > 0)?.unflatten(number);
+            }
             Self::FixedList(item, _) => return item.unflatten(number),
             Self::Enum(_) | Self::Variant(_) | Self::Result(..) | Self::Option(_) => {
                 let wide = 8 * self.discriminant();

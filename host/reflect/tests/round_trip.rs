@@ -91,8 +91,11 @@ fn value(shape: &Shape) -> BoxedStrategy<Value> {
         Shape::S64 => {
             any::<i64>().prop_map(|n| if n.unsigned_abs() < 1 << 53 { json!(n) } else { json!(n.to_string()) }).boxed()
         }
-        // The shortest text that reads back as this `f32`.
-        Shape::F32 => proptest::num::f32::ANY.prop_map(|n| float(n.into(), &n.to_string())).boxed(),
+        // The shortest text that reads back as this `f32`. Where two are as short and as near, like 3124560.2 and
+        // 3124560.3, it is the one of the two that JSON's writers choose.
+        Shape::F32 => {
+            proptest::num::f32::ANY.prop_map(|n| float(n.into(), &serde_json::to_string(&n).unwrap())).boxed()
+        }
         Shape::F64 => proptest::num::f64::ANY.prop_map(|n| float(n, &n.to_string())).boxed(),
         Shape::Char => any::<char>().prop_map(|c| json!(c.to_string())).boxed(),
         Shape::String => any::<String>().prop_map(Value::from).boxed(),
@@ -223,6 +226,17 @@ proptest! {
             prop_assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
         }
     }
+}
+
+#[test]
+fn parts_of_no_size_before_the_one_that_has_are_none_of_its_number() {
+    let nothing = Shape::Record(Arc::new(Record::new(name("r", 0), Vec::new())));
+    let marks = Shape::Flags(Arc::new(names("f", 0, 3)));
+    let pair = Shape::Tuple(Arc::new(Tuple::new(vec![nothing, marks])));
+    let (bytes, memory) = placed(&pair, r#"[{},["m-1"]]"#).unwrap();
+    assert_eq!((bytes.as_slice(), pair.flat_len()), (&[2_u8][..], 1));
+    let back = pair.unflatten(2).unwrap().to_vec();
+    assert_eq!(written(&pair, &(back, memory), &NO_LIMITS).unwrap(), r#"[{},["m-1"]]"#);
 }
 
 /// What becomes of a text: as it is written again.
