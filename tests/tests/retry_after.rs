@@ -24,11 +24,14 @@ fn nothing_is_sent_to_an_endpoint_before_it_said() {
     );
     let wait = problem["detail"].as_str().unwrap();
     assert!(wait.contains("`api`") && wait.contains("ms more"), "{wait}");
-    // Nothing of it was sent, so the trail says so.
+    // Nothing of it was sent, though it was tried, and the trail says so.
     let trail = stand.server().get("/v1/audit?limit=50").unwrap();
-    let calls = trail["items"].as_array().unwrap().iter().filter(|record| record["action"] == "unruly.look");
-    let sent: Vec<usize> = calls.map(|record| record["requests"].as_array().map_or(0, Vec::len)).collect();
-    assert_eq!(sent, [0, 1], "newest first");
+    let mut calls = trail["items"].as_array().unwrap().iter().filter(|record| record["action"] == "unruly.look");
+    let mut newest = || calls.next().unwrap()["requests"][0].clone();
+    let (refused, sent) = (newest(), newest());
+    assert!(refused["refused"].as_str().unwrap().contains("`Retry-After`"), "{refused}");
+    assert_eq!((&refused["host"], &refused["status"]), (&Value::Null, &Value::Null), "{refused}");
+    assert_eq!((&sent["refused"], &sent["status"]), (&Value::Null, &json!(429)), "{sent}");
     thread::sleep(Duration::from_millis(2200));
     assert_eq!(look(&stand).0, 200, "it is asked again");
 }
