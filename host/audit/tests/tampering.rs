@@ -120,7 +120,8 @@ fn every_kind_of_tampering_with_ten_thousand_records_is_found_at_its_place() {
         .collect();
     // What stands before a line, something in its place, and what stands behind another.
     let judge = |at: usize, instead: &str, behind: usize| {
-        let text = whole[..ends[at - 1]].as_bytes().chain(instead.as_bytes()).chain(whole[ends[behind]..].as_bytes());
+        let (before, after) = (&whole.as_bytes()[..ends[at - 1]], &whole.as_bytes()[ends[behind]..]);
+        let text = before.chain(instead.as_bytes()).chain(after);
         verify(BufReader::new(text), &Expectations::default()).unwrap_err()
     };
     for at in tampered() {
