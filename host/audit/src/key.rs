@@ -1,5 +1,6 @@
 //! The key that signs a trail: an Ed25519 key pair, made of 32 secret bytes.
 
+use data_encoding::HEXLOWER;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use zeroize::Zeroizing;
 
@@ -62,18 +63,10 @@ pub(crate) fn is_signed(public: &str, text: &str, signature: &str) -> bool {
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or('0');
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    HEXLOWER.encode(bytes)
 }
 
 /// The bytes of digits, small ones only: there is one way to write a hash.
 pub(crate) fn unhex(digits: &str) -> Option<Vec<u8>> {
-    let value = |digit: u8| match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    };
-    let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
-    let bytes = pairs.iter().map(|[high, low]| Some(value(*high)? << 4 | value(*low)?));
-    if rest.is_empty() { bytes.collect() } else { None }
+    HEXLOWER.decode(digits.as_bytes()).ok()
 }

@@ -13,6 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
@@ -43,12 +44,12 @@ impl Cache {
         let key = key(&dir.join(KEY_FILE)).map_err(failed)?;
         let mut hasher = HashBytes(Sha256::new());
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        let settings = hex(&hasher.0.finalize()[..8]);
+        let settings = HEXLOWER.encode(&hasher.0.finalize()[..8]);
         Ok(Self { dir: dir.to_owned(), key, settings })
     }
 
     fn path(&self, digest: &[u8; 32]) -> PathBuf {
-        self.dir.join(format!("{}-{}.cwasm", hex(&digest[..16]), self.settings))
+        self.dir.join(format!("{}-{}.cwasm", HEXLOWER.encode(&digest[..16]), self.settings))
     }
 
     /// BLAKE3 in keyed mode: several times faster than a MAC on SHA-256, and every start reads all code through it.
@@ -218,10 +219,6 @@ fn own(key: &Path) -> io::Result<()> {
     #[cfg(not(unix))]
     let _ = (folder, found);
     Ok(())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// A stable hash where the standard library's is random by process.

@@ -13,6 +13,7 @@ mod tests;
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method,
     header::{self, InvalidHeaderValue},
@@ -98,7 +99,7 @@ impl Signer<'_> {
         let body = match self.payload {
             Payload::Unsigned => "UNSIGNED-PAYLOAD".to_owned(),
             Payload::Streaming if streams => "STREAMING-AWS4-HMAC-SHA256-PAYLOAD".to_owned(),
-            _ => hex(digest(&SHA256, request.body).as_ref()),
+            _ => HEXLOWER.encode(digest(&SHA256, request.body).as_ref()),
         };
         request.headers.insert(DATE, HeaderValue::from_str(&time)?);
         if reading.body_header || self.payload != Payload::Signed {
@@ -119,9 +120,12 @@ impl Signer<'_> {
         }
         let (canonical, signed) = canonical(reading, &request, &body);
         let scope = format!("{day}/{}/{}/aws4_request", self.region, self.service);
-        let to_sign = format!("{ALGORITHM}\n{time}\n{scope}\n{}", hex(digest(&SHA256, canonical.as_bytes()).as_ref()));
+        let to_sign = format!(
+            "{ALGORITHM}\n{time}\n{scope}\n{}",
+            HEXLOWER.encode(digest(&SHA256, canonical.as_bytes()).as_ref())
+        );
         let key = self.key(&day);
-        let signature = hex(hmac::sign(&key, to_sign.as_bytes()).as_ref());
+        let signature = HEXLOWER.encode(hmac::sign(&key, to_sign.as_bytes()).as_ref());
         let framed = streams.then(|| payload::framed(request.body, &key, &time, &scope, &signature));
         let id = self.access_key_id;
         let value = format!("{ALGORITHM} Credential={id}/{scope}, SignedHeaders={signed}, Signature={signature}");
@@ -148,11 +152,4 @@ fn stamps(now: SystemTime) -> (String, String) {
     let day = format!("{:04}{:02}{:02}", now.year(), u8::from(now.month()), now.day());
     let time = format!("{day}T{:02}{:02}{:02}Z", now.hour(), now.minute(), now.second());
     (day, time)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or('0');
-    let mut text = String::with_capacity(2 * bytes.len());
-    text.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
-    text
 }

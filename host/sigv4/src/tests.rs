@@ -60,7 +60,7 @@ fn requests_are_signed_as_awss_own_vectors_are() {
         let now = SystemTime::UNIX_EPOCH + THEN;
         let request = Request { method: &method, host: &host, target, headers: &mut headers, body };
         signer.sign_as(&reading, request, now).unwrap();
-        let hash = hex(digest(&SHA256, body).as_ref());
+        let hash = HEXLOWER.encode(digest(&SHA256, body).as_ref());
         let request = Request { method: &method, host: &host, target, headers: &mut headers, body };
         assert_eq!(canonical(&reading, &request, &hash).0, vector.canonical, "{}", vector.name);
         let value = headers[header::AUTHORIZATION].to_str().unwrap();

@@ -1,6 +1,7 @@
 //! The forms in which a secret is looked for.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD as BASE64};
+use data_encoding::HEXLOWER;
 use zeroize::Zeroizing;
 
 use super::SHORTEST;
@@ -58,8 +59,9 @@ fn url_safe(byte: u8) -> u8 {
 }
 
 fn hex(secret: &[u8]) -> Zeroizing<Vec<u8>> {
-    let digit = |value: u8| b"0123456789abcdef".get(usize::from(value)).copied().unwrap_or(b'0');
-    Zeroizing::new(secret.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect())
+    let mut digits = Zeroizing::new(vec![0; HEXLOWER.encode_len(secret.len())]);
+    HEXLOWER.encode_mut(secret, &mut digits);
+    digits
 }
 
 #[cfg(test)]
