@@ -85,6 +85,13 @@ impl Latencies {
     }
 }
 
+/// Runs a command to its end; what it wrote.
+async fn run(command: &mut Command) -> Result<Vec<u8>> {
+    let output = command.output().await?;
+    anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(output.stdout)
+}
+
 struct Server {
     address: SocketAddr,
     _child: Child,
@@ -109,10 +116,19 @@ impl Server {
         let server = Self { address, _child: child, _folder: folder };
         for plugin in ["echo", "unruly"] {
             let file = echo::target().join("plugins").join(format!("{plugin}.wasm"));
+            let server = format!("http://{address}");
+            let plan = run(Command::new(echo::program())
+                .args(["plugin", "inspect"])
+                .arg(&file)
+                .args(["--server", &server, "-o", "json"]))
+            .await?;
+            let plan: serde_json::Value = serde_json::from_slice(&plan)?;
             let mut install = Command::new(echo::program());
-            install.args(["plugin", "install"]).arg(file).args(["--server", &format!("http://{address}")]);
-            let output = install.output().await?;
-            anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            install.args(["plugin", "install"]).arg(file).args(["--server", &server]);
+            if let Some(accept) = plan["accept"].as_str() {
+                install.args(["--accept", accept]);
+            }
+            run(&mut install).await?;
         }
         Ok(server)
     }

@@ -16,6 +16,8 @@ mod pack;
 #[cfg(feature = "package")]
 mod package;
 #[cfg(feature = "package")]
+mod rights;
+#[cfg(feature = "package")]
 mod sections;
 #[cfg(feature = "package")]
 mod wit_text;
@@ -30,4 +32,6 @@ pub use manifest::{
 pub use pack::{PackError, pack, strip};
 #[cfg(feature = "package")]
 pub use package::{MAX_PACKAGE_BYTES, Package, PackageError};
+#[cfg(feature = "package")]
+pub use rights::{Right, Rights};
 pub use wit_folders::{FIRST_PARTY_WIT_DIR, FIRST_PARTY_WIT_FOLDERS, first_party_wit, wit_folders};

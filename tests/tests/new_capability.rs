@@ -8,7 +8,10 @@ fn stand() -> Stand {
     let stand = Stand::start();
     let fixture = Fixture::copy("parcels");
     let packed = fixture.pack();
-    let installed = stand.server().cli(&["plugin", "install", packed.to_str().unwrap()]).unwrap();
+    let packed = packed.to_str().unwrap();
+    let plan = stand.server().cli(&["plugin", "inspect", packed]).unwrap();
+    let accept = plan["accept"].as_str().map(|accept| vec!["--accept", accept]).unwrap_or_default();
+    let installed = stand.server().cli(&[&["plugin", "install", packed], &accept[..]].concat()).unwrap();
     assert_eq!(installed["capabilities"], json!(["acme:parcels@0.3.0"]), "{installed}");
     let added =
         stand.server().cli(&["integration", "add", "mail", "--plugin", "parcels", "--set", "depot=Ulm"]).unwrap();

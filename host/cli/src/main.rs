@@ -8,6 +8,7 @@ mod api;
 mod args;
 mod commands;
 mod compiler;
+mod documents;
 mod failure;
 mod memory;
 mod output;

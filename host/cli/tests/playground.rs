@@ -10,7 +10,13 @@ fn a_plugin_is_installed_once_and_shown_with_what_it_asks_for() {
     let bench = Bench::new();
     let file = playground();
     let file = file.to_str().unwrap();
-    let first = bench.run(&["plugin", "install", file]).ok();
+    let asked = bench.run(&["plugin", "install", file]);
+    let accept = bench.accept(file);
+    assert!(asked.code == 1 && asked.err.contains(&format!("--accept {accept}")), "{asked:?}");
+    assert!(asked.err.contains("have writes sent again whose outcome is unknown: key-value.*"), "{asked:?}");
+    let other = bench.run(&["plugin", "install", file, "--accept", "0123456789abcdef0123456789abcdef"]);
+    assert!(other.code == 1 && other.err.contains("what was accepted is not what it asks for"), "{other:?}");
+    let first = bench.run(&["plugin", "install", file, "--accept", &accept]).ok();
     assert!(first.out.starts_with("installed playground "), "{first:?}");
     assert!(first.err.contains("jackfield integration add NAME --plugin playground"), "{first:?}");
     let again = bench.run_with(&std::fs::read(file).unwrap(), &["plugin", "install", "-"]).ok();

@@ -21,6 +21,7 @@ use tokio::{
 use crate::{
     AuditRetention, Error, EventKind, Host, Result, audit,
     cassettes::{self, Cassettes},
+    clock,
     consents::Consents,
     credentials,
     events::Events,
@@ -241,17 +242,20 @@ impl HostBuilder {
             journal: Journal::default(),
             rotating: tokio::sync::Mutex::default(),
             issuing: Notify::new(),
+            probation: Notify::new(),
             view: ArcSwap::default(),
             events: Events::new(),
             registrar,
             changed: Notify::new(),
+            started_at: clock::now_ms(),
             runtime: Handle::current(),
             stop: stop.clone(),
         });
         let followers = audit::sinks::prepare(&self.audit_sinks, begun.as_ref(), &shared)?;
-        let integrations = integrations::load_all(&shared, &plugins).await?;
-        tell_of_cassettes(&shared.cassettes, &integrations)?;
-        shared.view.store(Arc::new(View { plugins, integrations }));
+        let mut view = View { plugins, ..View::default() };
+        view.integrations = integrations::load_all(&shared, &view).await?;
+        tell_of_cassettes(&shared.cassettes, &view.integrations)?;
+        shared.view.store(Arc::new(view));
 
         let tasks = Tasks::new(stop);
         tasks.spawn(registrar::run(shared.clone(), jobs));
@@ -268,6 +272,7 @@ impl HostBuilder {
         tasks.spawn(credentials::go_on(shared.clone()));
         tasks.spawn(issuing::run(shared.clone()));
         tasks.spawn(sources::tend(shared.clone()));
+        tasks.spawn(integrations::probation::run(shared.clone()));
         Ok(Host::new(Inner { shared, tasks }))
     }
 }

@@ -85,6 +85,7 @@ async fn write(
     let result = carried_out(shared, integration, runtime, served, params, left, Some((&key, begun))).await;
     let result = result.map_err(|error| if again { journal::still_unknown(error) } else { error });
     measured.ended(&result);
+    watched(runtime, timeout, &result);
     let json = result.map_err(named)?;
     Ok(Answer { json, idempotency_key: Some(key), replayed: false })
 }
@@ -101,7 +102,15 @@ pub(crate) async fn run(
     let measured = served.metrics.begin();
     let result = carried_out(shared, integration, runtime, served, params, timeout, None).await;
     measured.ended(&result);
+    watched(runtime, timeout, &result);
     result
+}
+
+/// Counts what came of a call of a version that is watched.
+fn watched<T>(runtime: &Runtime, timeout: Option<Duration>, result: &Result<T>) {
+    if let Some(watch) = &runtime.watch {
+        watch.ended(result, timeout.is_none_or(|timeout| timeout >= runtime.limits.call_timeout));
+    }
 }
 
 /// Carries a call out, records it and notes it in the journal. Of a write both are on the disk before it is sent, and what
@@ -279,6 +288,7 @@ where
         faults::call(error, true, tracked.so_far())
     });
     measured.ended(&result);
+    watched(runtime, None, &result);
     result
 }
 

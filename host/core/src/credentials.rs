@@ -12,7 +12,9 @@ use jackfield_vault::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CredentialBinding, Error, ErrorKind, ErrorSource, EventKind, Result, faults, issuing, names,
+    CredentialBinding, Error, ErrorKind, ErrorSource, EventKind, Result, faults,
+    integrations::IntegrationRecord,
+    issuing, names,
     shared::{About, Shared},
     view::View,
 };
@@ -308,7 +310,9 @@ pub(crate) async fn changed(shared: &Shared, name: &str, what: &str) -> Result<C
 fn with_users(view: &View, credential: CredentialInfo) -> CredentialUse {
     let mut used_by = Vec::new();
     for integration in view.integrations.values() {
-        for (endpoint, settings) in &integration.record.endpoints {
+        // Also what is set for endpoints that only another version has: it may be gone back to.
+        let IntegrationRecord { endpoints, set_aside, .. } = &integration.record;
+        for (endpoint, settings) in endpoints.iter().chain(set_aside) {
             if settings.credential.as_ref().is_some_and(|bound| bound.name == credential.name) {
                 used_by.push(format!("{}/{endpoint}", integration.name));
             }

@@ -149,7 +149,7 @@ pub(crate) fn judge(grant: &GrantSettings) -> Result<()> {
 pub(crate) fn show(shared: &Shared, name: &str) -> Result<GrantInfo> {
     let view = shared.view.load();
     let integration = view.integration(name)?;
-    let plugin = view.plugin(&integration.record.plugin)?;
+    let plugin = view.plugin_of(&integration.record)?;
     let uses = &integration.live.uses;
     let budgets = integration.runtime.as_ref().ok().map(|runtime| &runtime.budgets);
     let counted = |counted: Vec<(Use, u64)>| -> Vec<GrantUse> {

@@ -10,11 +10,16 @@ use jackfield_vault::{LeaseInfo, NewSource, Secret, VaultStatus};
 use tokio::sync::{broadcast, mpsc};
 
 use crate::{
-    Answer, AuditPage, CallRequest, CapabilityInfo, ChangeBatch, CodeAnswer, Consent, CredentialUse, Error, Event,
-    GrantAnswer, GrantInfo, GrantQuestion, HealthReport, HostBuilder, IntegrationInfo, IssuerInfo, IssuerSettings,
-    JournaledWrite, NewConsent, NewCredential, NewIntegration, PluginInfo, Readiness, Resolution, Result, Rotation,
-    UpdateIntegration, WatchRequest, audit, calls, consents, credentials, feeds, grants, health, integrations, issuing,
-    journal, metrics, plugins, rotation, shared::Shared, sources, tasks::Tasks,
+    Accept, Answer, Applied, Apply, AuditPage, CallRequest, CapabilityInfo, ChangeBatch, CodeAnswer, Consent,
+    CredentialUse, Error, Event, GrantAnswer, GrantInfo, GrantQuestion, HealthReport, HostBuilder, InstallPlan,
+    IntegrationInfo, IssuerInfo, IssuerSettings, JournaledWrite, NewConsent, NewCredential, NewIntegration, PluginInfo,
+    Readiness, Resolution, Result, Rotation, Status, UpdateIntegration, Upgrade, UpgradeIntegration, WatchRequest,
+    audit, calls, consents, credentials, desired, feeds, grants, health,
+    integrations::{self, upgrade},
+    issuing, journal, metrics, plugins, rotation,
+    shared::Shared,
+    sources, status,
+    tasks::Tasks,
 };
 
 /// A host of plugins. Clones are the same host; it ends with [`Host::shutdown`] or when the last clone is dropped.
@@ -46,29 +51,41 @@ impl Host {
         &self.inner.shared
     }
 
-    /// Installs a plugin from the bytes of its file. Returns whether that was necessary: the same file twice is once.
+    /// Installs a plugin from the bytes of its file, with everything that it asks for: who embeds the host has judged that.
+    /// Returns whether that was necessary: the same file twice is once. Other versions of it stay.
     ///
     /// Fails with `invalid` where the file is no plugin or does not fit this host, in words that say what differs;
-    /// with `already-exists` where another file has its name and version, and with `conflict` while integrations use
-    /// another version of it.
+    /// with `already-exists` where another file has its name and version.
     pub async fn install_plugin(&self, bytes: Vec<u8>) -> Result<(PluginInfo, bool)> {
-        self.shared().open()?;
-        plugins::install(self.shared(), bytes).await
+        self.install_plugin_with(bytes, Accept::Everything).await
     }
 
-    /// The installed plugins, by name.
+    /// The same, where only some of what it asks for beyond what installed versions of it have is accepted; fails with
+    /// `permission-denied` where that is not enough.
+    pub async fn install_plugin_with(&self, bytes: Vec<u8>, accept: Accept) -> Result<(PluginInfo, bool)> {
+        self.shared().open()?;
+        plugins::install(self.shared(), bytes, accept).await
+    }
+
+    /// What installing a plugin would do, and what is to be accepted for it. Nothing of it runs.
+    pub async fn plan_install(&self, bytes: Vec<u8>) -> Result<InstallPlan> {
+        self.shared().open()?;
+        plugins::plan(self.shared(), bytes).await
+    }
+
+    /// The installed plugins, by name and version.
     pub fn plugins(&self) -> Vec<PluginInfo> {
         let view = self.shared().view.load();
         view.plugins.values().map(|plugin| plugin.info(&view)).collect()
     }
 
-    /// One installed plugin.
+    /// One installed plugin: `NAME`, of which the newest version is meant, or `NAME@VERSION`.
     pub fn plugin(&self, name: &str) -> Result<PluginInfo> {
         let view = self.shared().view.load();
         Ok(view.plugin(name)?.info(&view))
     }
 
-    /// Removes a plugin; fails with `conflict` while integrations use it.
+    /// Removes a version of a plugin; fails with `conflict` while integrations run with it.
     pub async fn remove_plugin(&self, name: &str) -> Result<()> {
         self.shared().open()?;
         plugins::remove(self.shared(), name).await
@@ -95,6 +112,21 @@ impl Host {
     pub async fn update_integration(&self, name: &str, change: UpdateIntegration) -> Result<IntegrationInfo> {
         self.shared().open()?;
         integrations::update(self.shared(), name, change).await
+    }
+
+    /// Has an integration run with another version of its plugin: that is started beside the old one, its configuration
+    /// migrated and judged, its outside system checked; then it takes the old one's place. Calls under way end on what they
+    /// began with. For a while the new version is watched, and taken back if it does not do well.
+    pub async fn upgrade_integration(&self, name: &str, wanted: UpgradeIntegration) -> Result<Upgrade> {
+        self.shared().open()?;
+        upgrade::upgrade(self.shared(), name, wanted).await
+    }
+
+    /// Has an integration run again with the version and the configuration of before its latest upgrade; fails with
+    /// `conflict` where it was never upgraded, or where that version is no longer installed.
+    pub async fn roll_back_integration(&self, name: &str, revision: Option<u64>) -> Result<IntegrationInfo> {
+        self.shared().open()?;
+        upgrade::roll_back(self.shared(), name, revision, None).await
     }
 
     /// Removes an integration, the state its plugin has kept and what is remembered of its writes. Fails with `conflict`
@@ -399,6 +431,23 @@ impl Host {
     pub fn readiness(&self) -> Readiness {
         let not_ready: Vec<String> = self.shared().open().err().map(|error| error.message).into_iter().collect();
         Readiness { ready: not_ready.is_empty(), not_ready }
+    }
+
+    /// Makes plugins and integrations what documents say they are to be; or tells what that would change. Everything is tried
+    /// before anything is changed, and applied twice it is a change once. Files of plugins have to be installed before.
+    pub async fn apply(&self, wanted: Apply) -> Result<Applied> {
+        self.shared().open()?;
+        desired::apply(self.shared(), wanted).await
+    }
+
+    /// What there is, as documents that would make it. Credentials are not in them.
+    pub fn export(&self) -> Vec<serde_json::Value> {
+        desired::export(self.shared())
+    }
+
+    /// How the host is, at a glance, and what is not as it should be.
+    pub async fn status(&self) -> Result<Status> {
+        status::status(self.shared(), self.readiness()).await
     }
 
     /// Ends the host: gives back the leases of credentials, refuses new work, joins its tasks, closes the store and lets go of the data folder. Calls that still

@@ -42,6 +42,7 @@ mod clock;
 mod config;
 mod consents;
 mod credentials;
+mod desired;
 mod error;
 mod events;
 mod faults;
@@ -71,6 +72,7 @@ mod shared;
 mod sources;
 mod spending;
 mod state;
+mod status;
 mod tasks;
 mod token_bucket;
 mod track;
@@ -82,9 +84,11 @@ pub use audit::{AuditPage, AuditRetention};
 pub use builder::{HostBuilder, server_of};
 pub use consents::{Consent, ConsentMethod, ConsentState, NewConsent};
 pub use credentials::{CredentialUse, NewCredential, make_key_file};
+pub use desired::{Applied, Apply, DesiredAction, DesiredChange, FieldChange};
 pub use error::{Error, ErrorKind, ErrorSource, Result};
 pub use grants::{Asked, EndpointGrant, GrantAnswer, GrantInfo, GrantQuestion, GrantSettings, GrantUse};
 pub use host::Host;
+pub use integrations::upgrade::{Upgrade, UpgradeIntegration};
 pub use issuing::{Issued, IssuerInfo, IssuerSettings, IssuingFailure};
 /// Verifying an exported audit trail, which needs no host.
 pub use jackfield_audit::{Expectations, Fault, Head, Verified, verify as verify_audit};
@@ -93,6 +97,8 @@ pub use jackfield_engine::{Compiler, Guest, serve_compilations};
 /// How a replay finds what was recorded, what a browser brings back of a consent, and what looks names up.
 pub use jackfield_gateway::{CodeAnswer, Match, net::Resolver};
 pub use jackfield_reflect::nearest;
+/// What plugins ask for.
+pub use jackfield_registry::{Right, Rights};
 /// Where the audit trail is sent besides.
 pub use jackfield_sinks::{Sink, SinkError, SinkFailure, SinkState, SinkStatus};
 /// What the vault tells of itself, and what it is given.
@@ -103,10 +109,11 @@ pub use jackfield_vault::{
 };
 pub use journal::{JournaledWrite, Resolution, WriteState};
 pub use model::*;
-pub use plugins::inspect_plugin;
+pub use plugins::{Accept, InstallPlan, inspect_plugin};
 pub use requests::{Answer, CallRequest, ChangeBatch, Readiness, WatchRequest};
 pub use rotation::Rotation;
 pub use spending::{SpendSettings, Spent};
+pub use status::{Concern, ConcernLevel, Status};
 /// The WebAssembly runtime, of the one version whose types [`Host::typed`] takes: `bindgen!` finds it with
 /// `wasmtime_crate: jackfield_core::wasmtime`.
 pub use wasmtime;

@@ -13,6 +13,8 @@ pub type TimestampMs = i64;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PluginInfo {
+    /// `NAME@VERSION`, e.g. `etcd@0.1.0`: what names this version in commands and addresses.
+    pub id: String,
     /// The manifest's name.
     pub name: String,
     /// The manifest's version.
@@ -25,7 +27,7 @@ pub struct PluginInfo {
     pub installed_at: TimestampMs,
     /// The capabilities it exports, e.g. `jackfield:metrics@0.1.0`.
     pub capabilities: Vec<String>,
-    /// The names of the integrations that use it.
+    /// The names of the integrations that run with this version.
     pub integrations: Vec<String>,
     /// What it says of itself and asks for.
     pub manifest: Manifest,
@@ -37,7 +39,7 @@ pub struct PluginInfo {
 pub struct NewIntegration {
     /// The name: lower-case letters, digits and `-`, at most 63, starting with a letter.
     pub name: String,
-    /// The plugin's name.
+    /// The plugin's name, of which the newest installed version is taken, or `NAME@VERSION`.
     pub plugin: String,
     /// The configuration, an object that satisfies the plugin's schema.
     #[serde(default)]
@@ -178,9 +180,31 @@ pub struct IntegrationInfo {
     pub updated_at: TimestampMs,
     /// How it is.
     pub health: HealthReport,
+    /// Operations that crashed again and again and are not run for a while, e.g. `metrics.query`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_run: Vec<String>,
+    /// In words, if its outside system is of a version that the plugin was not tested with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untested: Option<String>,
+    /// What it ran with before its latest upgrade, and can go back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<PreviousVersion>,
+    /// Until then it goes back by itself to that if it does not do well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probation_until: Option<TimestampMs>,
     /// Where its traffic is recorded, or what it is replayed from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cassette: Option<CassetteInfo>,
+}
+
+/// A version that an integration ran with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PreviousVersion {
+    /// The plugin's version.
+    pub plugin_version: semver::Version,
+    /// When it was left.
+    pub left_at: TimestampMs,
 }
 
 /// What is done with an integration's traffic.
@@ -311,6 +335,8 @@ impl EventKind {
             Self::PluginRemoved => "plugin-removed",
             Self::IntegrationAdded => "integration-added",
             Self::IntegrationUpdated => "integration-updated",
+            Self::IntegrationUpgraded => "integration-upgraded",
+            Self::IntegrationRolledBack => "integration-rolled-back",
             Self::IntegrationRemoved => "integration-removed",
             Self::HealthChanged => "health-changed",
             Self::GuestFault => "guest-fault",
@@ -346,6 +372,10 @@ pub enum EventKind {
     IntegrationAdded,
     /// An integration was changed.
     IntegrationUpdated,
+    /// An integration runs with another version of its plugin.
+    IntegrationUpgraded,
+    /// An integration runs again with what it ran with before.
+    IntegrationRolledBack,
     /// An integration was removed.
     IntegrationRemoved,
     /// A health check changed an integration's state.

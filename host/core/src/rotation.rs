@@ -151,8 +151,8 @@ fn users(shared: &Shared, name: &str) -> Vec<Arc<Integration>> {
 /// Has an integration's plugin check its outside system with a version, beside the calls that use the current one. Returns
 /// whether the system took it: the host sees what was answered, whatever the plugin makes of it.
 async fn try_out(shared: &Shared, integration: &Integration, credential: &str, version: u64) -> Result<bool> {
-    let runtime = integrations::beside(shared, integration, (credential, version))?;
-    let requests = health::try_out(integration, &runtime).await?;
+    let runtime = integrations::beside(shared, integration, credential, version)?;
+    let (requests, _) = health::try_out(integration, &runtime).await?;
     let with_it = requests.iter().filter(|request| {
         request.credential.as_ref().is_some_and(|used| used.name == credential && used.version == version)
     });

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use crate::{
-    Error, EventKind, Result,
+    Error, EventKind, Result, TimestampMs,
     audit::{self, Audit},
     cassettes::Cassettes,
     consents::Consents,
@@ -53,12 +53,15 @@ pub(crate) struct Shared {
     pub(crate) rotating: Mutex<()>,
     /// Told when something may have to be done for credentials that plugins make.
     pub(crate) issuing: Notify,
+    /// Told when an integration was upgraded, which is watched for a while.
+    pub(crate) probation: Notify,
     /// Written by the registrar only.
     pub(crate) view: ArcSwap<View>,
     pub(crate) events: Events,
     pub(crate) registrar: crate::registrar::Queue,
     /// Told whenever the view changes.
     pub(crate) changed: Notify,
+    pub(crate) started_at: TimestampMs,
     /// The runtime that the host was started on.
     pub(crate) runtime: Handle,
     /// `true` once the host ends.

@@ -26,6 +26,8 @@ pub(crate) struct GuestState {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) incarnation: String,
     pub(crate) max_bytes: u64,
+    /// Nothing is kept: what runs is only tried out.
+    pub(crate) read_only: bool,
     pub(crate) tracks: Arc<Tracks>,
     pub(crate) bounds: Arc<Bounds>,
     pub(crate) leaks: Arc<Watch>,
@@ -106,6 +108,10 @@ impl StateStore for GuestState {
     }
 
     async fn commit(&self, mutations: Vec<StateMutation>) -> Result<u64, types::Error> {
+        if self.read_only {
+            let message = "nothing is kept while a version is tried out; it can be once it runs";
+            return Err(fault(types::ErrorKind::PermissionDenied, message.into()));
+        }
         let expect = |expect| match expect {
             StateExpect::Any => Expect::Any,
             StateExpect::Absent => Expect::Absent,
@@ -154,7 +160,7 @@ mod tests {
         let leaks = Arc::new(Watch::new(Arc::default(), teller.clone()));
         let bounds = Arc::new(Bounds::new(teller));
         let (tracks, turn) = (Arc::default(), tokio::sync::Mutex::default());
-        GuestState { store, incarnation, max_bytes: 100, tracks, bounds, leaks, turn }
+        GuestState { store, incarnation, max_bytes: 100, read_only: false, tracks, bounds, leaks, turn }
     }
 
     fn set(key: &str, value: &str, expect: StateExpect) -> Vec<StateMutation> {

@@ -7,22 +7,70 @@ use std::{
 };
 
 use jackfield_reflect::{CapabilityId, Operation};
+use jackfield_registry::Digest;
+use semver::Version;
 
 use crate::{
-    CapabilityInfo, Error, OperationInfo, Result, integrations::Integration, names, plugins::Installed, wit_text,
+    CapabilityInfo, Error, OperationInfo, Result,
+    integrations::{Integration, IntegrationRecord},
+    names,
+    plugins::{Installed, PluginId, missing},
+    wit_text,
 };
 
-/// Plugins and integrations by name.
+/// Plugins by name and version, integrations by name.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct View {
-    pub(crate) plugins: BTreeMap<String, Arc<Installed>>,
+    pub(crate) plugins: BTreeMap<PluginId, Arc<Installed>>,
     pub(crate) integrations: BTreeMap<String, Arc<Integration>>,
 }
 
 impl View {
-    pub(crate) fn plugin(&self, name: &str) -> Result<&Arc<Installed>> {
-        let known = || self.plugins.keys().map(String::as_str);
-        self.plugins.get(name).ok_or_else(|| names::unknown("plugin", name, known()))
+    /// The plugin that `NAME` or `NAME@VERSION` names: the newest version where none is said.
+    pub(crate) fn plugin(&self, wanted: &str) -> Result<&Arc<Installed>> {
+        let (name, version) = wanted.split_once('@').map_or((wanted, None), |(name, version)| (name, Some(version)));
+        let versions: Vec<&Arc<Installed>> = self.versions(name).collect();
+        if versions.is_empty() {
+            let known: BTreeSet<&str> = self.plugins.keys().map(|id| id.name.as_str()).collect();
+            return Err(names::unknown("plugin", name, known));
+        }
+        let Some(version) = version else {
+            // A version that is not meant for everybody yet is for whoever names it, unless there is no other.
+            let newest = versions.into_iter().max_by_key(|plugin| (plugin.version().pre.is_empty(), plugin.version()));
+            return newest.ok_or_else(|| Error::internal("a plugin without a version"));
+        };
+        let found = versions.iter().find(|plugin| plugin.version().to_string() == version);
+        found.copied().ok_or_else(|| {
+            let known: Vec<String> = versions.iter().map(|plugin| plugin.version().to_string()).collect();
+            let shown: String = version.chars().take(80).collect();
+            Error::not_found(format!("`{name}` is not installed in version `{shown}`; it is in {}", known.join(", ")))
+        })
+    }
+
+    /// The installed versions of a plugin, the oldest first.
+    pub(crate) fn versions(&self, name: &str) -> impl Iterator<Item = &Arc<Installed>> {
+        self.plugins.iter().filter(move |(id, _)| id.name == name).map(|(_, plugin)| plugin)
+    }
+
+    /// The plugin that an integration runs with.
+    pub(crate) fn plugin_of(&self, record: &IntegrationRecord) -> Result<&Arc<Installed>> {
+        self.exactly(&record.plugin, &record.plugin_version, record.plugin_digest)
+    }
+
+    /// The plugin of this name and version, if it is this file.
+    pub(crate) fn exactly(&self, name: &str, version: &Version, digest: Digest) -> Result<&Arc<Installed>> {
+        let id = PluginId { name: name.to_owned(), version: version.clone() };
+        let plugin = self
+            .plugins
+            .get(&id)
+            .ok_or_else(|| missing(format!("its plugin `{id}` is not installed; install it again")))?;
+        if plugin.record.digest != digest {
+            let message = format!("its plugin `{id}` is another file than the one it was added with");
+            return Err(missing(format!(
+                "{message}; apply a document that names another version (`jackfield apply`), or remove it and add it again"
+            )));
+        }
+        Ok(plugin)
     }
 
     pub(crate) fn integration(&self, name: &str) -> Result<&Arc<Integration>> {
@@ -41,10 +89,20 @@ impl View {
         })
     }
 
-    /// The names of the integrations that use a plugin.
-    pub(crate) fn users(&self, plugin: &str) -> Vec<String> {
-        let users = self.integrations.values().filter(|i| i.record.plugin == plugin);
+    /// The names of the integrations that run with a plugin.
+    pub(crate) fn users(&self, plugin: &PluginId) -> Vec<String> {
+        let uses = |record: &IntegrationRecord| record.plugin == plugin.name && record.plugin_version == plugin.version;
+        let users = self.integrations.values().filter(|integration| uses(&integration.record));
         users.map(|integration| integration.name.to_string()).collect()
+    }
+
+    /// The integrations that ran with a plugin before their latest upgrade, and can go back to it.
+    pub(crate) fn may_go_back_to(&self, plugin: &Installed) -> impl Iterator<Item = &Arc<Integration>> {
+        let (name, digest) = (plugin.name().to_owned(), plugin.record.digest);
+        self.integrations.values().filter(move |integration| {
+            let record = &integration.record;
+            record.plugin == name && record.previous.as_ref().is_some_and(|previous| previous.plugin_digest == digest)
+        })
     }
 
     /// Every capability that a plugin exports.
@@ -86,7 +144,9 @@ impl View {
         let mut plugins = Vec::new();
         let mut operations: Vec<&Arc<Operation>> = Vec::new();
         for (plugin, capability) in self.reflected().filter(|(_, capability)| capability.id == *id) {
-            plugins.push(plugin.name().to_owned());
+            if plugins.iter().all(|known| known != plugin.name()) {
+                plugins.push(plugin.name().to_owned());
+            }
             if docs.is_empty() {
                 docs.clone_from(&capability.docs);
             }

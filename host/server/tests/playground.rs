@@ -20,7 +20,7 @@ async fn installing_the_same_file_again_is_no_error_and_no_change() {
     let api = Api::playing().await;
     let again = api.upload(common::playground()).await;
     assert_eq!(again.status, 200, "{}", again.text());
-    assert_eq!(again.header("location"), "/v1/plugins/playground");
+    assert_eq!(again.header("location"), "/v1/plugins/playground@0.1.0");
     assert_eq!(again.value(), api.get("/v1/plugins/playground").await.value());
     assert_eq!(again.value()["integrations"], json!(["play"]));
 }

@@ -94,6 +94,8 @@ const COMPATIBILITY: &[Key] = &[Key("system", true, Form::Text(100)), Key("versi
 
 /// So many faults are told. A manifest with more has one cause, and finding them all can take as long as its author likes.
 const MAX_FAULTS: usize = 64;
+/// Rights to send that a manifest may ask for, a method to a path each: more is nothing that anybody can judge.
+const MAX_RIGHTS: usize = 1000;
 /// The longest name that is compared with others to find the one that was meant, in bytes: comparing two takes time and
 /// memory by their product, and a stranger's can have a hundred thousand.
 const MAX_COMPARED: usize = 100;
@@ -255,6 +257,7 @@ fn issues(tree: &Value, faults: &mut Faults) {
 
 fn endpoints(tree: &Value, faults: &mut Faults) {
     let mut seen = HashSet::new();
+    let mut rights = 0;
     let properties = tree.pointer("/config/properties").and_then(Value::as_object);
     for (index, endpoint) in tree.get("endpoints").and_then(Value::as_array).into_iter().flatten().enumerate() {
         let key = |name: &str| format!("endpoints[{index}].{name}");
@@ -264,6 +267,10 @@ fn endpoints(tree: &Value, faults: &mut Faults) {
             faults.add(key("name"), format!("there are two endpoints named `{}`", text("name")));
         }
         let address = text("address");
+        // It stands in what an operator is asked.
+        if address.chars().any(|c| !(c.is_ascii_alphanumeric() || "-_.".contains(c))) {
+            faults.add(key("address"), "must be of letters, digits, `-`, `_` and `.`");
+        }
         match properties.and_then(|properties| properties.get(address)) {
             Some(property) if !schema::holds_text(property) => faults.add(
                 key("address"),
@@ -293,6 +300,7 @@ fn endpoints(tree: &Value, faults: &mut Faults) {
             faults.add(key("paths"), "names no path, so nothing could be sent; name those the plugin uses");
         }
         let safe_posts = strings(endpoint.get("safe-posts"));
+        rights += methods.len() * paths.len() + safe_posts.len();
         if !safe_posts.is_empty() && !methods.contains(&"POST") {
             faults.add(key("safe-posts"), "names paths for a `POST`, and `methods` has none");
         }
@@ -308,6 +316,11 @@ fn endpoints(tree: &Value, faults: &mut Faults) {
                 }
             }
         }
+    }
+    if rights > MAX_RIGHTS {
+        let message =
+            format!("ask for {rights} methods at paths; at most {MAX_RIGHTS} can be judged: use `*` in paths");
+        faults.add("endpoints", message);
     }
 }
 

@@ -319,3 +319,26 @@ fn an_endpoint_without_a_description_is_still_none_when_the_manifest_comes_out_o
     let json = serde_json::to_vec(&manifest).unwrap();
     assert_eq!(Manifest::from_json(&json).unwrap(), manifest);
 }
+
+#[test]
+fn what_an_operator_is_asked_about_can_be_read_and_is_no_more_than_can_be_judged() {
+    let odd = GOOD
+        .replace("address = \"url\"", "address = \"url`): GET /\"")
+        .replace("config.properties.url", "config.properties.\"url`): GET /\"");
+    let faults = Manifest::from_toml(&odd.replace("required = [\"url\"]", "")).unwrap_err().faults;
+    assert!(faults.iter().any(|fault| fault.to_string().contains("letters, digits")), "{faults:?}");
+    let endpoint = |number: usize| {
+        let paths: Vec<String> = (0..128).map(|path| format!("\"/p{path}\"")).collect();
+        format!(
+            "[[endpoints]]\nname = \"e{number}\"\ndescription = \"d\"\naddress = \"url\"\nmethods = [\"GET\", \"PUT\"]\npaths = [{}]\n",
+            paths.join(", ")
+        )
+    };
+    let with = |count: usize| {
+        let endpoints: String = (0..count).map(endpoint).collect();
+        Manifest::from_toml(&GOOD.replace("[limits]", &format!("{endpoints}[limits]")))
+    };
+    assert!(with(3).is_ok());
+    let faults = with(4).unwrap_err().faults;
+    assert!(faults.iter().any(|fault| fault.to_string().contains("at most 1000")), "{faults:?}");
+}

@@ -176,12 +176,23 @@ impl Server {
         }
     }
 
-    /// Installs a packed plugin: the status and the answer.
+    /// Installs a packed plugin, and accepts whatever it asks for: the status and the answer.
     pub fn install(&self, file: &Path) -> Result<(u16, Value)> {
+        let (status, plan) = self.upload(file, "?dry-run=true")?;
+        match plan["accept"].as_str() {
+            _ if status != 200 => Ok((status, plan)),
+            Some(accept) => self.upload(file, &format!("?accept={accept}")),
+            None => self.upload(file, ""),
+        }
+    }
+
+    /// Sends a packed plugin to be installed, with this query: the status and the answer.
+    pub fn upload(&self, file: &Path, query: &str) -> Result<(u16, Value)> {
         let failed = |error: io::Error| PeerError::failed(NAME, format!("{}: {error}", file.display()));
         let bytes = std::fs::read(file).map_err(failed)?;
         let headers = [("content-type", "application/wasm")];
-        let response = http::request(&self.address, "POST", "/v1/plugins", &headers, &bytes).map_err(failed)?;
+        let path = format!("/v1/plugins{query}");
+        let response = http::request(&self.address, "POST", &path, &headers, &bytes).map_err(failed)?;
         Ok((response.status, response.json().map_err(failed)?))
     }
 

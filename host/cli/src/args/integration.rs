@@ -41,6 +41,17 @@ Examples:
         name: String,
     },
     Update(UpdateArgs),
+    Upgrade(UpgradeArgs),
+    /// Go back to what an integration ran with before its latest upgrade
+    ///
+    /// The version of its plugin and its configuration; grants and limits stay as they are. A second time goes forward again.
+    #[command(after_long_help = "\
+Examples:
+  jackfield integration rollback prod-etcd")]
+    Rollback {
+        /// The integration
+        name: String,
+    },
     /// Remove an integration and what its plugin keeps for it
     #[command(
         visible_alias = "rm",
@@ -56,6 +67,38 @@ Examples:
         #[arg(long)]
         discard_unknown: bool,
     },
+}
+
+/// Run an integration with another version of its plugin
+///
+/// The new version is started beside the old one, the configuration migrated and judged, the outside system checked; then it
+/// takes the old one's place, and no call is dropped. For a while it is watched, and taken back by itself if it does not do
+/// well. What was left is kept for `integration rollback`.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  jackfield integration upgrade prod-etcd --dry-run
+  jackfield integration upgrade prod-etcd
+  jackfield integration upgrade prod-etcd --to 0.2.0 --watch 10m")]
+pub(crate) struct UpgradeArgs {
+    /// The integration
+    pub(crate) name: String,
+
+    /// The version, an older one perhaps [default: the newest that is installed]
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) to: Option<String>,
+
+    /// Try everything, change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Do not ask the outside system how it is with the new version
+    #[arg(long)]
+    pub(crate) unchecked: bool,
+
+    /// How long the new version is watched; `0s` for not at all [default: 1m]
+    #[arg(long, value_name = "TIME", value_parser = super::parse::duration)]
+    pub(crate) watch: Option<std::time::Duration>,
 }
 
 /// Add an integration: a plugin, configured for one outside system
@@ -74,7 +117,7 @@ pub(crate) struct AddArgs {
     /// Its name: lower-case letters, digits and `-`
     pub(crate) name: String,
 
-    /// The plugin
+    /// The plugin, of which the newest installed version is taken, or `NAME@VERSION`
     #[arg(long, value_name = "PLUGIN")]
     pub(crate) plugin: String,
 

@@ -6,6 +6,7 @@ mod call;
 mod capability;
 mod cassette;
 mod credential;
+mod desired;
 mod grant;
 mod integration;
 mod issuer;
@@ -24,6 +25,7 @@ pub(crate) use call::{CallArgs, WatchArgs};
 pub(crate) use capability::CapabilityVerb;
 pub(crate) use cassette::{CassetteArgs, Cassettes, NamedCassetteArgs};
 pub(crate) use credential::{AuthorizeArgs, CredentialVerb, FieldArgs, LeaseVerb, VaultGlobals};
+pub(crate) use desired::{ApplyArgs, ExportArgs};
 pub(crate) use grant::{GrantVerb, SetArgs as GrantSetArgs};
 pub(crate) use integration::{AddArgs, EndpointArgs, IntegrationVerb, ListArgs, UpdateArgs};
 pub(crate) use issuer::{IssueArgs, IssuerArgs};
@@ -139,8 +141,18 @@ pub(crate) enum Command {
     /// Show, export and verify what was done
     #[command(subcommand)]
     Audit(AuditVerb),
+    Apply(ApplyArgs),
+    Export(ExportArgs),
     Call(CallArgs),
     Watch(WatchArgs),
+    /// Show how the host is, and what is not as it should be
+    ///
+    /// Exits with 1 when something does not work.
+    #[command(after_long_help = "\
+Examples:
+  jackfield status
+  jackfield status -o json | jq -r '.concerns[].message'")]
+    Status,
     Events(EventsArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),

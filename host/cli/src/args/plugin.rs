@@ -11,17 +11,35 @@ use super::{Format, integration::PageArgs};
 pub(crate) enum PluginVerb {
     /// Install a packed plugin from a file
     ///
-    /// Installing the same file again changes nothing.
+    /// What it asks for is shown, and asked about: all of it, or what no installed version of it has. Where nobody can be
+    /// asked, `--accept` says that exactly that was accepted; `plugin inspect` tells what to write there. Other versions of
+    /// it stay, and so does what integrations run with, until they are upgraded. Installing the same file again changes
+    /// nothing.
     #[command(after_long_help = "\
 Examples:
   jackfield plugin install playground.wasm
-  curl -s https://plugins.example/etcd.wasm | jackfield plugin install -")]
+  jackfield plugin install etcd.wasm --accept 4f1c09d2a7b35e8860c1d4e2f3a59b07
+  curl -s https://plugins.example/etcd.wasm | jackfield plugin install - --accept 4f1c09d2a7b35e8860c1d4e2f3a59b07")]
     Install {
         /// The packed component; `-` reads standard input
         #[arg(value_name = "FILE")]
         file: PathBuf,
+
+        /// Accept what the plugin asks for: the digits that `plugin inspect` shows, which stand for exactly that
+        #[arg(long, value_name = "DIGITS")]
+        accept: Option<String>,
     },
-    /// List the installed plugins
+    /// Tell what installing a file would do, and what would be accepted with it
+    #[command(after_long_help = "\
+Examples:
+  jackfield plugin inspect etcd.wasm
+  jackfield plugin inspect etcd.wasm -o json | jq -r .accept")]
+    Inspect {
+        /// The packed component; `-` reads standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// List the installed plugins, each version of each
     #[command(
         visible_alias = "ls",
         after_long_help = "\
@@ -34,20 +52,21 @@ Examples:
     #[command(after_long_help = "\
 Examples:
   jackfield plugin show etcd
-  jackfield plugin show etcd -o yaml")]
+  jackfield plugin show etcd@0.1.0 -o yaml")]
     Show {
-        /// The plugin
+        /// The plugin, of which the newest version is meant, or `NAME@VERSION`
         name: String,
     },
-    /// Remove a plugin that no integration uses
+    /// Remove a version of a plugin that no integration runs with
     #[command(
         visible_alias = "rm",
         after_long_help = "\
 Examples:
-  jackfield plugin remove etcd"
+  jackfield plugin remove etcd
+  jackfield plugin remove etcd@0.1.0"
     )]
     Remove {
-        /// The plugin
+        /// The plugin, where there is one version of it, or `NAME@VERSION`
         name: String,
     },
     Pack(PackArgs),

@@ -1,4 +1,4 @@
-//! `jackfield integration`: add, list, show, check, update, remove. Settings are typed by the plugin's own schema, which is
+//! `jackfield integration`: add, list, show, check, update, upgrade, roll back, remove. Settings are typed by the plugin's own schema, which is
 //! asked for only where there are any.
 
 use std::collections::BTreeMap;
@@ -32,6 +32,21 @@ pub(super) async fn run(context: &Context, verb: IntegrationVerb) -> Result<(), 
             if views::is_unhealthy(&health) { Err(Failure::Told) } else { Ok(()) }
         }
         IntegrationVerb::Update(args) => update(context, args).await,
+        IntegrationVerb::Upgrade(args) => {
+            let mut wanted = json!({"dry-run": args.dry_run, "unchecked": args.unchecked});
+            if let Some(version) = &args.to {
+                wanted["version"] = version.as_str().into();
+            }
+            if let Some(watch) = args.watch {
+                wanted["watch-seconds"] = watch.as_secs().into();
+            }
+            let request = Request::new(Method::POST, format!("{}/upgrade", path(&args.name))).json(&wanted)?;
+            context.show(request, |upgrade| views::upgraded(upgrade, style)).await
+        }
+        IntegrationVerb::Rollback { name } => {
+            let request = Request::new(Method::POST, format!("{}/rollback", path(&name)));
+            context.show(request, |integration| told("rolled back", integration)).await
+        }
         IntegrationVerb::Remove { name, discard_unknown } => {
             let query = if discard_unknown { "?discard-unknown=true" } else { "" };
             let request = Request::new(Method::DELETE, format!("{}{query}", path(&name)));
@@ -87,8 +102,9 @@ async fn update(context: &Context, args: UpdateArgs) -> Result<(), Failure> {
             if !settings.is_empty() || !args.unset.is_empty() || !endpoints.is_empty() {
                 let current = api.request(Request::get(path.as_str())).await?;
                 let current: Value = serde_json::from_slice(&current.body).unwrap_or_default();
-                let plugin = current["plugin"].as_str().unwrap_or_default();
-                let mut config = settings.typed(api, plugin).await?;
+                let text = |name: &str| current[name].as_str().unwrap_or_default();
+                let plugin = format!("{}@{}", text("plugin"), text("plugin-version"));
+                let mut config = settings.typed(api, &plugin).await?;
                 config.extend(args.unset.iter().map(|name| (name.clone(), Value::Null)));
                 change.insert("config".into(), Value::Object(config));
                 if !endpoints.is_empty() {

@@ -1,6 +1,6 @@
 //! How integrations look to an operator: above all, how they are.
 
-use crate::output::{Cell, Colour, Style, Table, Tree, cell, rfc3339_of};
+use crate::output::{Cell, Colour, Style, Table, Tree, cell, printable, rfc3339_of};
 
 pub(super) fn list(items: &[Tree], style: Style) -> String {
     let mut table = Table::new(["name", "plugin", "health", "capabilities", "labels", "message"]);
@@ -28,6 +28,12 @@ pub(super) fn show(integration: &Tree, style: Style) -> String {
     fact("name", integration.text("name"));
     fact("plugin", &format!("{} {}", integration.text("plugin"), integration.text("plugin-version")));
     fact("digest", integration.text("plugin-digest"));
+    if let Some(previous) = integration.get("previous") {
+        fact("before", &format!("{}, until {}", previous.text("plugin-version"), rfc3339_of(previous, "left-at")));
+    }
+    if integration.get("probation-until").is_some() {
+        fact("watched until", &rfc3339_of(integration, "probation-until"));
+    }
     fact("capabilities", &integration.texts("capabilities"));
     fact("labels", &labels(integration));
     fact("revision", &integration.get("revision").map(ToString::to_string).unwrap_or_default());
@@ -56,12 +62,49 @@ pub(super) fn show(integration: &Tree, style: Style) -> String {
     for (name, value) in integration.get("limits").map(Tree::members).unwrap_or_default() {
         fact(&format!("limit {name}"), &value.to_string());
     }
+    if !integration.list("not-run").is_empty() {
+        fact("not run", &format!("{}, which crashed again and again", integration.texts("not-run")));
+    }
+    if integration.get("untested").is_some() {
+        fact("untested", integration.text("untested"));
+    }
     if let Some(cassette) = integration.get("cassette") {
         fact("cassette", &cassette_of(cassette));
     }
     let mut out = facts.render(Style { width: None, ..style });
     out.push('\n');
     out.push_str(&report(health, style));
+    out
+}
+
+/// What came of an upgrade, or would.
+pub(super) fn upgraded(upgrade: &Tree, style: Style) -> String {
+    let is = |name: &str| matches!(upgrade.get(name), Some(Tree::Bool(true)));
+    let name = upgrade.get("integration").map(|integration| integration.text("name")).unwrap_or_default();
+    let (name, from, to) = (printable(name), printable(upgrade.text("from")), printable(upgrade.text("to")));
+    if from == to {
+        return format!("integration {name} runs with {to} already\n");
+    }
+    let mut out = match is("changed") {
+        true => format!("upgraded integration {name} from {from} to {to}\n"),
+        false => format!("integration {name} would be upgraded from {from} to {to}; nothing was changed\n"),
+    };
+    let mut facts = Table::plain();
+    let mut all = |title: &str, name: &str| {
+        for line in upgrade.list(name) {
+            if let Tree::Text(text) = line {
+                facts.row([Cell::from(title), Cell::from(text.as_str())]);
+            }
+        }
+    };
+    all("new operation", "operations-gained");
+    all("gone", "operations-lost");
+    all("it may now", "new-rights");
+    all("settings dropped for endpoint", "endpoints-dropped");
+    if !is("checked") {
+        facts.row([Cell::from("not checked"), Cell::from("its outside system was not asked how it is")]);
+    }
+    out.push_str(&facts.render(Style { width: None, ..style }));
     out
 }
 

@@ -6,6 +6,7 @@ mod authorize;
 mod call;
 mod capability;
 mod credential;
+mod desired;
 mod grant;
 mod integration;
 mod integration_views;
@@ -18,6 +19,7 @@ mod plugin;
 mod plugin_views;
 mod scripts;
 mod serve;
+mod status;
 mod vault;
 mod watch;
 
@@ -106,6 +108,9 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         Command::Audit(verb) => audit::run(context, verb).await,
         Command::Call(args) => call::run(context, args).await,
         Command::Watch(args) => watch::run(context, args).await,
+        Command::Apply(args) => desired::apply(context, args).await,
+        Command::Export(_) => desired::export(context).await,
+        Command::Status => status::run(context).await,
         Command::Events(args) => watch::events(context, &args).await,
         Command::Completions(args) => scripts::completions(context, &args),
         Command::Man(args) => scripts::man(context, &args),

@@ -32,8 +32,46 @@ pub(super) fn installed(plugin: &Tree, new: bool) -> String {
     )
 }
 
+/// What installing a file would do.
+pub(super) fn plan(plan: &Tree, style: Style) -> String {
+    let null = Tree::Null;
+    let about = plan.get("manifest").and_then(|manifest| manifest.get("plugin")).unwrap_or(&null);
+    let mut facts = Table::plain();
+    let mut fact = |name: &str, value: &str| {
+        if !value.is_empty() {
+            facts.row([Cell::from(name), Cell::from(value)]);
+        }
+    };
+    fact("plugin", plan.text("id"));
+    fact("description", about.text("description"));
+    fact("digest", plan.text("digest"));
+    fact("capabilities", &about.texts("capabilities"));
+    fact("installed", &plan.texts("installed-versions"));
+    let mut out = facts.render(Style { width: None, ..style });
+    let mut list = |title: &str, lines: &[Tree]| {
+        if !lines.is_empty() {
+            out.push_str(&format!("\n{title}:\n"));
+            let texts = lines.iter().filter_map(|line| if let Tree::Text(text) = line { Some(text) } else { None });
+            out.extend(texts.map(|text| format!("  {}\n", printable(text))));
+        }
+    };
+    list("Operations that are new", plan.list("operations-gained"));
+    list("Operations that are gone", plan.list("operations-lost"));
+    let new = plan.list("new-rights");
+    match plan.list("installed-versions") {
+        [] => list("It wants to", new),
+        _ => list("It wants to, beyond what installed versions of it may", new),
+    }
+    match plan.text("accept") {
+        "" if matches!(plan.get("installed"), Some(Tree::Bool(true))) => out.push_str("\nIt is installed already.\n"),
+        "" => out.push_str("\nIt asks for nothing that is to be accepted.\n"),
+        accept => out.push_str(&format!("\nTo accept exactly that: --accept {accept}\n")),
+    }
+    out
+}
+
 /// The command that comes next.
-pub(super) fn how_to_add(plugin: &Tree) -> String {
+pub(super) fn how_to_go_on(plugin: &Tree) -> String {
     let name = plugin.text("name");
     let required =
         plugin.get("manifest").and_then(|manifest| manifest.get("config")).map(|config| config.list("required"));
@@ -139,6 +177,6 @@ mod tests {
 
     #[test]
     fn after_an_installation_the_next_command_is_shown() {
-        assert_eq!(how_to_add(&plugin()), "next: jackfield integration add NAME --plugin etcd --set url=…");
+        assert_eq!(how_to_go_on(&plugin()), "next: jackfield integration add NAME --plugin etcd --set url=…");
     }
 }

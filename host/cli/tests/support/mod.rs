@@ -89,9 +89,17 @@ impl Bench {
         Ran::of(child.wait_with_output().unwrap())
     }
 
+    /// What accepts exactly what a plugin's file asks for.
+    pub fn accept(&self, file: &str) -> String {
+        let plan = self.run(&["plugin", "inspect", file, "-o", "json"]).ok().json();
+        plan["accept"].as_str().unwrap_or_else(|| panic!("nothing to accept in {plan}")).to_owned()
+    }
+
     /// Installs the playground and adds it as `pg`.
     pub fn with_playground(self) -> Self {
-        self.run(&["plugin", "install", playground().to_str().unwrap()]).ok();
+        let file = playground();
+        let file = file.to_str().unwrap();
+        self.run(&["plugin", "install", file, "--accept", &self.accept(file)]).ok();
         self.run(&["integration", "add", "pg", "--plugin", "playground", "--label", "env=test"]).ok();
         self
     }

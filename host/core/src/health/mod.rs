@@ -3,6 +3,7 @@
 
 mod machine;
 pub(crate) mod scheduler;
+mod tested;
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -23,6 +24,7 @@ use crate::{
     shared::Shared,
 };
 use machine::{Finding, Level, Machine};
+pub(crate) use tested::untested;
 
 /// The longest a check may take.
 const MAX_CHECK: Duration = Duration::from_secs(10);
@@ -32,6 +34,9 @@ const MAX_TEXT: usize = 1024;
 /// How one integration is.
 #[derive(Debug)]
 pub(crate) struct Health(Mutex<(Machine, HealthReport)>);
+
+/// What a check found of something that does not run yet.
+pub(crate) struct Checked(Finding, HealthReport);
 
 /// A state that has changed.
 pub(crate) struct Changed {
@@ -49,6 +54,12 @@ impl Health {
     pub(crate) fn forget(&self) {
         let mut health = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *health = (Machine::Unknown, report(HealthState::Unknown, "not checked since it was changed".into()));
+    }
+
+    /// What runs now was checked before it did: that is what is known of it.
+    pub(crate) fn begin(&self, checked: Checked) {
+        self.forget();
+        self.record(checked.0, checked.1);
     }
 
     pub(crate) fn report(&self) -> HealthReport {
@@ -116,11 +127,15 @@ pub(crate) async fn check(shared: &Shared, integration: &Integration, asked: boo
 }
 
 /// Asks an integration's plugin how its outside system is, with something else than what runs; nothing is remembered of the
-/// answer. Fails where it is not healthy, and returns what was asked of the outside system.
-pub(crate) async fn try_out(integration: &Integration, runtime: &Runtime) -> Result<Vec<Request>> {
+/// answer. Fails where it is not healthy, and returns what was asked of the outside system, and what was found.
+pub(crate) async fn try_out(integration: &Integration, runtime: &Runtime) -> Result<(Vec<Request>, Checked)> {
     let (answer, requests) = ask(integration, runtime).await;
     match answer {
-        Ok(health) if matches!(health.status, HealthStatus::Healthy | HealthStatus::Degraded) => Ok(requests),
+        Ok(health) if matches!(health.status, HealthStatus::Healthy | HealthStatus::Degraded) => {
+            let (finding, mut found) = works(health);
+            found.checked_at = Some(now_ms());
+            Ok((requests, Checked(finding, found)))
+        }
         Ok(health) => Err(Error::new(ErrorKind::Unavailable, ErrorSource::Downstream, bounded(health.message))),
         Err(Asked::Failed(error)) => Err(error),
         Err(Asked::Busy) => Err(Error::new(ErrorKind::Unavailable, ErrorSource::Host, "it has no place for a check")),

@@ -9,9 +9,9 @@ use jackfield_registry::Manifest;
 use jackfield_store::Bucket;
 use serde_json::{Map, Value};
 
-use super::{Integration, IntegrationRecord, Live, Runtime, runtime::serve};
+use super::{Integration, IntegrationRecord, Live, Runtime, probation::Watch, runtime::serve};
 use crate::{
-    EndpointSettings, Error, ErrorKind, ErrorSource, Result, config, credentials, faults, grants,
+    EndpointSettings, Error, Result, config, credentials, faults, grants,
     guest_log::GuestLog,
     issuing::CallSecrets,
     limits, names,
@@ -20,16 +20,38 @@ use crate::{
     shared::Shared,
     spending,
     state::GuestState,
+    view::View,
 };
 
-/// Makes what runs for a record. `trying`: a credential and the version of it that is used, to see whether it works.
+/// What it is for that something runs.
+#[derive(Clone, Copy)]
+pub(super) enum For<'a> {
+    /// For calls.
+    Calls,
+    /// To see whether a version of a credential works: its name, and which.
+    Credential(&'a str, u64),
+    /// To see whether another version of the plugin works. It can keep nothing.
+    Version,
+}
+
+impl For<'_> {
+    /// The version of a credential that is tried out.
+    fn version_of(self, credential: &str) -> Option<u64> {
+        match self {
+            Self::Credential(name, version) => (name == credential).then_some(version),
+            Self::Calls | Self::Version => None,
+        }
+    }
+}
+
+/// Makes what runs for a record.
 pub(super) fn runtime(
     shared: &Shared,
     name: &Arc<str>,
     record: &IntegrationRecord,
     plugin: &Arc<Installed>,
     live: &Live,
-    trying: Option<(&str, u64)>,
+    purpose: For<'_>,
 ) -> Result<Runtime> {
     let code = plugin.code.as_ref().map_err(Clone::clone)?;
     let manifest = &plugin.record.manifest;
@@ -37,7 +59,7 @@ pub(super) fn runtime(
     let granted = limits::grant(&manifest.limits, &record.limits)?;
     let limits = limits::of_calls(&granted);
     // From what the operator wrote and nothing else: an address is a grant, and the schema's defaults are the plugin's.
-    let endpoints = endpoints(shared, manifest, &record.config, &record.endpoints, trying)?;
+    let endpoints = endpoints(shared, manifest, &record.config, &record.endpoints, purpose)?;
     let mut gateway_limits = GatewayLimits { response_bytes: limits.response_bytes, ..GatewayLimits::default() };
     // Each call that runs can have one request under way.
     gateway_limits.in_flight = gateway_limits.in_flight.max(limits.concurrency);
@@ -54,7 +76,7 @@ pub(super) fn runtime(
                 plugin_version: record.plugin_version.to_string(),
                 plugin_digest: record.plugin_digest.to_string(),
             };
-            tape.put_into(gateway, label, &shared.known, trying.is_some())?
+            tape.put_into(gateway, label, &shared.known, !matches!(purpose, For::Calls))?
         }
     };
     let gateway = Arc::new(gateway);
@@ -70,6 +92,7 @@ pub(super) fn runtime(
             store: shared.store.clone(),
             incarnation: record.incarnation.clone(),
             max_bytes: limits.state_bytes,
+            read_only: matches!(purpose, For::Version),
             tracks: live.tracks.clone(),
             bounds: live.bounds.clone(),
             leaks: live.leaks.clone(),
@@ -88,6 +111,8 @@ pub(super) fn runtime(
         secrets,
         limits,
         granted,
+        watch: Watch::of(record, live.calls.tally()),
+        compatibility: manifest.compatibility.clone(),
         config,
         guest_config,
     })
@@ -99,7 +124,7 @@ fn endpoints(
     manifest: &Manifest,
     config: &Map<String, Value>,
     settings: &BTreeMap<String, EndpointSettings>,
-    trying: Option<(&str, u64)>,
+    purpose: For<'_>,
 ) -> Result<Vec<EndpointSpec>> {
     let known = || manifest.endpoints.iter().map(|endpoint| endpoint.name.as_str());
     for name in settings.keys() {
@@ -138,7 +163,7 @@ fn endpoints(
             authority: settings
                 .credential
                 .map(|bound| {
-                    let version = trying.and_then(|(name, version)| (name == bound.name).then_some(version));
+                    let version = purpose.version_of(&bound.name);
                     let authority = credentials::authority(shared, &rule.name, bound)?;
                     Ok(match version {
                         Some(version) => authority.trying(version),
@@ -164,10 +189,7 @@ fn ranges(endpoint: &str, settings: &EndpointSettings) -> Result<Vec<IpNet>> {
 }
 
 /// Loads every integration of a store. One that cannot run is there all the same, with the reason.
-pub(crate) async fn load_all(
-    shared: &Shared,
-    plugins: &BTreeMap<String, Arc<Installed>>,
-) -> Result<BTreeMap<String, Arc<Integration>>> {
+pub(crate) async fn load_all(shared: &Shared, plugins: &View) -> Result<BTreeMap<String, Arc<Integration>>> {
     let mut integrations = BTreeMap::new();
     for (name, stored) in shared.store.list(Bucket::Integrations, "", None, usize::MAX).await.map_err(faults::store)? {
         let record: IntegrationRecord = match serde_json::from_slice(&stored.value) {
@@ -179,8 +201,9 @@ pub(crate) async fn load_all(
         };
         let shared_name: Arc<str> = name.as_str().into();
         let live = Live::new(shared_name.clone(), &record.plugin, shared);
-        let runtime = installed(plugins, &record)
-            .and_then(|plugin| self::runtime(shared, &shared_name, &record, plugin, &live, None))
+        let runtime = plugins
+            .plugin_of(&record)
+            .and_then(|plugin| self::runtime(shared, &shared_name, &record, plugin, &live, For::Calls))
             .map(Arc::new);
         if let Err(error) = &runtime {
             tracing::error!(integration = name, %error, "an integration cannot run");
@@ -190,19 +213,4 @@ pub(crate) async fn load_all(
         integrations.insert(name, Arc::new(integration));
     }
     Ok(integrations)
-}
-
-fn installed<'a>(
-    plugins: &'a BTreeMap<String, Arc<Installed>>,
-    record: &IntegrationRecord,
-) -> Result<&'a Arc<Installed>> {
-    let missing = |reason: String| Error::new(ErrorKind::Unavailable, ErrorSource::Host, reason);
-    let plugin = plugins
-        .get(&record.plugin)
-        .ok_or_else(|| missing(format!("its plugin `{}` is not installed; install it again", record.plugin)))?;
-    if plugin.record.digest != record.plugin_digest {
-        let message = format!("its plugin `{}` is another file than the one it was added with", record.plugin);
-        return Err(missing(format!("{message}; remove the integration and add it again")));
-    }
-    Ok(plugin)
 }

@@ -1,7 +1,7 @@
 //! What an integration tells of itself.
 
 use super::Integration;
-use crate::IntegrationInfo;
+use crate::{IntegrationInfo, PreviousVersion, clock::now_ms};
 
 impl Integration {
     pub(crate) fn info(&self) -> IntegrationInfo {
@@ -22,6 +22,17 @@ impl Integration {
             created_at: record.created_at,
             updated_at: record.updated_at,
             health: self.live.health.report(),
+            not_run: self.not_run(),
+            untested: self.untested(),
+            previous: record.previous.as_ref().map(|previous| PreviousVersion {
+                plugin_version: previous.plugin_version.clone(),
+                left_at: previous.left_at,
+            }),
+            probation_until: record
+                .probation
+                .as_ref()
+                .map(|probation| probation.until)
+                .filter(|until| *until > now_ms()),
             cassette: self.live.tape.as_ref().map(|tape| tape.info()),
         }
     }

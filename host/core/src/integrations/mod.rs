@@ -7,7 +7,10 @@
 mod build;
 mod info;
 mod live;
+pub(crate) mod probation;
 mod runtime;
+mod switch;
+pub(crate) mod upgrade;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -29,9 +32,11 @@ use crate::{
     spending, state,
     view::View,
 };
+use build::For;
 pub(crate) use build::load_all;
 pub(crate) use live::Live;
 pub(crate) use runtime::{Runtime, Served};
+use switch::Switch;
 
 /// What is stored of an integration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,6 +56,15 @@ pub(crate) struct IntegrationRecord {
     pub(crate) incarnation: String,
     pub(crate) created_at: TimestampMs,
     pub(crate) updated_at: TimestampMs,
+    /// What is set for endpoints that the version it runs with does not have.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) set_aside: BTreeMap<String, EndpointSettings>,
+    /// What it ran with before its latest upgrade.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) previous: Option<upgrade::Previous>,
+    /// Until then it goes back by itself to that if it does not do well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) probation: Option<upgrade::Probation>,
 }
 
 /// An integration at one revision.
@@ -64,8 +78,25 @@ pub(crate) struct Integration {
     pub(crate) live: Arc<Live>,
 }
 
+/// An integration that could be added: everything that can fail before it is has been done.
+pub(crate) struct Adding {
+    name: Arc<str>,
+    record: IntegrationRecord,
+    plugin: Arc<Installed>,
+    live: Arc<Live>,
+    runtime: Arc<Runtime>,
+}
+
 /// Adds an integration.
 pub(crate) async fn add(shared: &Shared, new: NewIntegration) -> Result<IntegrationInfo> {
+    let adding = prepare(shared, new).await?;
+    let name = adding.name.clone();
+    adding.add(shared).await?;
+    Ok(shared.view.load().integration(&name)?.info())
+}
+
+/// Judges what is to be added, and has the plugin judge it.
+pub(crate) async fn prepare(shared: &Shared, new: NewIntegration) -> Result<Adding> {
     names::integration(&new.name)?;
     names::labels(&new.labels)?;
     let view = shared.view.load_full();
@@ -73,8 +104,8 @@ pub(crate) async fn add(shared: &Shared, new: NewIntegration) -> Result<Integrat
     let plugin = view.plugin(&new.plugin).map_err(|e| e.at("/plugin"))?.clone();
     let now = now_ms();
     let record = IntegrationRecord {
-        plugin: new.plugin,
-        plugin_version: plugin.record.manifest.plugin.version.clone(),
+        plugin: plugin.name().to_owned(),
+        plugin_version: plugin.version().clone(),
         plugin_digest: plugin.record.digest,
         config: new.config,
         labels: new.labels,
@@ -83,15 +114,28 @@ pub(crate) async fn add(shared: &Shared, new: NewIntegration) -> Result<Integrat
         incarnation: random_name()?,
         created_at: now,
         updated_at: now,
+        set_aside: BTreeMap::new(),
+        previous: None,
+        probation: None,
     };
     let name: Arc<str> = new.name.into();
     let live = Live::new(name.clone(), &record.plugin, shared);
-    let runtime = Arc::new(build::runtime(shared, &name, &record, &plugin, &live, None)?);
+    let runtime = Arc::new(build::runtime(shared, &name, &record, &plugin, &live, For::Calls)?);
     judge(&name, &runtime, &plugin).await?;
-    let value = encode(&record)?;
-    let decide = {
-        let name = name.clone();
-        move |view: &View| {
+    Ok(Adding { name, record, plugin, live, runtime })
+}
+
+impl Adding {
+    /// The capabilities that it would offer.
+    pub(crate) fn capability_ids(&self) -> Vec<&jackfield_reflect::CapabilityId> {
+        self.runtime.capabilities.iter().map(|capability| &capability.id).collect()
+    }
+
+    /// Adds it.
+    pub(crate) async fn add(self, shared: &Shared) -> Result<()> {
+        let Self { name, record, plugin, live, runtime } = self;
+        let value = encode(&record)?;
+        let decide = move |view: &View| {
             free(view, &name)?;
             same(view, &plugin)?;
             let message = format!("`{name}` was added, with the plugin `{}` {}", record.plugin, record.plugin_version);
@@ -99,7 +143,7 @@ pub(crate) async fn add(shared: &Shared, new: NewIntegration) -> Result<Integrat
                 mutations: vec![
                     Mutation::set(Bucket::Integrations, &*name, value).expect(Expect::Absent),
                     Mutation::set(Bucket::Meta, state::marker(&record.incarnation), "").expect(Expect::Absent),
-                    Mutation::require(Bucket::Plugins, record.plugin.clone(), Expect::Present),
+                    Mutation::require(Bucket::Plugins, plugin.id().to_string(), Expect::Present),
                 ],
                 event: (EventKind::IntegrationAdded, Some(name.to_string()), Some(record.plugin.clone()), message),
                 apply: Box::new(move |view, revision| {
@@ -107,10 +151,9 @@ pub(crate) async fn add(shared: &Shared, new: NewIntegration) -> Result<Integrat
                     view.integrations.insert(name.to_string(), Arc::new(integration));
                 }),
             }))
-        }
-    };
-    shared.registrar.change(decide).await?;
-    Ok(shared.view.load().integration(&name)?.info())
+        };
+        shared.registrar.change(decide).await.map(drop)
+    }
 }
 
 /// Changes an integration.
@@ -132,53 +175,25 @@ pub(crate) async fn update(shared: &Shared, name: &str, change: UpdateIntegratio
         return Ok(old.info());
     }
     record.updated_at = now_ms();
-    let same_world = record.config == old.record.config
-        && record.endpoints == old.record.endpoints
-        && record.limits == old.record.limits;
-    let runtime = if same_world {
-        old.runtime.clone()
-    } else {
-        let plugin = view.plugin(&record.plugin)?.clone();
-        let runtime = Arc::new(build::runtime(shared, &old.name, &record, &plugin, &old.live, None)?);
-        judge(&old.name, &runtime, &plugin).await?;
-        Ok(runtime)
-    };
-    let value = encode(&record)?;
-    let decide = move |view: &View| {
-        let current = view.integration(&old.name)?;
-        if current.revision != old.revision {
-            return Err(moved_on(&old.name, None, current.revision));
-        }
-        let (name, live) = (old.name.clone(), old.live.clone());
-        Ok(Decision::Change(Change {
-            mutations: vec![Mutation::set(Bucket::Integrations, &*name, value).expect(Expect::Revision(old.revision))],
-            event: (
-                EventKind::IntegrationUpdated,
-                Some(name.to_string()),
-                Some(record.plugin.clone()),
-                format!("`{name}` was changed"),
-            ),
-            apply: Box::new(move |view, revision| {
-                if !same_world {
-                    live.health.forget();
-                }
-                let integration = Integration { name: name.clone(), record, revision, runtime, live };
-                view.integrations.insert(name.to_string(), Arc::new(integration));
-            }),
-        }))
-    };
-    shared.registrar.change(decide).await?;
+    if record.config != old.record.config {
+        // It is somebody's now: going back by itself would undo what they did.
+        record.probation = None;
+    }
+    let plugin = view.plugin_of(&old.record);
+    let how = Switch::to(EventKind::IntegrationUpdated, format!("`{name}` was changed")).unchecked();
+    switch::switch(shared, &old, record, plugin, how).await?;
     Ok(shared.view.load().integration(name)?.info())
 }
 
 /// What would run for an integration with a certain version of a credential.
-pub(crate) fn beside(shared: &Shared, integration: &Integration, trying: (&str, u64)) -> Result<Runtime> {
-    let plugin = shared.view.load().plugin(&integration.record.plugin)?.clone();
-    build::runtime(shared, &integration.name, &integration.record, &plugin, &integration.live, Some(trying))
+pub(crate) fn beside(shared: &Shared, integration: &Integration, credential: &str, version: u64) -> Result<Runtime> {
+    let plugin = shared.view.load().plugin_of(&integration.record)?.clone();
+    let purpose = For::Credential(credential, version);
+    build::runtime(shared, &integration.name, &integration.record, &plugin, &integration.live, purpose)
 }
 
-/// Removes an integration, its state, and what is remembered of its writes.
-pub(crate) async fn remove(shared: &Shared, name: &str, discard_unknown: bool) -> Result<()> {
+/// Whether an integration may be removed: what is remembered of its writes goes with it.
+pub(crate) async fn may_remove(shared: &Shared, name: &str, discard_unknown: bool) -> Result<()> {
     let unknown = journal::list(shared, Some(name), true, 1).await?;
     if !discard_unknown && !unknown.is_empty() {
         let message = format!(
@@ -186,6 +201,12 @@ pub(crate) async fn remove(shared: &Shared, name: &str, discard_unknown: bool) -
         );
         return Err(Error::new(ErrorKind::Conflict, ErrorSource::Caller, message));
     }
+    Ok(())
+}
+
+/// Removes an integration, its state, and what is remembered of its writes.
+pub(crate) async fn remove(shared: &Shared, name: &str, discard_unknown: bool) -> Result<()> {
+    may_remove(shared, name, discard_unknown).await?;
     let name = name.to_owned();
     let decide = move |view: &View| {
         let integration = view.integration(&name)?;
@@ -243,10 +264,11 @@ fn free(view: &View, name: &str) -> Result<()> {
 
 /// Whether a plugin is still the one that was looked at.
 fn same(view: &View, plugin: &Installed) -> Result<()> {
-    if view.plugin(plugin.name())?.record.digest == plugin.record.digest {
+    let id = plugin.id();
+    if view.plugins.get(&id).is_some_and(|now| now.record.digest == plugin.record.digest) {
         return Ok(());
     }
-    let message = format!("the plugin `{}` was replaced meanwhile; try again", plugin.name());
+    let message = format!("the plugin `{id}` was removed or replaced meanwhile; try again");
     Err(Error::new(ErrorKind::Conflict, ErrorSource::Caller, message))
 }
 

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use jackfield_engine::{Callable, Limits, Plugin, Pool};
 use jackfield_gateway::Gateway;
 use jackfield_reflect::{CapabilityId, Operation, Reflection};
-use jackfield_registry::Writes;
+use jackfield_registry::{Compatibility, Writes};
 use serde_json::{Map, Value};
 
-use super::Integration;
+use super::{Integration, probation::Watch};
 use crate::{
     Error, Result, audit,
     breaker::Breaker,
-    faults,
+    clock::now_ms,
+    faults, health,
     issuing::CallSecrets,
     metrics::{Calls, OperationMetrics},
     names,
@@ -35,6 +36,10 @@ pub(crate) struct Runtime {
     pub(crate) limits: Limits,
     /// The same as manifests and operators write them.
     pub(crate) granted: jackfield_registry::Limits,
+    /// What is counted of its calls while it is watched.
+    pub(crate) watch: Option<Arc<Watch>>,
+    /// The outside systems that the plugin was tested with.
+    pub(crate) compatibility: Vec<Compatibility>,
     /// With defaults filled in.
     pub(crate) config: Map<String, Value>,
     /// As the guest sees it.
@@ -163,6 +168,24 @@ impl Integration {
             let message = format!("the integration `{}` cannot run: {}", self.name, error.message);
             Error { message, field: None, ..error.clone() }
         })
+    }
+
+    /// Whether it was upgraded a short while ago, and may go back by itself.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.record.probation.as_ref().is_some_and(|probation| probation.until > now_ms())
+    }
+
+    /// The operations that crashed so often that they are not run for a while.
+    pub(crate) fn not_run(&self) -> Vec<String> {
+        let capabilities = self.runtime.iter().flat_map(|runtime| &runtime.capabilities);
+        let operations = capabilities.flat_map(|capability| &capability.operations);
+        operations.filter(|served| served.breaker.is_open()).map(|served| served.action.to_string()).collect()
+    }
+
+    /// Why its outside system is none that its plugin was tested with, if it is known to be none.
+    pub(crate) fn untested(&self) -> Option<String> {
+        let runtime = self.runtime.as_ref().ok()?;
+        health::untested(&self.live.health.report().system_version?, &runtime.compatibility)
     }
 
     /// The capabilities it offers.

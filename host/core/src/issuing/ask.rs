@@ -56,7 +56,7 @@ impl<'a> Issuer<'a> {
         }
         let issuer = Self::of(shared, name)?;
         let view = shared.view.load();
-        let kinds = &view.plugin(&issuer.integration.record.plugin)?.record.manifest.plugin.issues;
+        let kinds = &view.plugin_of(&issuer.integration.record)?.record.manifest.plugin.issues;
         if kinds.iter().any(|known| known == kind.as_str()) {
             return Ok(issuer);
         }

@@ -36,6 +36,16 @@ const OUTCOMES: [&str; 14] = [
     "internal",
 ];
 
+/// Those that are the plugin's or its outside system's fault, not the caller's.
+const FAILURES: [&str; 5] = ["unavailable", "deadline-exceeded", "unsupported", "outcome-unknown", "internal"];
+
+/// Calls that have ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) ended: u64,
+    pub(crate) failed: u64,
+}
+
 /// What the name of an embedder's own calls is where operations are named.
 pub(crate) const TYPED: (&str, &str) = ("typed", "typed");
 
@@ -48,6 +58,18 @@ impl Calls {
     pub(crate) fn of(&self, capability: &str, operation: &str) -> Arc<OperationMetrics> {
         let key = (capability.to_owned(), operation.to_owned());
         self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone()
+    }
+
+    /// How many calls have ended, and how many of them without an answer that anybody wanted.
+    pub(crate) fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for (_, metrics) in self.all() {
+            for (outcome, count) in metrics.counts() {
+                tally.ended += count;
+                tally.failed += if FAILURES.contains(&outcome) { count } else { 0 };
+            }
+        }
+        tally
     }
 
     fn all(&self) -> Vec<((String, String), Arc<OperationMetrics>)> {

@@ -113,8 +113,8 @@ fn fits_writes(package: &Package, reflection: &Reflection) -> Result<()> {
 /// Whether capabilities that installed plugins export too are the same ones: a caller of a capability must be able to rely
 /// on one form of it.
 pub(super) fn fits_others(view: &View, inspected: &Inspected) -> Result<()> {
-    let own = &inspected.package.manifest.plugin.name;
-    for other in view.plugins.values().filter(|other| other.name() != own) {
+    let own = super::id_of(&inspected.package.manifest);
+    for (id, other) in view.plugins.iter().filter(|(id, _)| **id != own) {
         let Ok(code) = &other.code else { continue };
         let interfaces = code.reflection.capabilities.iter().flat_map(|c| &c.package.interfaces);
         for theirs in interfaces {
@@ -124,7 +124,7 @@ pub(super) fn fits_others(view: &View, inspected: &Inspected) -> Result<()> {
             if !drift.is_empty() {
                 let message = format!(
                     "this plugin's form of a capability differs from that of the installed `{}`: {}\nGive the changed capability a version of its own.",
-                    other.name(),
+                    id,
                     ReflectError::Drift(drift)
                 );
                 return Err(Error::invalid(message));

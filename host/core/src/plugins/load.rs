@@ -10,12 +10,12 @@ use jackfield_engine::{
     StateItem, StateMutation, StateStore, Versioned, types,
 };
 use jackfield_registry::Digest;
-use jackfield_store::{Bucket, Store};
+use jackfield_store::{Bucket, Mutation, Store};
 
-use super::{Code, Installed, PluginRecord, inspect, inspect::Inspected};
+use super::{Code, Installed, PluginId, PluginRecord, id_of, inspect, inspect::Inspected};
 use crate::{
-    Error, ErrorKind, ErrorSource, Result, config::Schema, faults, guest_log::GuestLog, limits, shared::Shared,
-    track::Tracks, view::View,
+    Error, ErrorKind, ErrorSource, Result, config::Schema, faults, guest_log::GuestLog, limits, registrar::encode,
+    shared::Shared, track::Tracks, view::View,
 };
 
 /// How long a plugin may take to say its name.
@@ -83,7 +83,7 @@ pub(crate) fn sandbox(
 }
 
 /// Loads every plugin of a store.
-pub(crate) async fn load_all(engine: &Arc<Engine>, store: &dyn Store) -> Result<BTreeMap<String, Arc<Installed>>> {
+pub(crate) async fn load_all(engine: &Arc<Engine>, store: &dyn Store) -> Result<BTreeMap<PluginId, Arc<Installed>>> {
     let mut plugins = BTreeMap::new();
     for (name, record) in store.list(Bucket::Plugins, "", None, usize::MAX).await.map_err(faults::store)? {
         let record: PluginRecord = match serde_json::from_slice(&record.value) {
@@ -97,7 +97,16 @@ pub(crate) async fn load_all(engine: &Arc<Engine>, store: &dyn Store) -> Result<
         if let Err(error) = &code {
             tracing::error!(plugin = name, %error, "an installed plugin cannot be loaded");
         }
-        plugins.insert(name, Arc::new(Installed { record, code }));
+        let id = id_of(&record.manifest);
+        if name != id.to_string() {
+            // As Jackfield kept it when there was one version of each.
+            let named = vec![
+                Mutation::delete(Bucket::Plugins, name),
+                Mutation::set(Bucket::Plugins, id.to_string(), encode(&record)?),
+            ];
+            store.commit(named).await.map_err(faults::store)?;
+        }
+        plugins.insert(id, Arc::new(Installed { record, code }));
     }
     Ok(plugins)
 }

@@ -1,8 +1,8 @@
-//! Installed plugins: one version of a name at a time, pinned by the digest of its file.
-//!
-//! Another version takes the place of the one before only while no integration uses that: what an integration runs on
-//! never changes under it.
+//! Installed plugins, pinned by the digests of their files. Versions of one plugin stand side by side: what an integration
+//! runs with changes only when the integration is upgraded.
 
+mod acceptance;
+mod id;
 mod inspect;
 mod known;
 mod load;
@@ -14,6 +14,7 @@ use jackfield_engine as engine;
 use jackfield_reflect::Reflection;
 use jackfield_registry::{Digest, Manifest};
 use jackfield_store::{Bucket, Expect, Mutation};
+use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -24,6 +25,9 @@ use crate::{
     shared::Shared,
     view::{View, operation_info},
 };
+pub use acceptance::{Accept, InstallPlan};
+pub(crate) use acceptance::{operations_between, rights};
+pub(crate) use id::PluginId;
 pub(crate) use load::{load_all, sandbox};
 
 /// Judges a plugin's file as an installation would, without running anything of it; its operations, each with the short
@@ -69,133 +73,163 @@ impl Installed {
         &self.record.manifest.plugin.name
     }
 
+    pub(crate) fn id(&self) -> PluginId {
+        id_of(&self.record.manifest)
+    }
+
+    pub(crate) fn version(&self) -> &Version {
+        &self.record.manifest.plugin.version
+    }
+
     pub(crate) fn info(&self, view: &View) -> PluginInfo {
         let PluginRecord { digest, size, installed_at, manifest } = &self.record;
         let capabilities: BTreeSet<String> = manifest.plugin.capabilities.iter().map(|c| c.package_id()).collect();
+        let id = id_of(manifest);
         PluginInfo {
+            integrations: view.users(&id),
+            id: id.to_string(),
             name: manifest.plugin.name.clone(),
             version: manifest.plugin.version.clone(),
             digest: digest.to_string(),
             size: *size,
             installed_at: *installed_at,
             capabilities: capabilities.into_iter().collect(),
-            integrations: view.users(&manifest.plugin.name),
             manifest: manifest.clone(),
         }
     }
 }
 
+fn id_of(manifest: &Manifest) -> PluginId {
+    PluginId { name: manifest.plugin.name.clone(), version: manifest.plugin.version.clone() }
+}
+
+/// What an integration needs and the host has not.
+pub(crate) fn missing(reason: String) -> Error {
+    Error::new(ErrorKind::Unavailable, ErrorSource::Host, reason)
+}
+
+/// Reads a plugin's file beside what is installed.
+async fn inspected(view: &Arc<View>, bytes: &Bytes) -> Result<inspect::Inspected> {
+    let (bytes, view) = (bytes.clone(), view.clone());
+    let inspect = move || inspect::inspect(&bytes, &view);
+    tokio::task::spawn_blocking(inspect).await.map_err(|e| Error::internal(e.to_string()))?
+}
+
+/// What installing a plugin would do. Nothing of it runs.
+pub(crate) async fn plan(shared: &Shared, bytes: Vec<u8>) -> Result<InstallPlan> {
+    let view = shared.view.load_full();
+    let inspected = inspected(&view, &bytes.into()).await?;
+    may_install(&view, &inspected, &Accept::Everything)?;
+    Ok(acceptance::plan(&view, &inspected))
+}
+
 /// Installs a plugin from its file's bytes. Returns whether it was not installed already.
-pub(crate) async fn install(shared: &Shared, bytes: Vec<u8>) -> Result<(PluginInfo, bool)> {
+pub(crate) async fn install(shared: &Shared, bytes: Vec<u8>, accept: Accept) -> Result<(PluginInfo, bool)> {
     let bytes = Bytes::from(bytes);
     let view = shared.view.load_full();
-    let inspected = {
-        let (bytes, view) = (bytes.clone(), view.clone());
-        let inspect = move || inspect::inspect(&bytes, &view);
-        tokio::task::spawn_blocking(inspect).await.map_err(|e| Error::internal(e.to_string()))??
-    };
-    let digest = inspected.package.digest;
-    let name = inspected.package.manifest.plugin.name.clone();
-    if let Decision::Nothing = may_install(&view, &inspected)? {
-        return Ok((view.plugin(&name)?.info(&view), false));
+    let inspected = inspected(&view, &bytes).await?;
+    let id = id_of(&inspected.package.manifest).to_string();
+    if let Decision::Nothing = may_install(&view, &inspected, &accept)? {
+        return Ok((view.plugin(&id)?.info(&view), false));
     }
     let code = load::prepare(shared, inspected.clone(), bytes.clone()).await?;
     let record = PluginRecord {
-        digest,
+        digest: inspected.package.digest,
         size: bytes.len() as u64,
         installed_at: now_ms(),
         manifest: inspected.package.manifest.clone(),
     };
     let installed = Arc::new(Installed { record, code: Ok(code) });
-    let new = shared.registrar.change(move |view| decide(view, inspected, installed, &bytes)).await?;
+    let new = shared.registrar.change(move |view| decide(view, &inspected, installed, &bytes, &accept)).await?;
     let view = shared.view.load();
-    Ok((view.plugin(&name)?.info(&view), new))
+    Ok((view.plugin(&id)?.info(&view), new))
 }
 
-/// Whether a plugin may take its name's place, as things are.
-fn may_install(view: &View, inspected: &inspect::Inspected) -> Result<Decision> {
-    let manifest = &inspected.package.manifest.plugin;
-    let (name, version) = (&manifest.name, &manifest.version);
-    if let Some(old) = view.plugins.get(name) {
-        let old_version = &old.record.manifest.plugin.version;
+/// Whether a plugin may be installed beside what there is.
+fn may_install(view: &View, inspected: &inspect::Inspected, accept: &Accept) -> Result<Decision> {
+    let manifest = &inspected.package.manifest;
+    let id = id_of(manifest);
+    if let Some(old) = view.plugins.get(&id) {
         if old.record.digest == inspected.package.digest && old.code.is_ok() {
             return Ok(Decision::Nothing);
         }
-        if old_version == version && old.record.digest != inspected.package.digest {
-            return Err(Error::new(
-                ErrorKind::AlreadyExists,
-                ErrorSource::Caller,
-                format!(
-                    "`{name}` {version} is installed already, from another file ({}); give the new one another version, or remove the installed one first",
-                    old.record.digest
-                ),
-            ));
-        }
-        let users = view.users(name);
-        if !users.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                ErrorSource::Caller,
-                format!(
-                    "`{name}` {old_version} is installed and used by {}; remove {} before you install {version}",
-                    quoted(&users),
-                    if users.len() == 1 { "that integration" } else { "those integrations" }
-                ),
-            ));
+        if old.record.digest != inspected.package.digest {
+            let message = format!(
+                "`{id}` is installed already, from another file ({}); give the new one another version, or remove the installed one first",
+                old.record.digest
+            );
+            return Err(Error::new(ErrorKind::AlreadyExists, ErrorSource::Caller, message));
         }
     }
     inspect::fits_others(view, inspected)?;
+    acceptance::judge(view, manifest, accept)?;
+    let accepted = acceptance::told(&acceptance::new_rights(view, manifest), &id.name);
     Ok(Decision::Change(Change {
         mutations: Vec::new(),
         apply: Box::new(|_, _| {}),
-        event: (EventKind::PluginInstalled, None, Some(name.clone()), format!("`{name}` {version} was installed")),
+        event: (EventKind::PluginInstalled, None, Some(id.name.clone()), format!("`{id}` was installed{accepted}")),
     }))
 }
 
-fn decide(view: &View, inspected: inspect::Inspected, installed: Arc<Installed>, file: &Bytes) -> Result<Decision> {
-    let Decision::Change(mut change) = may_install(view, &inspected)? else { return Ok(Decision::Nothing) };
-    let name = installed.name().to_owned();
-    let component = installed.record.digest.to_string();
+fn decide(
+    view: &View,
+    inspected: &inspect::Inspected,
+    installed: Arc<Installed>,
+    file: &Bytes,
+    accept: &Accept,
+) -> Result<Decision> {
+    let Decision::Change(mut change) = may_install(view, inspected, accept)? else { return Ok(Decision::Nothing) };
+    let id = installed.id();
     change.mutations = vec![
-        Mutation::set(Bucket::Components, component.clone(), file.to_vec()),
-        Mutation::set(Bucket::Plugins, name.clone(), encode(&installed.record)?),
+        Mutation::set(Bucket::Components, installed.record.digest.to_string(), file.to_vec()),
+        Mutation::set(Bucket::Plugins, id.to_string(), encode(&installed.record)?),
     ];
-    if let Some(old) = view.plugins.get(&name)
-        && old.record.digest != installed.record.digest
-    {
-        change.mutations.push(Mutation::delete(Bucket::Components, old.record.digest.to_string()));
-    }
     change.apply = Box::new(move |view, _| {
-        view.plugins.insert(name, installed);
+        view.plugins.insert(id, installed);
     });
     Ok(Decision::Change(change))
 }
 
-/// Removes a plugin that no integration uses.
-pub(crate) async fn remove(shared: &Shared, name: &str) -> Result<()> {
-    let name = name.to_owned();
+/// Removes a version of a plugin that no integration runs with: `NAME@VERSION`, or `NAME` where there is only one.
+pub(crate) async fn remove(shared: &Shared, wanted: &str) -> Result<()> {
+    let wanted = wanted.to_owned();
     let decide = move |view: &View| {
-        let plugin = view.plugin(&name)?;
-        let users = view.users(&name);
+        let plugin = view.plugin(&wanted)?;
+        let id = plugin.id();
+        let versions: Vec<String> = view.versions(&id.name).map(|plugin| format!("`{}`", plugin.id())).collect();
+        if wanted == id.name && versions.len() > 1 {
+            let message =
+                format!("several versions of `{wanted}` are installed; say which is to go: {}", versions.join(", "));
+            return Err(Error::new(ErrorKind::Conflict, ErrorSource::Caller, message));
+        }
+        let users = view.users(&id);
         if !users.is_empty() {
             return Err(Error::new(
                 ErrorKind::Conflict,
                 ErrorSource::Caller,
                 format!(
-                    "`{name}` is used by {}; remove {} first",
+                    "`{id}` is used by {}; upgrade {} to another version, or remove {} first",
                     quoted(&users),
+                    if users.len() == 1 { "it" } else { "them" },
                     if users.len() == 1 { "it" } else { "them" }
                 ),
             ));
         }
+        if let Some(watched) = view.may_go_back_to(plugin).find(|integration| integration.is_watched()) {
+            let message = format!(
+                "`{}` was upgraded from `{id}` a short while ago and may go back to it; remove it when that time is over",
+                watched.name
+            );
+            return Err(Error::new(ErrorKind::Conflict, ErrorSource::Caller, message));
+        }
         Ok(Decision::Change(Change {
             mutations: vec![
-                Mutation::delete(Bucket::Plugins, name.clone()).expect(Expect::Present),
+                Mutation::delete(Bucket::Plugins, id.to_string()).expect(Expect::Present),
                 Mutation::delete(Bucket::Components, plugin.record.digest.to_string()),
             ],
-            event: (EventKind::PluginRemoved, None, Some(name.clone()), format!("`{name}` was removed")),
+            event: (EventKind::PluginRemoved, None, Some(id.name.clone()), format!("`{id}` was removed")),
             apply: Box::new(move |view, _| {
-                view.plugins.remove(&name);
+                view.plugins.remove(&id);
             }),
         }))
     };

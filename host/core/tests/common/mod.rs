@@ -4,10 +4,11 @@
 
 pub mod outside;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use jackfield_core::{CallRequest, Error, Host, HostBuilder, IntegrationInfo, NewIntegration, Result};
+use jackfield_registry::{Manifest, Package, pack, strip};
 use serde_json::{Value, json};
 
 /// A packed plugin of this repository.
@@ -16,6 +17,17 @@ pub fn plugin(name: &str) -> Vec<u8> {
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins"), PathBuf::from);
     let file = folder.join(format!("{name}.wasm"));
     std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}; `cargo xtask guests` builds it", file.display()))
+}
+
+/// A plugin of this repository as another version, with changes to its manifest.
+pub fn version(name: &str, version: &str, change: impl FnOnce(&mut Manifest)) -> Vec<u8> {
+    let file = plugin(name);
+    let mut manifest = Package::read(&file).unwrap().manifest;
+    manifest.plugin.version = version.parse().unwrap();
+    change(&mut manifest);
+    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/hostile/unruly/wit");
+    let wit: &[&Path] = if name == "unruly" { &[&wit] } else { &[] };
+    pack(&strip(&file).unwrap(), &manifest, wit).unwrap()
 }
 
 /// How hosts are built here: compiled code is kept between test runs.

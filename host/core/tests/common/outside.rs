@@ -13,6 +13,7 @@ use tokio::{
 pub struct Outside {
     pub url: String,
     requests: Arc<AtomicU32>,
+    accepting: tokio::task::JoinHandle<()>,
 }
 
 impl Outside {
@@ -21,12 +22,17 @@ impl Outside {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(AtomicU32::new(0));
         let counter = requests.clone();
-        tokio::spawn(async move {
+        let accepting = tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
                 tokio::spawn(serve(connection, counter.clone()));
             }
         });
-        Self { url, requests }
+        Self { url, requests, accepting }
+    }
+
+    /// From now on nobody listens there.
+    pub fn stop(&self) {
+        self.accepting.abort();
     }
 
     pub fn requests(&self) -> u32 {
@@ -64,6 +70,11 @@ async fn serve(mut connection: TcpStream, requests: Arc<AtomicU32>) {
         "/cut" => b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nonly this",
         "/close" => b"",
         "/redirect" => b"HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n",
+        // An Alertmanager that nobody has seen yet.
+        "/api/v2/status" => {
+            b"HTTP/1.1 200 OK\r\ncontent-length: 64\r\n\r\n\
+            {\"cluster\":{\"status\":\"ready\"},\"versionInfo\":{\"version\":\"9.9.0\"}}"
+        }
         _ => b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
     };
     let _ = connection.write_all(answer).await;

@@ -7,7 +7,10 @@ use axum::{
     routing::{MethodRouter, get, post},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use jackfield_core::{ErrorKind, HealthReport, IntegrationInfo, NewIntegration, UpdateIntegration};
+use jackfield_core::{
+    ErrorKind, HealthReport, IntegrationInfo, NewIntegration, UpdateIntegration, Upgrade, UpgradeIntegration,
+};
+use serde::Deserialize;
 
 use crate::{
     etag::{self, Condition},
@@ -27,6 +30,14 @@ pub(super) fn item() -> MethodRouter<App> {
 
 pub(super) fn check() -> MethodRouter<App> {
     post(run_check)
+}
+
+pub(super) fn verb_upgrade() -> MethodRouter<App> {
+    post(upgrade)
+}
+
+pub(super) fn verb_rollback() -> MethodRouter<App> {
+    post(roll_back)
 }
 
 async fn list(State(app): State<App>, uri: Uri) -> Result<Json<Page<IntegrationInfo>>, Problem> {
@@ -88,12 +99,7 @@ async fn remove(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    let query = Known::read(&uri, &["discard-unknown"])?;
-    let discard_unknown = match query.one("discard-unknown")? {
-        None | Some("false") => false,
-        Some("true") => true,
-        Some(_) => return Err(Problem::invalid("`discard-unknown` is `true` or `false`").at("/discard-unknown")),
-    };
+    let discard_unknown = Known::read(&uri, &["discard-unknown"])?.flag("discard-unknown")?;
     etag::check(&headers, app.host.integration(&name)?.revision)?;
     app.host.remove_integration(&name, discard_unknown).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -106,6 +112,34 @@ async fn run_check(
 ) -> Result<Json<HealthReport>, Problem> {
     Known::read(request.uri(), &[])?;
     Ok(Json(app.host.check_integration(&name).await?))
+}
+
+async fn upgrade(
+    State(app): State<App>,
+    Segments(name): Segments<String>,
+    request: Request,
+) -> Result<Json<Upgrade>, Problem> {
+    Known::read(request.uri(), &[])?;
+    let wanted: UpgradeIntegration = body::json(request, &app.options).await?;
+    Ok(Json(app.host.upgrade_integration(&name, wanted).await?))
+}
+
+/// At which revision.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RollBack {
+    #[serde(default)]
+    revision: Option<u64>,
+}
+
+async fn roll_back(
+    State(app): State<App>,
+    Segments(name): Segments<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    Known::read(request.uri(), &[])?;
+    let RollBack { revision } = body::json(request, &app.options).await?;
+    Ok(tagged(app.host.roll_back_integration(&name, revision).await?))
 }
 
 fn tagged(integration: IntegrationInfo) -> Response {

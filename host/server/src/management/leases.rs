@@ -32,12 +32,7 @@ async fn list(State(app): State<App>, uri: Uri) -> Result<Json<Page<LeaseInfo>>,
 }
 
 async fn revoke(State(app): State<App>, Segments(id): Segments<String>, uri: Uri) -> Result<StatusCode, Problem> {
-    let query = Known::read(&uri, &["force"])?;
-    let force = match query.one("force")? {
-        None | Some("false") => false,
-        Some("true") => true,
-        Some(_) => return Err(Problem::invalid("`force` is `true` or `false`").at("/force")),
-    };
+    let force = Known::read(&uri, &["force"])?.flag("force")?;
     app.host.revoke_lease(&id, force).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -9,21 +9,28 @@ mod audit;
 mod capabilities;
 mod consents;
 mod credentials;
+mod desired;
 mod grants;
 mod integrations;
 mod issuers;
 mod leases;
 mod operations;
 mod plugins;
+mod status;
 mod vault;
 
 pub(crate) fn routes() -> Router<App> {
     Router::new()
+        .route("/v1/status", status::item())
+        .route("/v1/apply", desired::verb_apply())
+        .route("/v1/export", desired::export())
         .route("/v1/plugins", plugins::collection())
         .route("/v1/plugins/{name}", plugins::item())
         .route("/v1/integrations", integrations::collection())
         .route("/v1/integrations/{name}", integrations::item())
         .route("/v1/integrations/{name}/check", integrations::check())
+        .route("/v1/integrations/{name}/upgrade", integrations::verb_upgrade())
+        .route("/v1/integrations/{name}/rollback", integrations::verb_rollback())
         .route("/v1/integrations/{name}/grant", grants::item())
         .route("/v1/integrations/{name}/grant/explain", grants::verb_explain())
         .route("/v1/capabilities", capabilities::collection())

@@ -7,7 +7,7 @@ use axum::{
     routing::{MethodRouter, get},
 };
 use http::{HeaderValue, StatusCode, Uri, header};
-use jackfield_core::PluginInfo;
+use jackfield_core::{Accept, PluginInfo};
 
 use crate::{
     paging::{self, Page},
@@ -26,16 +26,21 @@ pub(super) fn item() -> MethodRouter<App> {
 
 async fn list(State(app): State<App>, uri: Uri) -> Result<Json<Page<PluginInfo>>, Problem> {
     let query = Known::read(&uri, &["cursor", "limit"])?;
-    paging::page(app.host.plugins(), |plugin| &plugin.name, &query).map(Json)
+    paging::page(app.host.plugins(), |plugin| &plugin.id, &query).map(Json)
 }
 
 /// 201 for a file that is new here, 200 for one that is installed already: installing is idempotent.
 async fn install(State(app): State<App>, request: Request) -> Result<Response, Problem> {
-    Known::read(request.uri(), &[])?;
-    let file = body::plugin(request, &app.options).await?;
-    let (plugin, new) = app.host.install_plugin(file.into()).await?;
+    let query = Known::read(request.uri(), &["accept", "dry-run"])?;
+    let accept = query.one("accept")?.map_or(Accept::Nothing, |token| Accept::Only(token.to_owned()));
+    let dry_run = query.flag("dry-run")?;
+    let file = body::plugin(request, &app.options).await?.into();
+    if dry_run {
+        return Ok(Json(app.host.plan_install(file).await?).into_response());
+    }
+    let (plugin, new) = app.host.install_plugin_with(file, accept).await?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
-    let location = HeaderValue::from_str(&format!("/v1/plugins/{}", plugin.name))
+    let location = HeaderValue::from_str(&format!("/v1/plugins/{}", plugin.id))
         .map_err(|_| Problem::internal("the plugin's name cannot be in an address"))?;
     Ok((status, [(header::LOCATION, location)], Json(plugin)).into_response())
 }

@@ -72,6 +72,15 @@ impl Known {
         }
     }
 
+    /// A parameter that is `true` or `false`; `false` where it is not given.
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, Problem> {
+        match self.one(name)? {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Problem::invalid(format!("`{name}` is `true` or `false`")).at(pointer(name))),
+        }
+    }
+
     /// A parameter that may be given once.
     pub(crate) fn one<'a>(&'a self, name: &'a str) -> Result<Option<&'a str>, Problem> {
         debug_assert!(self.known.contains(&name));

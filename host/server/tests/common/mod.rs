@@ -51,8 +51,18 @@ impl Api {
         assert_eq!(answer.status, 201, "{}", answer.text());
     }
 
+    /// Installs a plugin, and accepts whatever it asks for.
     pub async fn upload(&self, file: Vec<u8>) -> Answer {
-        let request = Request::post("/v1/plugins").header("content-type", "application/wasm");
+        let plan = self.upload_with("?dry-run=true", file.clone()).await;
+        match plan.value()["accept"].as_str() {
+            _ if plan.status != 200 => plan,
+            Some(accept) => self.upload_with(&format!("?accept={accept}"), file).await,
+            None => self.upload_with("", file).await,
+        }
+    }
+
+    pub async fn upload_with(&self, query: &str, file: Vec<u8>) -> Answer {
+        let request = Request::post(format!("/v1/plugins{query}")).header("content-type", "application/wasm");
         self.send(request.body(Body::from(file)).unwrap()).await
     }
 

@@ -21,7 +21,21 @@ static CALLS: AtomicU32 = AtomicU32::new(0);
 
 impl Plugin for Guest {
     fn check_health() -> Result<Health> {
+        // What a check keeps, every later version finds.
+        if config::get::<serde_json::Value>()?["keeps"] == true {
+            state::set("kept", "by a check")?;
+        }
         Ok(Health::healthy("as unruly as ever"))
+    }
+
+    fn migrate_config(from_version: &str, config: String) -> Result<String> {
+        match from_version {
+            "6.6.6" => Err(Error::invalid("", format!("what it was given is {config}"))),
+            "7.7.7" => Ok(r#"{"url": "http://elsewhere.example", "note": "migrated"}"#.to_owned()),
+            "8.8.8" => Ok("[]".to_owned()),
+            "9.9.9" => Err(Error::invalid("/url", "nobody can read this")),
+            _ => Ok(config),
+        }
     }
 }
 

@@ -1,0 +1,47 @@
+//! `jackfield apply` and `jackfield export`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Make plugins and integrations what documents say they are to be
+///
+/// A document holds a plugin or an integration, or several; a file may hold several documents (YAML, TOML or JSON). What a
+/// document does not name of an integration is empty, but for its plugin's version, which stays. Everything is tried before
+/// anything is changed, and applied twice it is a change once. `docs/documents.schema.json` describes documents to editors.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  jackfield apply -f jackfield.yaml --dry-run
+  jackfield apply -f site/ --prune
+  jackfield export | jackfield apply -f - --prune
+
+A document:
+  integration:
+    name: prod-etcd
+    plugin: etcd
+    version: \"0.1.0\"
+    config: {url: \"https://etcd-1:2379\"}")]
+pub(crate) struct ApplyArgs {
+    /// A file, or a folder of files (.yaml, .yml, .toml, .json); `-` reads YAML from standard input. Repeat it for more
+    #[arg(short = 'f', long = "file", value_name = "PATH", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Only show what would be changed: what differs from the documents
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Remove what is there of the kinds that the documents are of, and is in none of them
+    #[arg(long)]
+    pub(crate) prune: bool,
+}
+
+/// Print what there is as documents for `apply`
+///
+/// Every version of every plugin, and every integration. Credentials are not in them.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  jackfield export > jackfield.yaml
+  jackfield export -o json | jq '.documents[].integration.name'")]
+pub(crate) struct ExportArgs {}

@@ -1,0 +1,317 @@
+//! From documents to what they want: planned, tried, done.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    difference::{FieldChange, between},
+    documents::{Desired, DesiredIntegration, DesiredPlugin},
+    export,
+};
+use crate::{
+    Error, ErrorKind, ErrorSource, Result,
+    integrations::{self, Integration, upgrade},
+    plugins::{self, PluginId},
+    shared::Shared,
+    view::{View, choose},
+};
+
+/// What is to be applied, and how.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Apply {
+    /// The documents.
+    pub documents: Vec<Value>,
+    /// Only tell what would be done.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Remove what is there of the kinds that the documents are of, and is in none of them.
+    #[serde(default)]
+    pub prune: bool,
+}
+
+/// What was done, or would be.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Applied {
+    /// What was changed, in that order.
+    pub changes: Vec<DesiredChange>,
+    /// How many things were as they are wanted.
+    pub unchanged: usize,
+    /// Nothing was changed; it would be.
+    pub dry_run: bool,
+}
+
+/// Something that was changed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct DesiredChange {
+    /// `plugin` or `integration`.
+    pub kind: &'static str,
+    /// An integration's name, a plugin's `NAME@VERSION`.
+    pub name: String,
+    /// What was done.
+    pub action: DesiredAction,
+    /// In what it differed, where it was there and was changed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<FieldChange>,
+}
+
+/// What is done to have something as it is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DesiredAction {
+    /// It is installed.
+    Install,
+    /// It is added.
+    Add,
+    /// It is changed.
+    Update,
+    /// It is changed, and runs with another version of its plugin.
+    Upgrade,
+    /// It is removed.
+    Remove,
+}
+
+/// Makes things as documents want them; or says what that would change.
+pub(crate) async fn apply(shared: &Shared, wanted: Apply) -> Result<Applied> {
+    let desired = Desired::read(&wanted.documents)?;
+    if wanted.prune && desired.plugins.is_empty() && desired.integrations.is_empty() {
+        return Err(Error::invalid("there is no document, so nothing is pruned: that would remove everything"));
+    }
+    let view = shared.view.load_full();
+    let steps = plan(&view, &desired, wanted.prune)?;
+    let things = desired.plugins.len() + desired.integrations.len();
+    let kept = steps.iter().filter(|step| step.change.action != DesiredAction::Remove).count();
+    let unchanged = things - kept;
+    // Everything is tried before anything is changed. What needs a plugin that is to be installed cannot be tried yet.
+    let waits = |step: &Step<'_>| wanted.dry_run && step.waits(&view, &desired);
+    for step in steps.iter().filter(|step| !waits(step)) {
+        step.take(shared, true).await?;
+    }
+    let mut done = Vec::new();
+    for step in steps {
+        if !wanted.dry_run
+            && let Err(error) = step.take(shared, false).await
+        {
+            return Err(after(error, &done));
+        }
+        done.push(step.change);
+    }
+    Ok(Applied { changes: done, unchanged, dry_run: wanted.dry_run })
+}
+
+/// An error that came although everything had been tried: what was done before it stays.
+fn after(error: Error, done: &[DesiredChange]) -> Error {
+    if done.is_empty() {
+        return error;
+    }
+    let done: Vec<String> = done.iter().map(|change| format!("{} `{}`", change.kind, change.name)).collect();
+    let message = format!("{}\nDone before: {}. Applied again, it goes on from there.", error.message, done.join(", "));
+    Error { message, ..error }
+}
+
+/// One change, and what makes it.
+struct Step<'a> {
+    change: DesiredChange,
+    place: Option<&'a str>,
+    how: How<'a>,
+}
+
+enum How<'a> {
+    /// Nothing but a look: the file is elsewhere.
+    Install(&'a DesiredPlugin),
+    Add(&'a DesiredIntegration),
+    Set(&'a DesiredIntegration, Arc<Integration>),
+    RemoveIntegration,
+    RemovePlugin,
+}
+
+fn plan<'a>(view: &View, desired: &'a Desired, prune: bool) -> Result<Vec<Step<'a>>> {
+    let mut steps = Vec::new();
+    for (place, plugin) in &desired.plugins {
+        let id = id(plugin);
+        match view.plugins.get(&id) {
+            Some(there) if plugin.digest.is_some_and(|digest| digest != there.record.digest) => {
+                let message = format!(
+                    "`{id}` is installed from another file ({}); give the wanted one another version, or remove the installed one first",
+                    there.record.digest
+                );
+                let error = Error::new(ErrorKind::Conflict, ErrorSource::Caller, message);
+                return Err(error.at(format!("{place}/digest")));
+            }
+            Some(_) => {}
+            None => {
+                steps.push(step("plugin", id.to_string(), DesiredAction::Install, Some(place), How::Install(plugin)))
+            }
+        }
+    }
+    for (place, wanted) in &desired.integrations {
+        let name = || wanted.name.clone();
+        let Some(there) = view.integrations.get(&wanted.name) else {
+            steps.push(step("integration", name(), DesiredAction::Add, Some(place), How::Add(wanted)));
+            continue;
+        };
+        let fields = fields(there, wanted);
+        if fields.is_empty() {
+            let offered: Vec<_> = there.capability_ids().collect();
+            offers(&offered, wanted).map_err(|error| placed(error, place, "integration", &wanted.name))?;
+        } else {
+            let upgrade = fields.iter().any(|change| change.field == "/version");
+            let action = if upgrade { DesiredAction::Upgrade } else { DesiredAction::Update };
+            let mut step = step("integration", name(), action, Some(place), How::Set(wanted, there.clone()));
+            step.change.fields = fields;
+            steps.push(step);
+        }
+    }
+    if prune {
+        steps.extend(pruned(view, desired));
+    }
+    Ok(steps)
+}
+
+fn step<'a>(
+    kind: &'static str,
+    name: String,
+    action: DesiredAction,
+    place: Option<&'a String>,
+    how: How<'a>,
+) -> Step<'a> {
+    let change = DesiredChange { kind, name, action, fields: Vec::new() };
+    Step { change, place: place.map(String::as_str), how }
+}
+
+/// What is there and not wanted: of the kinds that something is wanted of.
+fn pruned<'a>(view: &View, desired: &Desired) -> Vec<Step<'a>> {
+    let mut steps = Vec::new();
+    if !desired.integrations.is_empty() {
+        let wanted = |name: &str| desired.integrations.iter().any(|(_, integration)| integration.name == name);
+        for name in view.integrations.keys().filter(|name| !wanted(name)) {
+            let how = How::RemoveIntegration;
+            steps.push(step("integration", name.clone(), DesiredAction::Remove, None, how));
+        }
+    }
+    if !desired.plugins.is_empty() {
+        // What somebody runs with then, or can go back to, is wanted without being said.
+        let stays = |integration: &Integration| {
+            desired.integrations.is_empty()
+                || desired.integrations.iter().any(|(_, wanted)| *wanted.name == *integration.name)
+        };
+        let version = |integration: &Integration| {
+            let wanted = desired.integrations.iter().find(|(_, wanted)| *wanted.name == *integration.name);
+            let version = wanted.and_then(|(_, wanted)| wanted.version.clone());
+            version.unwrap_or_else(|| integration.record.plugin_version.clone())
+        };
+        let runs = |id: &PluginId| {
+            let with = |there: &Integration| there.record.plugin == id.name && version(there) == id.version;
+            view.integrations.values().any(|integration| stays(integration) && with(integration))
+        };
+        let left = |id: &PluginId| {
+            let leaves = |there: &Integration| {
+                let moves = version(there) != there.record.plugin_version;
+                let before = there.record.previous.as_ref().map(|previous| &previous.plugin_version);
+                let goes_back_to = if moves { Some(&there.record.plugin_version) } else { before };
+                there.record.plugin == id.name && goes_back_to == Some(&id.version)
+            };
+            view.integrations.values().any(|integration| stays(integration) && leaves(integration))
+        };
+        let wanted = |id: &PluginId| desired.plugins.iter().any(|(_, plugin)| self::id(plugin) == *id);
+        for id in view.plugins.keys().filter(|id| !wanted(id) && !runs(id) && !left(id)) {
+            steps.push(step("plugin", id.to_string(), DesiredAction::Remove, None, How::RemovePlugin));
+        }
+    }
+    steps
+}
+
+fn id(plugin: &DesiredPlugin) -> PluginId {
+    PluginId { name: plugin.name.clone(), version: plugin.version.clone() }
+}
+
+/// In what an integration differs from what is wanted. What it must offer is looked at when that is tried.
+fn fields(there: &Integration, wanted: &DesiredIntegration) -> Vec<FieldChange> {
+    let is = DesiredIntegration { capabilities: Vec::new(), ..export::integration(there) };
+    let to_be = DesiredIntegration {
+        plugin: Some(wanted.plugin().to_owned()),
+        version: wanted.version.clone().or_else(|| is.version.clone()),
+        capabilities: Vec::new(),
+        ..wanted.clone()
+    };
+    let value = |integration: &DesiredIntegration| serde_json::to_value(integration).unwrap_or_default();
+    between(&value(&is), &value(&to_be))
+}
+
+impl Step<'_> {
+    /// Whether it needs a plugin that is to be installed, or is the wish for one whose file is said.
+    fn waits(&self, view: &View, desired: &Desired) -> bool {
+        match &self.how {
+            How::Install(plugin) => plugin.source.is_some(),
+            How::Add(wanted) | How::Set(wanted, _) => {
+                let is_it = |plugin: &DesiredPlugin| {
+                    plugin.name == wanted.plugin()
+                        && wanted.version.as_ref().is_none_or(|version| *version == plugin.version)
+                };
+                let installed = view.plugin(&wanted.with_version(wanted.version.as_ref()).plugin).is_ok();
+                !installed && desired.plugins.iter().any(|(_, plugin)| plugin.source.is_some() && is_it(plugin))
+            }
+            How::RemoveIntegration | How::RemovePlugin => false,
+        }
+    }
+
+    /// Makes the change, or sees whether it can be made.
+    async fn take(&self, shared: &Shared, dry_run: bool) -> Result<()> {
+        let result = self.take_unplaced(shared, dry_run).await;
+        result.map_err(|error| match self.place {
+            Some(place) => placed(error, place, self.change.kind, &self.change.name),
+            None => error,
+        })
+    }
+
+    async fn take_unplaced(&self, shared: &Shared, dry_run: bool) -> Result<()> {
+        match &self.how {
+            How::Install(plugin) => {
+                let remedy = match &plugin.source {
+                    Some(source) => format!("it is to come from `{source}`, which `jackfield apply` installs"),
+                    None => "install its file, or say where that is (`source`)".to_owned(),
+                };
+                Err(Error::new(ErrorKind::Conflict, ErrorSource::Caller, format!("it is not installed: {remedy}")))
+            }
+            How::Add(wanted) => {
+                let new = wanted.with_version(wanted.version.as_ref());
+                let adding = integrations::prepare(shared, new).await?;
+                offers(&adding.capability_ids(), wanted)?;
+                if dry_run { Ok(()) } else { adding.add(shared).await }
+            }
+            How::Set(wanted, there) => {
+                let version = wanted.version.as_ref().unwrap_or(&there.record.plugin_version);
+                upgrade::set(shared, there, wanted.with_version(Some(version)), dry_run, |runtime| {
+                    let ids: Vec<_> = runtime.capabilities.iter().map(|capability| &capability.id).collect();
+                    offers(&ids, wanted)
+                })
+                .await
+            }
+            How::RemoveIntegration if dry_run => integrations::may_remove(shared, &self.change.name, false).await,
+            How::RemoveIntegration => integrations::remove(shared, &self.change.name, false).await,
+            How::RemovePlugin if dry_run => Ok(()),
+            How::RemovePlugin => plugins::remove(shared, &self.change.name).await,
+        }
+    }
+}
+
+/// An error that says which document it is about.
+fn placed(error: Error, place: &str, kind: &str, name: &str) -> Error {
+    let message = format!("{kind} `{name}`: {}", error.message);
+    Error { message, field: Some(format!("{place}{}", error.field.unwrap_or_default())), ..error }
+}
+
+/// Whether what is wanted of an integration's capabilities is among what it offers.
+fn offers(offered: &[&jackfield_reflect::CapabilityId], wanted: &DesiredIntegration) -> Result<()> {
+    for (index, capability) in wanted.capabilities().enumerate() {
+        choose(&capability, offered).map_err(|error| {
+            Error::invalid(format!("it does not offer what it must: {}", error.message))
+                .at(format!("/capabilities/{index}"))
+        })?;
+    }
+    Ok(())
+}

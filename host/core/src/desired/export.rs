@@ -1,0 +1,40 @@
+//! What there is, as documents that would make it.
+
+use serde_json::{Value, json};
+
+use super::documents::{DesiredIntegration, DesiredPlugin};
+use crate::{integrations::Integration, plugins::Installed, shared::Shared};
+
+/// A document for each version of each plugin, and for each integration.
+pub(crate) fn export(shared: &Shared) -> Vec<Value> {
+    let view = shared.view.load();
+    let plugins = view.plugins.values().map(|installed| json!({"plugin": plugin(installed)}));
+    let integrations = view.integrations.values().map(|there| json!({"integration": integration(there)}));
+    plugins.chain(integrations).collect()
+}
+
+fn plugin(installed: &Installed) -> DesiredPlugin {
+    DesiredPlugin {
+        name: installed.name().to_owned(),
+        version: installed.version().clone(),
+        digest: Some(installed.record.digest),
+        source: None,
+        accept: None,
+    }
+}
+
+/// An integration as it would be wanted to be what it is.
+pub(super) fn integration(integration: &Integration) -> DesiredIntegration {
+    let record = &integration.record;
+    let capabilities = integration.runtime.iter().flat_map(|runtime| &runtime.capabilities);
+    DesiredIntegration {
+        name: integration.name.to_string(),
+        plugin: Some(record.plugin.clone()),
+        version: Some(record.plugin_version.clone()),
+        capabilities: capabilities.map(|capability| capability.short.clone()).collect(),
+        labels: record.labels.clone(),
+        config: record.config.clone(),
+        endpoints: record.endpoints.clone(),
+        limits: record.limits.clone(),
+    }
+}

@@ -1,0 +1,186 @@
+//! Integrations that were upgraded a short while ago. A version that passed its check and then does worse than the one before
+//! is taken back without anybody being woken: where its health checks find it unhealthy, or where calls fail far more often.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use super::{Integration, IntegrationRecord, upgrade};
+use crate::{Error, ErrorKind, ErrorSource, HealthState, Result, clock::now_ms, metrics::Tally, shared::Shared, tasks};
+
+/// How often they are looked at.
+const LOOK: Duration = Duration::from_millis(200);
+/// Calls that have to have ended before a share of them says something.
+const ENOUGH: u64 = 20;
+/// The share of calls that may fail, whatever failed before.
+const TOLERATED: f64 = 0.1;
+/// How many times the share of before may fail.
+const WORSE: f64 = 3.0;
+/// Calls that fail one after the other, with none between that does not, where there are few.
+const IN_A_ROW: u64 = 5;
+
+/// What has come of the calls of a version that is watched.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    /// What had come of all calls until it was switched to.
+    before: Tally,
+    /// Its outside system was well then: where nobody looked, that it is not says nothing of the version.
+    judges_outside: bool,
+    ended: AtomicU64,
+    failed: AtomicU64,
+    /// It cannot be taken back; that was said once.
+    given_up: AtomicBool,
+}
+
+impl Watch {
+    /// For what a record says, if that is watched.
+    pub(super) fn of(record: &IntegrationRecord, before: Tally) -> Option<Arc<Self>> {
+        let probation = record.probation.as_ref().filter(|probation| probation.until > now_ms())?;
+        Some(Arc::new(Self { judges_outside: probation.health, ..Self::since(before) }))
+    }
+
+    fn since(before: Tally) -> Self {
+        let (ended, failed, given_up) = Default::default();
+        Self { before, judges_outside: true, ended, failed, given_up }
+    }
+
+    /// A call has ended. `whole`: it had all the time that the integration's calls have.
+    pub(crate) fn ended<T>(&self, result: &Result<T>, whole: bool) {
+        let failed = match result {
+            Ok(_) => false,
+            // A caller without patience says nothing of the version.
+            Err(error) if error.kind == ErrorKind::DeadlineExceeded && !whole => return,
+            Err(error) => self.is_failure(error),
+        };
+        self.ended.fetch_add(1, Ordering::Relaxed);
+        self.failed.fetch_add(u64::from(failed), Ordering::Relaxed);
+    }
+
+    fn is_failure(&self, error: &Error) -> bool {
+        use ErrorKind::{DeadlineExceeded, Internal, OutcomeUnknown, Unavailable, Unsupported};
+        let failed = matches!(error.kind, DeadlineExceeded | Internal | OutcomeUnknown | Unavailable | Unsupported);
+        match error.source_of_fault {
+            ErrorSource::Plugin => failed,
+            ErrorSource::Downstream => failed && self.judges_outside,
+            ErrorSource::Caller | ErrorSource::Host => false,
+        }
+    }
+
+    /// Why calls since the switch are worse than those before, if they are.
+    fn worse(&self) -> Option<String> {
+        let (ended, failed) = (self.ended.load(Ordering::Relaxed), self.failed.load(Ordering::Relaxed));
+        let share = |Tally { ended, failed }: Tally| if ended == 0 { 0.0 } else { failed as f64 / ended as f64 };
+        let found = share(Tally { ended, failed });
+        if found <= (share(self.before) * WORSE).max(TOLERATED) {
+            return None;
+        }
+        if ended < ENOUGH {
+            return (failed == ended && failed >= IN_A_ROW).then(|| format!("all {failed} calls since have failed"));
+        }
+        Some(format!("{failed} of {ended} calls since have failed"))
+    }
+
+    /// Whether it is no longer watched, since it could not be taken back.
+    pub(crate) fn has_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Relaxed)
+    }
+}
+
+/// Watches until the host stops.
+pub(crate) async fn run(shared: Arc<Shared>) {
+    let mut stop = shared.stop.subscribe();
+    loop {
+        let view = shared.view.load_full();
+        let watched: Vec<&Arc<Integration>> =
+            view.integrations.values().filter(|integration| integration.is_watched()).collect();
+        for integration in &watched {
+            look_at(&shared, integration).await;
+        }
+        let wait = async {
+            match watched.is_empty() {
+                true => shared.probation.notified().await,
+                false => tokio::time::sleep(LOOK).await,
+            }
+        };
+        tokio::select! {
+            () = tasks::stopped(&mut stop) => return,
+            () = wait => {}
+        }
+    }
+}
+
+async fn look_at(shared: &Shared, integration: &Integration) {
+    let Some(watch) = integration.runtime.as_ref().ok().and_then(|runtime| runtime.watch.as_ref()) else { return };
+    if watch.has_given_up() {
+        return;
+    }
+    let health = integration.live.health.report();
+    let reason = match health.state {
+        HealthState::Unhealthy if watch.judges_outside => {
+            Some(format!("its outside system was found not healthy with it: {}", health.message))
+        }
+        _ => watch.worse(),
+    };
+    let Some(reason) = reason else { return };
+    if let Err(error) = upgrade::roll_back(shared, &integration.name, Some(integration.revision), Some(&reason)).await {
+        // Somebody may have changed it at this moment; then it is looked at again.
+        let now = shared.view.load();
+        let gone_on = now.integration(&integration.name).is_ok_and(|now| now.revision != integration.revision);
+        watch.given_up.store(!gone_on, Ordering::Relaxed);
+        tracing::error!(integration = &*integration.name, %error, "an upgraded integration does not do well and cannot go back: {reason}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(before: (u64, u64), ended: u64, failed: u64) -> Option<String> {
+        let watch = Watch::since(Tally { ended: before.0, failed: before.1 });
+        let error = Error::new(ErrorKind::Unavailable, ErrorSource::Downstream, "gone");
+        (0..failed).for_each(|_| watch.ended::<()>(&Err(error.clone()), true));
+        (failed..ended).for_each(|_| watch.ended(&Ok(()), true));
+        watch.worse()
+    }
+
+    #[test]
+    fn a_version_is_worse_where_far_more_calls_fail_than_before() {
+        let good = (1000, 20);
+        assert_eq!(after(good, 0, 0), None);
+        assert_eq!(after(good, 100, 10), None, "a tenth may");
+        assert!(after(good, 100, 11).is_some());
+        assert_eq!(after((100, 30), 100, 80), None, "it was no better before");
+        assert!(after((100, 30), 100, 95).is_some());
+    }
+
+    #[test]
+    fn few_calls_say_something_only_if_all_of_them_fail_and_not_all_did_before() {
+        let good = (1000, 20);
+        assert_eq!(after(good, 4, 4), None);
+        assert!(after(good, 5, 5).is_some() && after((0, 0), 5, 5).is_some());
+        assert_eq!(after(good, 6, 5), None);
+        assert_eq!(after((10, 10), 19, 19), None);
+    }
+
+    #[test]
+    fn what_a_caller_does_and_what_nobody_looked_at_before_says_nothing_of_a_version() {
+        let watch = Watch::since(Tally::default());
+        let by = |kind, source| Err::<(), _>(Error::new(kind, source, "x"));
+        for _ in 0..100 {
+            watch.ended(&by(ErrorKind::DeadlineExceeded, ErrorSource::Downstream), false);
+            watch.ended(&by(ErrorKind::Invalid, ErrorSource::Caller), true);
+            watch.ended(&by(ErrorKind::NotFound, ErrorSource::Downstream), true);
+            watch.ended(&by(ErrorKind::Unavailable, ErrorSource::Host), true);
+        }
+        assert_eq!(watch.worse(), None);
+        let unchecked = Watch { judges_outside: false, ..Watch::since(Tally::default()) };
+        (0..100).for_each(|_| unchecked.ended(&by(ErrorKind::Unavailable, ErrorSource::Downstream), true));
+        assert_eq!(unchecked.worse(), None);
+        (0..100).for_each(|_| unchecked.ended(&by(ErrorKind::Internal, ErrorSource::Plugin), true));
+        assert!(unchecked.worse().is_some());
+    }
+}

@@ -1,0 +1,145 @@
+//! What an operator accepts when a plugin is installed. A version that asks for nothing that the installed ones do not have
+//! needs no acceptance; of one that does, exactly what is new is asked about.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use jackfield_reflect::{Reflection, did_you_mean};
+use jackfield_registry::{Manifest, Rights};
+use semver::Version;
+use serde::Serialize;
+
+use super::{Installed, inspect::Inspected};
+use crate::{Error, ErrorKind, ErrorSource, Result, limits, view::View};
+
+/// Rights that are told of one by one.
+const MOST_TOLD: usize = 40;
+
+/// Whether what a plugin asks for is accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Accept {
+    /// Whatever it is: whoever installs it has judged its manifest.
+    Everything,
+    /// Nothing beyond what installed versions of it have.
+    Nothing,
+    /// The set for which [`InstallPlan::accept`] stands, and no other.
+    Only(String),
+}
+
+/// What installing a plugin would do.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct InstallPlan {
+    /// `NAME@VERSION`.
+    pub id: String,
+    /// The plugin's name.
+    pub name: String,
+    /// Its version.
+    pub version: Version,
+    /// `sha256:…` of the whole file.
+    pub digest: String,
+    /// It is installed already, from the same file: nothing would be done.
+    pub installed: bool,
+    /// The versions of it that are installed.
+    pub installed_versions: Vec<Version>,
+    /// Everything that it asks for, a line each.
+    pub rights: Rights,
+    /// What of that no installed version of it has: what is to be accepted.
+    pub new_rights: Rights,
+    /// What stands for exactly that set; none where it is empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accept: Option<String>,
+    /// Operations that it offers and the newest installed version does not.
+    pub operations_gained: Vec<String>,
+    /// Operations that the newest installed version offers and it does not.
+    pub operations_lost: Vec<String>,
+    /// What it says of itself.
+    pub manifest: Manifest,
+}
+
+/// Everything that a plugin asks for.
+pub(crate) fn rights(manifest: &Manifest) -> Rights {
+    Rights::of(manifest, &limits::unset(&jackfield_registry::Limits::default()))
+}
+
+/// What of that no installed version of it has.
+pub(super) fn new_rights(view: &View, manifest: &Manifest) -> Rights {
+    let had: Vec<Rights> = view.versions(&manifest.plugin.name).map(|plugin| rights(&plugin.record.manifest)).collect();
+    rights(manifest).beyond(&had)
+}
+
+pub(super) fn plan(view: &View, inspected: &Inspected) -> InstallPlan {
+    let manifest = &inspected.package.manifest;
+    let name = &manifest.plugin.name;
+    let new_rights = new_rights(view, manifest);
+    let newest = view.plugin(name).ok().and_then(|plugin| plugin.code.as_ref().ok());
+    let (gained, lost) =
+        newest.map_or_else(Default::default, |code| operations_between(&code.reflection, &inspected.reflection));
+    let same = |plugin: &Arc<Installed>| plugin.record.digest == inspected.package.digest && plugin.code.is_ok();
+    InstallPlan {
+        id: super::id_of(manifest).to_string(),
+        name: name.clone(),
+        version: manifest.plugin.version.clone(),
+        digest: inspected.package.digest.to_string(),
+        installed: view.versions(name).any(same),
+        installed_versions: view.versions(name).map(|plugin| plugin.version().clone()).collect(),
+        rights: rights(manifest),
+        accept: (!new_rights.is_empty()).then(|| new_rights.token(name)),
+        new_rights,
+        operations_gained: gained,
+        operations_lost: lost,
+        manifest: manifest.clone(),
+    }
+}
+
+/// The operations that a version offers and the one before does not, and the other way round.
+pub(crate) fn operations_between(before: &Reflection, after: &Reflection) -> (Vec<String>, Vec<String>) {
+    let all = |reflection: &Reflection| -> BTreeSet<String> {
+        let capabilities = reflection.capabilities.iter();
+        let named = |capability: &jackfield_reflect::Capability| {
+            let of =
+                |operation: &Arc<jackfield_reflect::Operation>| format!("{}.{}", operation.interface, operation.name);
+            capability.operations.iter().map(of).collect::<Vec<_>>()
+        };
+        capabilities.flat_map(named).collect()
+    };
+    let (before, after) = (all(before), all(after));
+    (after.difference(&before).cloned().collect(), before.difference(&after).cloned().collect())
+}
+
+/// Whether what a plugin asks for beyond what installed versions of it have is accepted.
+pub(super) fn judge(view: &View, manifest: &Manifest, accept: &Accept) -> Result<()> {
+    let new = new_rights(view, manifest);
+    if new.is_empty() || *accept == Accept::Everything {
+        return Ok(());
+    }
+    let token = new.token(&manifest.plugin.name);
+    let asks = match accept {
+        Accept::Only(given) if *given == token => return Ok(()),
+        Accept::Only(given) => {
+            let near = did_you_mean(given, [token.as_str()]);
+            format!("what was accepted is not what it asks for.{near} It asks")
+        }
+        _ => "it asks".to_owned(),
+    };
+    let lines: String = new.lines().iter().map(|line| format!("\n  - {line}")).collect();
+    let message = format!(
+        "`{}` is not installed: {asks} for what no installed version of it has:{lines}\nTo accept exactly that, install it with `--accept {token}`",
+        super::id_of(manifest)
+    );
+    let error = Error::new(ErrorKind::PermissionDenied, ErrorSource::Caller, message);
+    Err(Error { code: Some("acceptance-needed".to_owned()), ..error })
+}
+
+/// What is told of rights that were accepted: some of them, and what stands for all.
+pub(super) fn told(accepted: &Rights, plugin: &str) -> String {
+    let lines = accepted.lines();
+    if lines.is_empty() {
+        return String::new();
+    }
+    let more = match lines.len().saturating_sub(MOST_TOLD) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    let some: Vec<&str> = lines.iter().map(String::as_str).take(MOST_TOLD).collect();
+    format!("; accepted ({}): {}{more}", accepted.token(plugin), some.join("; "))
+}

@@ -1,0 +1,22 @@
+//! Other versions of this checkout's plugins.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use jackfield_registry::{Manifest, Package, pack, strip};
+
+use crate::packed;
+
+/// A plugin of this checkout, one of those with Jackfield's own capabilities, as another version with another manifest; its
+/// file in a folder.
+pub fn version(plugin: &str, version: &str, folder: &Path, change: impl FnOnce(&mut Manifest)) -> PathBuf {
+    let file = fs::read(packed(plugin)).unwrap();
+    let mut manifest = Package::read(&file).unwrap().manifest;
+    manifest.plugin.version = version.parse().unwrap();
+    change(&mut manifest);
+    let path = folder.join(format!("{plugin}-{version}.wasm"));
+    fs::write(&path, pack(&strip(&file).unwrap(), &manifest, &[]).unwrap()).unwrap();
+    path
+}
