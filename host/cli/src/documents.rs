@@ -36,15 +36,31 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<Document>, Failure> {
             documents.extend(parse(&file, &text)?);
         }
     }
+    if documents.is_empty() {
+        let paths = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+        let endings = ENDINGS.join(", .");
+        return Err(Failure::Usage(format!("there is no document in {paths}; files of documents end in .{endings}")));
+    }
     Ok(documents)
 }
 
+/// The files of a folder and of those in it, but for hidden ones.
 fn in_folder(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_file() && path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known)) {
-            files.push(path);
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            let path = entry.path();
+            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
+            // A link to a folder is not followed: it may lead back.
+            if entry.file_type()?.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known)) {
+                files.push(path);
+            }
         }
     }
     files.sort();
@@ -55,12 +71,15 @@ fn parse(file: &Path, text: &str) -> Result<Vec<Document>, Failure> {
     let wrong = |error: String| Failure::Usage(format!("{} cannot be read: {error}", file.display()));
     let values: Vec<Value> = match file.extension().and_then(|ending| ending.to_str()) {
         Some("toml") => vec![toml::from_str(text).map_err(|error| wrong(error.to_string()))?],
-        // JSON is YAML.
+        // JSON is YAML. Read as YAML first: that refuses a key that is there twice, of which one would be lost.
         _ => serde_norway::Deserializer::from_str(text)
-            .map(Value::deserialize)
-            .filter(|document| !matches!(document, Ok(Value::Null)))
-            .collect::<Result<_, _>>()
-            .map_err(|error| wrong(error.to_string()))?,
+            .map(serde_norway::Value::deserialize)
+            .filter(|document| !matches!(document, Ok(serde_norway::Value::Null)))
+            .map(|document| {
+                let document = document.map_err(|error| wrong(error.to_string()))?;
+                serde_json::to_value(document).map_err(|error| wrong(error.to_string()))
+            })
+            .collect::<Result<_, _>>()?,
     };
     // As `export -o json` writes them.
     let exported = |value: Value| match value {
@@ -104,6 +123,10 @@ pub(crate) fn placed(failure: Failure, documents: &[Document]) -> Failure {
     if let Some(field) = problem.parts.field.as_deref().and_then(|field| by_file(field, documents)) {
         problem.parts.field = Some(field);
     }
+    for (index, document) in documents.iter().enumerate() {
+        let place = format!("{}: /", document.place());
+        problem.parts.detail = problem.parts.detail.replace(&format!("/documents/{index}/"), &place);
+    }
     Failure::Api(problem)
 }
 
@@ -140,5 +163,32 @@ mod tests {
         let exported = r#"{"documents": [{"integration": {"name": "a"}}, {"integration": {"name": "b"}}]}"#;
         assert_eq!(parse(Path::new("-"), exported).unwrap().len(), 2);
         assert!(matches!(parse(Path::new("a.yaml"), "a: [1"), Err(Failure::Usage(_))));
+    }
+
+    #[test]
+    fn a_key_that_is_there_twice_is_refused_since_one_would_be_lost() {
+        for text in
+            ["integration: {name: a}\nintegration: {name: b}\n", r#"{"integration": {"name": "a", "name": "b"}}"#]
+        {
+            let Err(Failure::Usage(told)) = parse(Path::new("a.yaml"), text) else { panic!("{text}") };
+            assert!(told.contains("duplicate"), "{told}");
+        }
+    }
+
+    #[test]
+    fn folders_are_read_with_those_in_them_and_one_without_documents_is_a_mistake() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(read(&[folder.path().to_owned()]), Err(Failure::Usage(_))));
+        std::fs::create_dir(folder.path().join("team")).unwrap();
+        for (name, text) in
+            [("team/b.yaml", "integration: {name: b}"), ("a.json", "{}"), (".c.yaml", "{}"), ("d.txt", "")]
+        {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let read = read(&[folder.path().to_owned()]).unwrap();
+        assert_eq!(
+            read.iter().map(|document| document.value.clone()).collect::<Vec<_>>(),
+            [json!({}), json!({"integration": {"name": "b"}})]
+        );
     }
 }

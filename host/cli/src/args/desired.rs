@@ -8,11 +8,12 @@ use clap::Args;
 ///
 /// A document holds a plugin or an integration, or several; a file may hold several documents (YAML, TOML or JSON). What a
 /// document does not name of an integration is empty, but for its plugin's version, which stays. Everything is tried before
-/// anything is changed, and applied twice it is a change once. `docs/documents.schema.json` describes documents to editors.
+/// anything is changed, but for what needs a plugin that is still to be installed; applied twice it is a change once. `docs/documents.schema.json` describes documents to editors.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
   jackfield apply -f jackfield.yaml --dry-run
+  jackfield apply -f site/ --dry-run --exit-code || echo drift
   jackfield apply -f site/ --prune
   jackfield export | jackfield apply -f - --prune
 
@@ -23,13 +24,17 @@ A document:
     version: \"0.1.0\"
     config: {url: \"https://etcd-1:2379\"}")]
 pub(crate) struct ApplyArgs {
-    /// A file, or a folder of files (.yaml, .yml, .toml, .json); `-` reads YAML from standard input. Repeat it for more
+    /// A file, or a folder of files and folders (.yaml, .yml, .toml, .json); `-` reads YAML from standard input. Repeat it for more
     #[arg(short = 'f', long = "file", value_name = "PATH", required = true)]
     pub(crate) files: Vec<PathBuf>,
 
     /// Only show what would be changed: what differs from the documents
     #[arg(long)]
     pub(crate) dry_run: bool,
+
+    /// Exit with 1 where something was changed, or with --dry-run would be
+    #[arg(long)]
+    pub(crate) exit_code: bool,
 
     /// Remove what is there of the kinds that the documents are of, and is in none of them
     #[arg(long)]

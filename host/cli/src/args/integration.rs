@@ -86,7 +86,7 @@ pub(crate) struct UpgradeArgs {
 
     /// The version, an older one perhaps [default: the newest that is installed]
     #[arg(long, value_name = "VERSION")]
-    pub(crate) to: Option<String>,
+    pub(crate) to: Option<semver::Version>,
 
     /// Try everything, change nothing
     #[arg(long)]

@@ -117,10 +117,10 @@ pub(crate) enum Format {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Serve(ServeArgs),
-    /// Install, list, show, remove and pack plugins
+    /// Install, inspect, list, show, remove and pack plugins
     #[command(subcommand, visible_alias = "plugins")]
     Plugin(PluginVerb),
-    /// Add, list, show, check, update and remove integrations
+    /// Add, list, show, check, update, upgrade, roll back and remove integrations
     #[command(subcommand, visible_alias = "integrations")]
     Integration(IntegrationVerb),
     /// List and show what can be called

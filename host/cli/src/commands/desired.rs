@@ -15,27 +15,33 @@ use crate::{
 
 pub(super) async fn apply(context: &Context, args: ApplyArgs) -> Result<(), Failure> {
     let documents = documents::read(&args.files)?;
+    let mut refused = false;
     let answer = context
         .with(async |api| {
             // Everything is asked and tried before anything is installed.
             let mut missing = Vec::new();
             for document in &documents {
                 for plugin in document.plugins() {
-                    missing.extend(find(context, api, document, plugin, args.dry_run).await?);
+                    let found = find(context, api, document, plugin, args.dry_run).await?;
+                    refused |= found.as_ref().is_some_and(|missing| missing.refused);
+                    missing.extend(found);
                 }
             }
             let tried = send(api, &documents, &args, true).await?;
             if args.dry_run {
                 return Ok(tried);
             }
-            for Missing { id, accept, bytes } in missing {
+            for Missing { id, accept, bytes, .. } in missing {
                 api.request(plugin::upload(accept, bytes)).await?;
                 context.ui.note(&format!("installed {id}"));
             }
             send(api, &documents, &args, false).await
         })
         .await?;
-    context.ui.answer(&answer.body, |applied| show(applied, context.ui.style))
+    context.ui.answer(&answer.body, |applied| show(applied, context.ui.style))?;
+    let applied: Tree = serde_json::from_slice(&answer.body).unwrap_or(Tree::Null);
+    let differs = args.exit_code && !applied.list("changes").is_empty();
+    if refused || differs { Err(Failure::Told) } else { Ok(()) }
 }
 
 async fn send(api: &Api, documents: &[Document], args: &ApplyArgs, dry_run: bool) -> Result<Response, Failure> {
@@ -50,6 +56,8 @@ struct Missing {
     id: String,
     accept: Option<String>,
     bytes: Vec<u8>,
+    /// It would not be installed: what it asks for is not accepted.
+    refused: bool,
 }
 
 /// Finds the file of a plugin that is wanted and is not there, if its document says where it is, and has it accepted.
@@ -81,22 +89,23 @@ async fn find(
     if let Some(digest) = text("digest").filter(|digest| *digest != plan.text("digest")) {
         return Err(wrong(format!("{} is {}, not {digest}", file.display(), plan.text("digest"))));
     }
-    let asked_for = plan.text("accept");
+    let asked_for = if plan.list("new-rights").is_empty() { "" } else { plan.text("accept") };
     let accept = match text("accept") {
         Some(accept) => Some(accept.to_owned()),
         None if dry_run => None,
         None => plugin::ask_if_possible(context, &plan)?,
     };
-    if !asked_for.is_empty() && accept.as_deref() != Some(asked_for) {
+    let refused = !asked_for.is_empty() && accept.as_deref() != Some(asked_for);
+    if refused {
         let lines = plan.list("new-rights").iter().map(|right| format!("\n  - {right}"));
         let what = format!("it asks for what nobody accepted:{}", lines.collect::<String>());
-        let told = wrong(format!("{what}\nTo accept exactly that, write `accept: {asked_for}`"));
+        let told = wrong(format!("{what}\nTo accept that, and nothing else, write `accept: {asked_for}`"));
         if !dry_run {
             return Err(told);
         }
         told.lines().iter().for_each(|(_, line)| context.ui.say(line));
     }
-    Ok(Some(Missing { id, accept, bytes }))
+    Ok(Some(Missing { id, accept, bytes, refused }))
 }
 
 fn show(applied: &Tree, style: Style) -> String {

@@ -35,7 +35,7 @@ pub(super) async fn run(context: &Context, verb: IntegrationVerb) -> Result<(), 
         IntegrationVerb::Upgrade(args) => {
             let mut wanted = json!({"dry-run": args.dry_run, "unchecked": args.unchecked});
             if let Some(version) = &args.to {
-                wanted["version"] = version.as_str().into();
+                wanted["version"] = version.to_string().into();
             }
             if let Some(watch) = args.watch {
                 wanted["watch-seconds"] = watch.as_secs().into();

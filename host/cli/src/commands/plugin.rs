@@ -101,7 +101,7 @@ fn may_ask() -> bool {
 /// says so.
 pub(super) fn ask_if_possible(context: &Context, plan: &Tree) -> Result<Option<String>, Failure> {
     let accept = plan.text("accept");
-    if accept.is_empty() || !may_ask() {
+    if plan.list("new-rights").is_empty() || !may_ask() {
         return Ok(None);
     }
     context.ui.say(&views::plan(plan, context.ui.style));

@@ -47,6 +47,7 @@ pub(super) fn plan(plan: &Tree, style: Style) -> String {
     fact("digest", plan.text("digest"));
     fact("capabilities", &about.texts("capabilities"));
     fact("installed", &plan.texts("installed-versions"));
+    fact("accept", plan.text("accept"));
     let mut out = facts.render(Style { width: None, ..style });
     let mut list = |title: &str, lines: &[Tree]| {
         if !lines.is_empty() {
@@ -62,10 +63,11 @@ pub(super) fn plan(plan: &Tree, style: Style) -> String {
         [] => list("It wants to", new),
         _ => list("It wants to, beyond what installed versions of it may", new),
     }
-    match plan.text("accept") {
-        "" if matches!(plan.get("installed"), Some(Tree::Bool(true))) => out.push_str("\nIt is installed already.\n"),
-        "" => out.push_str("\nIt asks for nothing that is to be accepted.\n"),
-        accept => out.push_str(&format!("\nTo accept exactly that: --accept {accept}\n")),
+    let installed = matches!(plan.get("installed"), Some(Tree::Bool(true)));
+    match (new, installed) {
+        ([], true) => out.push_str("\nIt is installed already.\n"),
+        ([], false) => out.push_str("\nIt asks for nothing that is to be accepted.\n"),
+        _ => out.push_str(&format!("\nTo accept that, and nothing else: --accept {}\n", plan.text("accept"))),
     }
     out
 }

@@ -2,13 +2,24 @@
 
 use super::Context;
 use crate::{
-    api::Request,
+    api::{Api, Request},
     failure::Failure,
     output::{Cell, Colour, Style, Table, Tree, rfc3339_of},
 };
 
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
-    let answer = context.with(async |api| api.request(Request::get("/v1/status")).await).await?;
+    let mut served = true;
+    let answer = context
+        .with(async |api| {
+            served = !matches!(api, Api::Embedded(_));
+            api.request(Request::get("/v1/status")).await
+        })
+        .await?;
+    if !served {
+        context
+            .ui
+            .note("no server runs on this data folder: this is what one would begin with, and nothing was checked yet");
+    }
     context.ui.answer(&answer.body, |status| show(status, context.ui.style))?;
     let status: Tree = serde_json::from_slice(&answer.body).unwrap_or(Tree::Null);
     if is_well(&status) { Ok(()) } else { Err(Failure::Told) }

@@ -16,6 +16,7 @@ use jackfield_registry::{Digest, Limits};
 use semver::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use serde_path_to_error::Segment;
 
 use crate::{EndpointSettings, Error, NewIntegration, Result, names::pointer};
 
@@ -131,14 +132,21 @@ impl Desired {
     }
 
     fn take_one(&mut self, kind: &str, value: &Value, place: String) -> Result<()> {
-        let wrong = |error: serde_json::Error| Error::invalid(format!("`{kind}`: {error}")).at(place.as_str());
+        let wrong = |error: serde_path_to_error::Error<serde_json::Error>| {
+            let member = pointer_to(error.path());
+            let remedy = match member.ends_with("/version") {
+                true => "; write it in quotes, with all three numbers, e.g. \"0.1.0\"",
+                false => "",
+            };
+            Error::invalid(format!("`{kind}`: {}{remedy}", error.inner())).at(format!("{place}{member}"))
+        };
         match kind {
             "plugin" => {
-                let plugin = DesiredPlugin::deserialize(value).map_err(wrong)?;
+                let plugin = serde_path_to_error::deserialize(value).map_err(wrong)?;
                 self.plugins.push((place, plugin));
             }
             "integration" => {
-                let integration = DesiredIntegration::deserialize(value).map_err(wrong)?;
+                let integration = serde_path_to_error::deserialize(value).map_err(wrong)?;
                 self.integrations.push((place, integration));
             }
             other => {
@@ -162,6 +170,17 @@ impl Desired {
         }
         Ok(self)
     }
+}
+
+/// A path as a JSON Pointer.
+fn pointer_to(path: &serde_path_to_error::Path) -> String {
+    let segments = path.iter().filter_map(|segment| match segment {
+        Segment::Seq { index } => Some(format!("/{index}")),
+        Segment::Map { key } => Some(format!("/{}", pointer(key))),
+        Segment::Enum { variant } => Some(format!("/{}", pointer(variant))),
+        Segment::Unknown => None,
+    });
+    segments.collect()
 }
 
 fn one_of_the_kinds() -> String {
@@ -199,7 +218,11 @@ mod tests {
         let (place, message) = refused(&[json!({}), json!({"integrations": {"name": "a"}})]);
         assert!(place == "/documents/1/integrations" && message.contains("Did you mean `integration`?"), "{message}");
         let (place, message) = refused(&[json!({"integration": [{"name": "a"}, {"name": "b", "labls": {}}]})]);
-        assert!(place == "/documents/0/integration/1" && message.contains("labls"), "{place} {message}");
+        assert!(place == "/documents/0/integration/1/labls" && message.contains("labls"), "{place} {message}");
+        let (place, message) = refused(&[json!({"plugin": {"name": "a", "version": "0.1"}})]);
+        assert!(place == "/documents/0/plugin/version" && message.contains("in quotes"), "{place} {message}");
+        let (place, _) = refused(&[json!({"integration": {"name": "a", "limits": {"concurrency": "lots"}}})]);
+        assert_eq!(place, "/documents/0/integration/limits/concurrency");
         let (place, message) = refused(&[json!({"integration": {"name": "a"}}), json!({"integration": {"name": "a"}})]);
         assert!(place == "/documents/1/integration" && message.contains("/documents/0/integration"), "{message}");
         assert_eq!(refused(&[json!(1)]).0, "/documents/0");

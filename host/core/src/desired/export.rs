@@ -3,7 +3,11 @@
 use serde_json::{Value, json};
 
 use super::documents::{DesiredIntegration, DesiredPlugin};
-use crate::{integrations::Integration, plugins::Installed, shared::Shared};
+use crate::{
+    integrations::Integration,
+    plugins::{Installed, token},
+    shared::Shared,
+};
 
 /// A document for each version of each plugin, and for each integration.
 pub(crate) fn export(shared: &Shared) -> Vec<Value> {
@@ -19,7 +23,7 @@ fn plugin(installed: &Installed) -> DesiredPlugin {
         version: installed.version().clone(),
         digest: Some(installed.record.digest),
         source: None,
-        accept: None,
+        accept: token(&installed.record.manifest),
     }
 }
 

@@ -156,7 +156,19 @@ pub(crate) async fn upgrade(shared: &Shared, name: &str, wanted: UpgradeIntegrat
     let (from, to, config) = (old.record.plugin_version.clone(), record.plugin_version.clone(), record.config.clone());
     let how = Switch::to(EventKind::IntegrationUpgraded, runs_with(&old, plugin));
     let how = Switch { checked: !wanted.unchecked, dry_run: wanted.dry_run, ..how };
-    switch(shared, &old, record, Ok(plugin), how).await?;
+    switch(shared, &old, record, Ok(plugin), how).await.map_err(|error| {
+        let about_settings = error.field.as_deref().is_some_and(|field| field.starts_with("/config"));
+        match about_settings {
+            true => Error {
+                message: format!(
+                    "{}\nGive the new version its settings with a document: `jackfield apply`",
+                    error.message
+                ),
+                ..error
+            },
+            false => error,
+        }
+    })?;
     Ok(Upgrade {
         from,
         to,

@@ -21,7 +21,7 @@ pub enum Accept {
     Everything,
     /// Nothing beyond what installed versions of it have.
     Nothing,
-    /// The set for which [`InstallPlan::accept`] stands, and no other.
+    /// Everything for which [`InstallPlan::accept`] stands, and nothing else.
     Only(String),
 }
 
@@ -45,7 +45,7 @@ pub struct InstallPlan {
     pub rights: Rights,
     /// What of that no installed version of it has: what is to be accepted.
     pub new_rights: Rights,
-    /// What stands for exactly that set; none where it is empty.
+    /// What stands for everything that it asks for, whatever is installed; none where it asks for nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accept: Option<String>,
     /// Operations that it offers and the newest installed version does not.
@@ -59,6 +59,12 @@ pub struct InstallPlan {
 /// Everything that a plugin asks for.
 pub(crate) fn rights(manifest: &Manifest) -> Rights {
     Rights::of(manifest, &limits::unset(&jackfield_registry::Limits::default()))
+}
+
+/// What stands for everything that a plugin asks for.
+pub(crate) fn token(manifest: &Manifest) -> Option<String> {
+    let rights = rights(manifest);
+    (!rights.is_empty()).then(|| rights.token(&manifest.plugin.name))
 }
 
 /// What of that no installed version of it has.
@@ -83,7 +89,7 @@ pub(super) fn plan(view: &View, inspected: &Inspected) -> InstallPlan {
         installed: view.versions(name).any(same),
         installed_versions: view.versions(name).map(|plugin| plugin.version().clone()).collect(),
         rights: rights(manifest),
-        accept: (!new_rights.is_empty()).then(|| new_rights.token(name)),
+        accept: token(manifest),
         new_rights,
         operations_gained: gained,
         operations_lost: lost,
@@ -112,7 +118,7 @@ pub(super) fn judge(view: &View, manifest: &Manifest, accept: &Accept) -> Result
     if new.is_empty() || *accept == Accept::Everything {
         return Ok(());
     }
-    let token = new.token(&manifest.plugin.name);
+    let token = token(manifest).unwrap_or_default();
     let asks = match accept {
         Accept::Only(given) if *given == token => return Ok(()),
         Accept::Only(given) => {
@@ -121,25 +127,32 @@ pub(super) fn judge(view: &View, manifest: &Manifest, accept: &Accept) -> Result
         }
         _ => "it asks".to_owned(),
     };
-    let lines: String = new.lines().iter().map(|line| format!("\n  - {line}")).collect();
+    let (some, more) = first(&new);
+    let lines: String = some.iter().map(|line| format!("\n  - {line}")).collect();
+    let more =
+        more.map_or(String::new(), |more| format!("\n  - and {more} more, which `jackfield plugin inspect` shows"));
     let message = format!(
-        "`{}` is not installed: {asks} for what no installed version of it has:{lines}\nTo accept exactly that, install it with `--accept {token}`",
+        "`{}` is not installed: {asks} for what no installed version of it has:{lines}{more}\nTo accept that, and nothing else, install it with `--accept {token}`",
         super::id_of(manifest)
     );
     let error = Error::new(ErrorKind::PermissionDenied, ErrorSource::Caller, message);
     Err(Error { code: Some("acceptance-needed".to_owned()), ..error })
 }
 
-/// What is told of rights that were accepted: some of them, and what stands for all.
-pub(super) fn told(accepted: &Rights, plugin: &str) -> String {
-    let lines = accepted.lines();
-    if lines.is_empty() {
+/// What is told of rights that were accepted.
+pub(super) fn told(accepted: &Rights) -> String {
+    let (some, more) = first(accepted);
+    if some.is_empty() {
         return String::new();
     }
-    let more = match lines.len().saturating_sub(MOST_TOLD) {
-        0 => String::new(),
-        more => format!("; and {more} more"),
-    };
-    let some: Vec<&str> = lines.iter().map(String::as_str).take(MOST_TOLD).collect();
-    format!("; accepted ({}): {}{more}", accepted.token(plugin), some.join("; "))
+    let more = more.map_or(String::new(), |more| format!("; and {more} more"));
+    format!("; accepted: {}{more}", some.join("; "))
+}
+
+/// The first of some rights, a line each, and how many more there are.
+fn first(rights: &Rights) -> (Vec<String>, Option<usize>) {
+    let mut lines = rights.lines();
+    let more = lines.len().checked_sub(MOST_TOLD).filter(|more| *more > 0);
+    lines.truncate(MOST_TOLD);
+    (lines, more)
 }

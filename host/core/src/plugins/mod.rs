@@ -26,7 +26,7 @@ use crate::{
     view::{View, operation_info},
 };
 pub use acceptance::{Accept, InstallPlan};
-pub(crate) use acceptance::{operations_between, rights};
+pub(crate) use acceptance::{operations_between, rights, token};
 pub(crate) use id::PluginId;
 pub(crate) use load::{load_all, sandbox};
 
@@ -163,7 +163,7 @@ fn may_install(view: &View, inspected: &inspect::Inspected, accept: &Accept) -> 
     }
     inspect::fits_others(view, inspected)?;
     acceptance::judge(view, manifest, accept)?;
-    let accepted = acceptance::told(&acceptance::new_rights(view, manifest), &id.name);
+    let accepted = acceptance::told(&acceptance::new_rights(view, manifest));
     Ok(Decision::Change(Change {
         mutations: Vec::new(),
         apply: Box::new(|_, _| {}),

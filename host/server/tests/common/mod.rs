@@ -54,8 +54,10 @@ impl Api {
     /// Installs a plugin, and accepts whatever it asks for.
     pub async fn upload(&self, file: Vec<u8>) -> Answer {
         let plan = self.upload_with("?dry-run=true", file.clone()).await;
+        if plan.status != 200 {
+            return plan;
+        }
         match plan.value()["accept"].as_str() {
-            _ if plan.status != 200 => plan,
             Some(accept) => self.upload_with(&format!("?accept={accept}"), file).await,
             None => self.upload_with("", file).await,
         }
