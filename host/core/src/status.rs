@@ -1,6 +1,6 @@
 //! How a host is, at a glance: what there is, how much of it is well, and what is not, with who is at fault.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use jackfield_sinks::SinkState;
 use jackfield_vault::{LeaseState, VaultState};
@@ -70,10 +70,10 @@ pub enum ConcernLevel {
 pub(crate) async fn status(shared: &Shared, readiness: Readiness) -> Result<Status> {
     let unknown = journal::list(shared, None, true, MOST_UNKNOWN).await?;
     let view = shared.view.load();
-    let mut integrations = BTreeMap::new();
-    for state in [HealthState::Unknown, HealthState::Healthy, HealthState::Degraded, HealthState::Unhealthy] {
-        let so = |integration: &&Arc<Integration>| integration.live.health.report().state == state;
-        integrations.insert(health::word(state), view.integrations.values().filter(so).count());
+    let states = [HealthState::Unknown, HealthState::Healthy, HealthState::Degraded, HealthState::Unhealthy];
+    let mut integrations: BTreeMap<_, usize> = states.into_iter().map(|state| (health::word(state), 0)).collect();
+    for integration in view.integrations.values() {
+        *integrations.entry(health::word(integration.live.health.report().state)).or_default() += 1;
     }
     let mut concerns = concerns(shared, &view);
     concerns.extend(of_writes(&unknown));

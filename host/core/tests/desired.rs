@@ -110,6 +110,13 @@ async fn what_an_integration_needs_or_can_go_back_to_is_not_pruned() {
     let documents = vec![json!({"integration": {"name": "play", "plugin": "playground"}}), documents[1].clone()];
     let applied = host.apply(Apply { documents, dry_run: false, prune: true }).await.unwrap();
     assert!(applied.changes.is_empty(), "{applied:?}");
+    // One that is added takes the newest, which no document names.
+    host.install_plugin(version("playground", "0.4.0", |_| {})).await.unwrap();
+    let first = json!({"plugin": {"name": "playground", "version": "0.1.0"}});
+    let documents = vec![first, json!({"integration": {"name": "new", "plugin": "playground"}})];
+    host.apply(Apply { documents, dry_run: false, prune: true }).await.unwrap();
+    let installed: Vec<_> = host.plugins().into_iter().map(|plugin| plugin.id).collect();
+    assert_eq!(installed, ["playground@0.1.0", "playground@0.4.0"]);
 }
 
 #[tokio::test]

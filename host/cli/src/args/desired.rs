@@ -8,7 +8,8 @@ use clap::Args;
 ///
 /// A document holds a plugin or an integration, or several; a file may hold several documents (YAML, TOML or JSON). What a
 /// document does not name of an integration is empty, but for its plugin's version, which stays. Everything is tried before
-/// anything is changed, but for what needs a plugin that is still to be installed; applied twice it is a change once. `docs/documents.schema.json` describes documents to editors.
+/// anything is changed, but for what needs a plugin that is still to be installed; applied twice it is a change once.
+/// `docs/documents.schema.json` describes documents to editors.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -48,5 +49,5 @@ pub(crate) struct ApplyArgs {
 #[command(after_long_help = "\
 Examples:
   jackfield export > jackfield.yaml
-  jackfield export -o json | jq '.documents[].integration.name'")]
+  jackfield export -o json | jq -r '.documents[].integration.name // empty'")]
 pub(crate) struct ExportArgs {}

@@ -1,7 +1,8 @@
 //! From documents to what they want: planned, tried, done.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
+use semver::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, ErrorSource, Result,
-    integrations::{self, Integration, upgrade},
+    integrations::{self, Integration, IntegrationRecord, upgrade},
     plugins::{self, PluginId},
     shared::Shared,
     view::{View, choose},
@@ -194,35 +195,35 @@ fn pruned<'a>(view: &View, desired: &Desired) -> Vec<Step<'a>> {
         }
     }
     if !desired.plugins.is_empty() {
-        // What somebody runs with then, or can go back to, is wanted without being said.
-        let stays = |integration: &Integration| {
-            desired.integrations.is_empty()
-                || desired.integrations.iter().any(|(_, wanted)| *wanted.name == *integration.name)
-        };
-        let version = |integration: &Integration| {
-            let wanted = desired.integrations.iter().find(|(_, wanted)| *wanted.name == *integration.name);
-            let version = wanted.and_then(|(_, wanted)| wanted.version.clone());
-            version.unwrap_or_else(|| integration.record.plugin_version.clone())
-        };
-        let runs = |id: &PluginId| {
-            let with = |there: &Integration| there.record.plugin == id.name && version(there) == id.version;
-            view.integrations.values().any(|integration| stays(integration) && with(integration))
-        };
-        let left = |id: &PluginId| {
-            let leaves = |there: &Integration| {
-                let moves = version(there) != there.record.plugin_version;
-                let before = there.record.previous.as_ref().map(|previous| &previous.plugin_version);
-                let goes_back_to = if moves { Some(&there.record.plugin_version) } else { before };
-                there.record.plugin == id.name && goes_back_to == Some(&id.version)
-            };
-            view.integrations.values().any(|integration| stays(integration) && leaves(integration))
-        };
+        let needed = needed(view, desired);
         let wanted = |id: &PluginId| desired.plugins.iter().any(|(_, plugin)| self::id(plugin) == *id);
-        for id in view.plugins.keys().filter(|id| !wanted(id) && !runs(id) && !left(id)) {
+        for id in view.plugins.keys().filter(|id| !wanted(id) && !needed.contains(*id)) {
             steps.push(step("plugin", id.to_string(), DesiredAction::Remove, None, How::RemovePlugin));
         }
     }
     steps
+}
+
+/// The versions of plugins that somebody runs with once all is as it is wanted, or can go back to then: they are wanted
+/// without being said.
+fn needed(view: &View, desired: &Desired) -> BTreeSet<PluginId> {
+    let mut needed = BTreeSet::new();
+    for there in view.integrations.values() {
+        let wanted = desired.integrations.iter().find(|(_, wanted)| *wanted.name == *there.name);
+        if wanted.is_none() && !desired.integrations.is_empty() {
+            // It is pruned too.
+            continue;
+        }
+        let IntegrationRecord { plugin, plugin_version: now, previous, .. } = &there.record;
+        let then = wanted.and_then(|(_, wanted)| wanted.version.as_ref()).unwrap_or(now);
+        let before = if then == now { previous.as_ref().map(|previous| &previous.plugin_version) } else { Some(now) };
+        let of = |version: &Version| PluginId { name: plugin.clone(), version: version.clone() };
+        needed.extend([Some(then), before].into_iter().flatten().map(of));
+    }
+    for (_, wanted) in desired.integrations.iter().filter(|(_, wanted)| !view.integrations.contains_key(&wanted.name)) {
+        needed.extend(view.plugin(&wanted.with_version(wanted.version.as_ref()).plugin).map(|plugin| plugin.id()));
+    }
+    needed
 }
 
 fn id(plugin: &DesiredPlugin) -> PluginId {
@@ -286,8 +287,7 @@ impl Step<'_> {
             How::Set(wanted, there) => {
                 let version = wanted.version.as_ref().unwrap_or(&there.record.plugin_version);
                 upgrade::set(shared, there, wanted.with_version(Some(version)), dry_run, |runtime| {
-                    let ids: Vec<_> = runtime.capabilities.iter().map(|capability| &capability.id).collect();
-                    offers(&ids, wanted)
+                    offers(&runtime.capability_ids().collect::<Vec<_>>(), wanted)
                 })
                 .await
             }

@@ -24,9 +24,8 @@ fn range(system: &Compatibility) -> Option<(Vec<u64>, Vec<u64>)> {
 
 /// A version counts as one that is written with fewer numbers: 3.5.2 is a 3.5.
 fn is_within(found: &[u64], low: &[u64], high: &[u64]) -> bool {
-    let cut = |to: &[u64]| found.get(..to.len().min(found.len())).unwrap_or_default().to_vec();
-    cut(low).as_slice() >= low.get(..found.len().min(low.len())).unwrap_or_default()
-        && cut(high).as_slice() <= high.get(..found.len().min(high.len())).unwrap_or_default()
+    let against = |bound: &[u64]| found.iter().take(bound.len()).cmp(bound.iter().take(found.len()));
+    against(low).is_ge() && against(high).is_le()
 }
 
 /// The numbers that a version begins with.

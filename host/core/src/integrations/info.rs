@@ -1,7 +1,7 @@
 //! What an integration tells of itself.
 
 use super::Integration;
-use crate::{IntegrationInfo, PreviousVersion, clock::now_ms};
+use crate::{IntegrationInfo, PreviousVersion};
 
 impl Integration {
     pub(crate) fn info(&self) -> IntegrationInfo {
@@ -28,11 +28,7 @@ impl Integration {
                 plugin_version: previous.plugin_version.clone(),
                 left_at: previous.left_at,
             }),
-            probation_until: record
-                .probation
-                .as_ref()
-                .map(|probation| probation.until)
-                .filter(|until| *until > now_ms()),
+            probation_until: record.probation().map(|probation| probation.until),
             cassette: self.live.tape.as_ref().map(|tape| tape.info()),
         }
     }

@@ -67,6 +67,13 @@ pub(crate) struct IntegrationRecord {
     pub(crate) probation: Option<upgrade::Probation>,
 }
 
+impl IntegrationRecord {
+    /// How it is watched, as long as it is.
+    pub(crate) fn probation(&self) -> Option<&upgrade::Probation> {
+        self.probation.as_ref().filter(|probation| probation.until > now_ms())
+    }
+}
+
 /// An integration at one revision.
 #[derive(Debug)]
 pub(crate) struct Integration {
@@ -128,7 +135,7 @@ pub(crate) async fn prepare(shared: &Shared, new: NewIntegration) -> Result<Addi
 impl Adding {
     /// The capabilities that it would offer.
     pub(crate) fn capability_ids(&self) -> Vec<&jackfield_reflect::CapabilityId> {
-        self.runtime.capabilities.iter().map(|capability| &capability.id).collect()
+        self.runtime.capability_ids().collect()
     }
 
     /// Adds it.
@@ -160,9 +167,7 @@ impl Adding {
 pub(crate) async fn update(shared: &Shared, name: &str, change: UpdateIntegration) -> Result<IntegrationInfo> {
     let view = shared.view.load_full();
     let old = view.integration(name)?.clone();
-    if let Some(wanted) = change.revision.filter(|wanted| *wanted != old.revision) {
-        return Err(moved_on(&old.name, Some(wanted), old.revision).at("/revision"));
-    }
+    at_revision(&old, change.revision)?;
     let mut record = old.record.clone();
     if let Some(patch) = &change.config {
         config::merge(&mut record.config, patch);
@@ -270,6 +275,14 @@ fn same(view: &View, plugin: &Installed) -> Result<()> {
     }
     let message = format!("the plugin `{id}` was removed or replaced meanwhile; try again");
     Err(Error::new(ErrorKind::Conflict, ErrorSource::Caller, message))
+}
+
+/// Whether an integration is at the revision that somebody means, if they say one.
+fn at_revision(integration: &Integration, wanted: Option<u64>) -> Result<()> {
+    match wanted.filter(|wanted| *wanted != integration.revision) {
+        Some(wanted) => Err(moved_on(&integration.name, Some(wanted), integration.revision).at("/revision")),
+        None => Ok(()),
+    }
 }
 
 fn moved_on(name: &str, wanted: Option<u64>, revision: u64) -> Error {

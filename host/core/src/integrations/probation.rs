@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{Integration, IntegrationRecord, upgrade};
-use crate::{Error, ErrorKind, ErrorSource, HealthState, Result, clock::now_ms, metrics::Tally, shared::Shared, tasks};
+use crate::{Error, ErrorKind, ErrorSource, HealthState, Result, metrics::Tally, shared::Shared, tasks};
 
 /// How often they are looked at.
 const LOOK: Duration = Duration::from_millis(200);
@@ -39,7 +39,7 @@ pub(crate) struct Watch {
 impl Watch {
     /// For what a record says, if that is watched.
     pub(super) fn of(record: &IntegrationRecord, before: Tally) -> Option<Arc<Self>> {
-        let probation = record.probation.as_ref().filter(|probation| probation.until > now_ms())?;
+        let probation = record.probation()?;
         Some(Arc::new(Self { judges_outside: probation.health, ..Self::since(before) }))
     }
 

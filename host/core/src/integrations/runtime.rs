@@ -12,7 +12,6 @@ use super::{Integration, probation::Watch};
 use crate::{
     Error, Result, audit,
     breaker::Breaker,
-    clock::now_ms,
     faults, health,
     issuing::CallSecrets,
     metrics::{Calls, OperationMetrics},
@@ -106,13 +105,18 @@ pub(super) fn serve(
 }
 
 impl Runtime {
+    /// The capabilities that it offers.
+    pub(crate) fn capability_ids(&self) -> impl Iterator<Item = &CapabilityId> {
+        self.capabilities.iter().map(|capability| &capability.id)
+    }
+
     /// The capability that `wanted` names.
     pub(crate) fn capability(&self, wanted: &str) -> Result<&ServedCapability> {
         // The common case first: the short name, which needs no comparison of versions.
         if let Some(capability) = self.capabilities.iter().find(|c| c.short == wanted) {
             return Ok(capability);
         }
-        let offered = self.capabilities.iter().map(|c| &c.id).collect::<Vec<_>>();
+        let offered = self.capability_ids().collect::<Vec<_>>();
         let id = choose(wanted, &offered).map_err(|mut error| {
             // Another integration may well offer it.
             error.message = format!("this integration does not offer it: {}", error.message);
@@ -172,7 +176,7 @@ impl Integration {
 
     /// Whether it was upgraded a short while ago, and may go back by itself.
     pub(crate) fn is_watched(&self) -> bool {
-        self.record.probation.as_ref().is_some_and(|probation| probation.until > now_ms())
+        self.record.probation().is_some()
     }
 
     /// The operations that crashed so often that they are not run for a while.
@@ -190,7 +194,7 @@ impl Integration {
 
     /// The capabilities it offers.
     pub(crate) fn capability_ids(&self) -> impl Iterator<Item = &CapabilityId> {
-        self.runtime.iter().flat_map(|runtime| runtime.capabilities.iter().map(|capability| &capability.id))
+        self.runtime.iter().flat_map(|runtime| runtime.capability_ids())
     }
 }
 

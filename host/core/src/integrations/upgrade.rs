@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    Integration, IntegrationRecord, Runtime, moved_on,
+    Integration, IntegrationRecord, Runtime, at_revision,
     switch::{Switch, switch},
 };
 use crate::{
@@ -126,9 +126,7 @@ fn leaving(record: &IntegrationRecord, plugin: &Installed, config: Map<String, V
 pub(crate) async fn upgrade(shared: &Shared, name: &str, wanted: UpgradeIntegration) -> Result<Upgrade> {
     let view = shared.view.load_full();
     let old = view.integration(name)?.clone();
-    if let Some(revision) = wanted.revision.filter(|revision| *revision != old.revision) {
-        return Err(moved_on(&old.name, Some(revision), old.revision).at("/revision"));
-    }
+    at_revision(&old, wanted.revision)?;
     let seconds = wanted.watch_seconds.unwrap_or(WATCHED);
     if seconds > LONGEST_WATCHED {
         let message = format!("a new version is watched for at most {LONGEST_WATCHED} seconds, a day");
@@ -209,9 +207,7 @@ pub(crate) async fn roll_back(
 ) -> Result<IntegrationInfo> {
     let view = shared.view.load_full();
     let old = view.integration(name)?.clone();
-    if let Some(revision) = revision.filter(|revision| *revision != old.revision) {
-        return Err(moved_on(&old.name, Some(revision), old.revision).at("/revision"));
-    }
+    at_revision(&old, revision)?;
     let Some(previous) = old.record.previous.clone() else {
         let message = format!(
             "`{name}` was never upgraded, so there is nothing to go back to; see `jackfield integration upgrade`"

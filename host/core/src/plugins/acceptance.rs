@@ -68,7 +68,7 @@ pub(crate) fn token(manifest: &Manifest) -> Option<String> {
 }
 
 /// What of that no installed version of it has.
-pub(super) fn new_rights(view: &View, manifest: &Manifest) -> Rights {
+fn new_rights(view: &View, manifest: &Manifest) -> Rights {
     let had: Vec<Rights> = view.versions(&manifest.plugin.name).map(|plugin| rights(&plugin.record.manifest)).collect();
     rights(manifest).beyond(&had)
 }
@@ -112,15 +112,15 @@ pub(crate) fn operations_between(before: &Reflection, after: &Reflection) -> (Ve
     (after.difference(&before).cloned().collect(), before.difference(&after).cloned().collect())
 }
 
-/// Whether what a plugin asks for beyond what installed versions of it have is accepted.
-pub(super) fn judge(view: &View, manifest: &Manifest, accept: &Accept) -> Result<()> {
+/// What a plugin asks for beyond what installed versions of it have, if that is accepted.
+pub(super) fn judge(view: &View, manifest: &Manifest, accept: &Accept) -> Result<Rights> {
     let new = new_rights(view, manifest);
     if new.is_empty() || *accept == Accept::Everything {
-        return Ok(());
+        return Ok(new);
     }
     let token = token(manifest).unwrap_or_default();
     let asks = match accept {
-        Accept::Only(given) if *given == token => return Ok(()),
+        Accept::Only(given) if *given == token => return Ok(new),
         Accept::Only(given) => {
             let near = did_you_mean(given, [token.as_str()]);
             format!("what was accepted is not what it asks for.{near} It asks")

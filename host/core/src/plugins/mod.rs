@@ -162,8 +162,7 @@ fn may_install(view: &View, inspected: &inspect::Inspected, accept: &Accept) -> 
         }
     }
     inspect::fits_others(view, inspected)?;
-    acceptance::judge(view, manifest, accept)?;
-    let accepted = acceptance::told(&acceptance::new_rights(view, manifest));
+    let accepted = acceptance::told(&acceptance::judge(view, manifest, accept)?);
     Ok(Decision::Change(Change {
         mutations: Vec::new(),
         apply: Box::new(|_, _| {}),
