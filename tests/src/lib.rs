@@ -19,7 +19,6 @@ pub mod soak;
 mod stand;
 pub mod troubled;
 pub mod unruly;
-pub mod versions;
 mod wire;
 pub mod witness;
 

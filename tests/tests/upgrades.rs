@@ -3,14 +3,17 @@
 
 #![allow(clippy::print_stdout, reason = "tells the figures, which are shown with --nocapture")]
 
+mod common;
+
 use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
     time::Duration,
 };
 
+use common::version;
 use jackfield_peers::http;
-use jackfield_tests::{Stand, base64, load::no_call_fails_while, versions::version};
+use jackfield_tests::{Stand, base64, load::no_call_fails_while};
 use serde_json::{Value, json};
 
 /// Upgrades and ways back.

@@ -1,4 +1,7 @@
 //! Other versions of this checkout's plugins.
+//!
+//! Here and not in the library beside: the fuzz targets are built along with one of these tests, and what the library links
+//! would be compiled with counters that only libFuzzer knows.
 
 use std::{
     fs,
@@ -6,12 +9,11 @@ use std::{
 };
 
 use jackfield_registry::{Manifest, Package, pack, strip};
-
-use crate::packed;
+use jackfield_tests::packed;
 
 /// A plugin of this checkout, one of those with Jackfield's own capabilities, as another version with another manifest; its
 /// file in a folder.
-pub fn version(plugin: &str, version: &str, folder: &Path, change: impl FnOnce(&mut Manifest)) -> PathBuf {
+pub(crate) fn version(plugin: &str, version: &str, folder: &Path, change: impl FnOnce(&mut Manifest)) -> PathBuf {
     let file = fs::read(packed(plugin)).unwrap();
     let mut manifest = Package::read(&file).unwrap().manifest;
     manifest.plugin.version = version.parse().unwrap();
