@@ -13,13 +13,17 @@
 
 pub mod alertmanager;
 pub mod cache;
+mod client;
+pub mod cosign;
 pub mod debian;
+pub mod docker_registry;
 mod error;
 pub mod etcd;
 pub mod http;
 pub mod jackfield;
 pub mod node_exporter;
 pub mod openbao;
+pub mod oras;
 pub mod ports;
 pub mod process;
 pub mod program;
@@ -30,10 +34,13 @@ pub mod rsyslog;
 pub mod victoria_metrics;
 
 pub use alertmanager::Alertmanager;
+pub use cosign::Cosign;
+pub use docker_registry::DockerRegistry;
 pub use error::PeerError;
 pub use etcd::{Etcd, EtcdCluster, Etcdctl, ServerTls};
 pub use node_exporter::NodeExporter;
 pub use openbao::OpenBao;
+pub use oras::Oras;
 pub use process::Process;
 pub use prometheus::Prometheus;
 pub use rsyslog::Rsyslog;

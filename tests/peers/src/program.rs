@@ -161,16 +161,20 @@ fn upstream(version: &str) -> &str {
     version.split_once(':').map_or(version, |(_, rest)| rest)
 }
 
-/// The first thing that looks like a version in what `--version` prints.
-fn reported_version(path: &Path) -> String {
-    let output = Command::new(path).arg("--version").output();
-    let text = output.map(|out| [out.stdout, out.stderr].concat()).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text).into_owned();
-    let digits = |word: &str| word.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit());
-    text.split_whitespace()
-        .find(|word| digits(word))
-        .map(|word| word.trim_start_matches('v').into())
-        .unwrap_or_default()
+/// The version that a program tells of itself, when asked by the flag or, where it knows none, by the command; empty where
+/// it tells none.
+pub(crate) fn reported_version(path: &Path) -> String {
+    let told = ["--version", "version"].iter().find_map(|question| {
+        let output = Command::new(path).arg(question).output().ok()?;
+        version_in(&String::from_utf8_lossy(&[output.stdout, output.stderr].concat()))
+    });
+    told.unwrap_or_default()
+}
+
+/// The first word that looks like a version.
+fn version_in(text: &str) -> Option<String> {
+    let mut words = text.split_whitespace().map(|word| word.trim_start_matches('v'));
+    words.find(|word| word.starts_with(|c: char| c.is_ascii_digit())).map(str::to_string)
 }
 
 /// Whether the dynamic loader accepts the program at all.
@@ -188,6 +192,18 @@ mod tests {
         assert_eq!(upstream("1:3.5.0-1"), "3.5.0-1");
         assert_eq!(upstream("2.42.0+ds-5"), "2.42.0+ds-5");
         assert_eq!(bare("1:1.79.5+ds1-2+b5"), "1.79.5");
+    }
+
+    #[test]
+    fn a_version_is_the_first_number_that_a_program_tells() {
+        let told = [
+            ("prometheus, version 3.1.0 (branch: x)", Some("3.1.0")),
+            ("GitVersion:    v2.5.3\nGitCommit:     unknown", Some("2.5.3")),
+            ("Error: unknown flag: --version", None),
+        ];
+        for (text, version) in told {
+            assert_eq!(version_in(text).as_deref(), version, "{text}");
+        }
     }
 
     #[test]
