@@ -31,6 +31,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("jackfield-vault", &["jackfield-net", "jackfield-sigv4", "jackfield-store"]),
     ("jackfield-engine", &["jackfield-reflect"]),
     ("jackfield-registry", &["jackfield-reflect"]),
+    ("jackfield-trust", &["jackfield-registry"]),
     ("jackfield-audit", &[]),
     ("jackfield-reflect", &[]),
     ("jackfield-net", &[]),
