@@ -5,7 +5,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use ipnet::IpNet;
 
 use crate::{
-    Address, AddressPolicy, ClientIdentity, ConnectError, Host, Resolver, Sender, SystemResolver, TlsError,
+    Address, AddressClass, AddressPolicy, ClientIdentity, ConnectError, Host, Resolver, Sender, SystemResolver,
+    TlsError, classify,
     connect::Route,
     tls::{SystemRoots, Tls, parse_roots},
 };
@@ -108,6 +109,13 @@ impl Dialer {
     /// refused here already; a name is judged by what it resolves to, at each new connection.
     pub fn sender(&self, address: Address, options: &SenderOptions) -> Result<Sender, ConnectError> {
         Ok(Sender::new(self.route(address, options)?, options))
+    }
+
+    /// What kinds of address a host has just now, at least one. For deciding what its answers may lead to; what is dialled
+    /// is judged anew.
+    pub async fn classes(&self, address: Address) -> Result<Vec<AddressClass>, ConnectError> {
+        let route = self.route(address, &SenderOptions::of_the_operator(None))?;
+        Ok(route.addresses().await?.into_iter().map(|found| classify(found.ip()).class).collect())
     }
 
     pub(crate) fn route(&self, address: Address, options: &SenderOptions) -> Result<Route, ConnectError> {
