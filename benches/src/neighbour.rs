@@ -124,7 +124,7 @@ impl Server {
             .await?;
             let plan: serde_json::Value = serde_json::from_slice(&plan)?;
             let mut install = Command::new(echo::program());
-            install.args(["plugin", "install"]).arg(file).args(["--server", &server]);
+            install.args(["plugin", "install", "--allow-unsigned"]).arg(file).args(["--server", &server]);
             if let Some(accept) = plan["accept"].as_str() {
                 install.args(["--accept", accept]);
             }

@@ -10,8 +10,11 @@ use serde_json::Value;
 
 /// What each crate of ours may import of ours. A crate that is not here may not exist.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
-    // `plugin pack` needs no host: it is the package format's, which lies below it.
-    ("jackfield-cli", &["jackfield-server", "jackfield-core", "jackfield-registry"]),
+    // Packing, publishing and signing plugins needs no host: that is what lies below it.
+    (
+        "jackfield-cli",
+        &["jackfield-server", "jackfield-core", "jackfield-fetch", "jackfield-registry", "jackfield-trust"],
+    ),
     ("jackfield-server", &["jackfield-core", "jackfield-reflect"]),
     (
         "jackfield-core",
@@ -23,6 +26,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "jackfield-vault",
             "jackfield-store",
             "jackfield-registry",
+            "jackfield-fetch",
+            "jackfield-trust",
             "jackfield-reflect",
         ],
     ),
@@ -34,6 +39,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("jackfield-oci", &["jackfield-net", "jackfield-registry"]),
     ("jackfield-registry", &["jackfield-reflect"]),
     ("jackfield-trust", &["jackfield-registry"]),
+    ("jackfield-fetch", &["jackfield-net", "jackfield-oci", "jackfield-registry", "jackfield-trust"]),
     ("jackfield-audit", &[]),
     ("jackfield-reflect", &[]),
     ("jackfield-net", &[]),

@@ -11,7 +11,8 @@ fn stand() -> Stand {
     let packed = packed.to_str().unwrap();
     let plan = stand.server().cli(&["plugin", "inspect", packed]).unwrap();
     let accept = plan["accept"].as_str().map(|accept| vec!["--accept", accept]).unwrap_or_default();
-    let installed = stand.server().cli(&[&["plugin", "install", packed], &accept[..]].concat()).unwrap();
+    let installed =
+        stand.server().cli(&[&["plugin", "install", packed, "--allow-unsigned"], &accept[..]].concat()).unwrap();
     assert_eq!(installed["capabilities"], json!(["acme:parcels@0.3.0"]), "{installed}");
     let added =
         stand.server().cli(&["integration", "add", "mail", "--plugin", "parcels", "--set", "depot=Ulm"]).unwrap();

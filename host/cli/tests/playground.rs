@@ -10,16 +10,19 @@ fn a_plugin_is_installed_once_and_shown_with_what_it_asks_for() {
     let bench = Bench::new();
     let file = playground();
     let file = file.to_str().unwrap();
-    let asked = bench.run(&["plugin", "install", file]);
+    let unsigned = bench.run(&["plugin", "install", file]);
+    assert!(unsigned.code == 1 && unsigned.err.contains("--allow-unsigned"), "{unsigned:?}");
+    let asked = bench.run(&["plugin", "install", file, "--allow-unsigned"]);
     let accept = bench.accept(file);
     assert!(asked.code == 1 && asked.err.contains(&format!("--accept {accept}")), "{asked:?}");
     assert!(asked.err.contains("have writes sent again whose outcome is unknown: key-value.*"), "{asked:?}");
-    let other = bench.run(&["plugin", "install", file, "--accept", "0123456789abcdef0123456789abcdef"]);
+    let other =
+        bench.run(&["plugin", "install", file, "--allow-unsigned", "--accept", "0123456789abcdef0123456789abcdef"]);
     assert!(other.code == 1 && other.err.contains("what was accepted is not what it asks for"), "{other:?}");
-    let first = bench.run(&["plugin", "install", file, "--accept", &accept]).ok();
+    let first = bench.run(&["plugin", "install", file, "--allow-unsigned", "--accept", &accept]).ok();
     assert!(first.out.starts_with("installed playground "), "{first:?}");
     assert!(first.err.contains("jackfield integration add NAME --plugin playground"), "{first:?}");
-    let again = bench.run_with(&std::fs::read(file).unwrap(), &["plugin", "install", "-"]).ok();
+    let again = bench.run_with(&std::fs::read(file).unwrap(), &["plugin", "install", "-", "--allow-unsigned"]).ok();
     assert!(again.out.starts_with("is installed already: playground "), "{again:?}");
 
     let list = bench.run(&["plugin", "list"]).ok().out;

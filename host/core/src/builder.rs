@@ -18,6 +18,9 @@ use tokio::{
     sync::{Notify, watch},
 };
 
+use jackfield_fetch::Fetcher;
+use jackfield_oci::Options as RegistryOptions;
+
 use crate::{
     AuditRetention, Error, EventKind, Host, Result, audit,
     cassettes::{self, Cassettes},
@@ -34,6 +37,7 @@ use crate::{
     shared::{About, Shared},
     sources, tasks,
     tasks::Tasks,
+    trust,
     view::View,
 };
 
@@ -58,6 +62,7 @@ pub struct HostBuilder {
     audit_sinks: Vec<Sink>,
     credential_sources: AllowedSources,
     cassettes: cassettes::Wanted,
+    registries: RegistryOptions,
     resolver: Option<Names>,
 }
 
@@ -144,6 +149,13 @@ impl HostBuilder {
         self
     }
 
+    /// How registries of plugins are asked: by which certificates, mirrors and credentials. Unless told otherwise as anybody, by
+    /// the system's roots.
+    pub fn registries(mut self, options: RegistryOptions) -> Self {
+        self.registries = options;
+        self
+    }
+
     /// How much of the audit trail is kept.
     pub fn audit_retention(mut self, retention: AuditRetention) -> Self {
         self.audit_retention = retention;
@@ -210,10 +222,13 @@ impl HostBuilder {
         let (registrar, jobs) = registrar::Queue::new();
         let stop = watch::Sender::new(false);
         let plugins = plugins::load_all(&engine, &*store).await?;
+        let trust = trust::load(&*store).await?;
         let dialer = Arc::new(match self.resolver {
             Some(resolver) => Dialer::new().with_resolver(resolver.0),
             None => Dialer::new(),
         });
+        let fetcher =
+            Fetcher::new(dialer.clone(), self.registries).map_err(|error| Error::invalid(error.to_string()))?;
         let vault =
             credentials::open(store.clone(), dialer.clone(), self.vault_passphrase, self.credential_sources).await?;
         let vault = Arc::new(vault);
@@ -235,6 +250,7 @@ impl HostBuilder {
             engine,
             store,
             dialer,
+            fetcher,
             known: Arc::new(Known::of(vault.clone())),
             tender: tokio::sync::Mutex::new(Tender::of(&vault)),
             vault,
@@ -252,7 +268,7 @@ impl HostBuilder {
             stop: stop.clone(),
         });
         let followers = audit::sinks::prepare(&self.audit_sinks, begun.as_ref(), &shared)?;
-        let mut view = View { plugins, ..View::default() };
+        let mut view = View { plugins, trust, ..View::default() };
         view.integrations = integrations::load_all(&shared, &view).await?;
         tell_of_cassettes(&shared.cassettes, &view.integrations)?;
         shared.view.store(Arc::new(view));

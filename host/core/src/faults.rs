@@ -7,6 +7,8 @@
 use std::time::Duration;
 
 use jackfield_engine::{CallError, EngineError, types};
+use jackfield_fetch::FetchError;
+use jackfield_oci::OciError;
 use jackfield_reflect::{JsonError, ReflectError};
 use jackfield_registry::PackageError;
 use jackfield_store::StoreError;
@@ -203,6 +205,17 @@ pub(crate) fn shutting_down() -> Error {
 /// A file that is no plugin.
 pub(crate) fn package(error: PackageError) -> Error {
     Error::invalid(text(format!("this file is not a plugin: {error}")))
+}
+
+/// A plugin that could not be fetched.
+pub(crate) fn fetch(error: FetchError) -> Error {
+    let message = text(error.to_string());
+    match error {
+        error if error.is_not_found() => Error::new(ErrorKind::NotFound, ErrorSource::Downstream, message),
+        FetchError::Registry(OciError::NotWasm { .. } | OciError::TooLargeToPull { .. })
+        | FetchError::TooLarge { .. } => Error::new(ErrorKind::Invalid, ErrorSource::Downstream, message),
+        _ => Error::new(ErrorKind::Unavailable, ErrorSource::Downstream, message),
+    }
 }
 
 /// A component whose WIT cannot be served.

@@ -6,13 +6,14 @@ use futures_util::Stream;
 use jackfield_engine::Guest;
 use jackfield_reflect::Operation;
 use jackfield_sinks::SinkStatus;
+use jackfield_trust::TrustPolicy;
 use jackfield_vault::{LeaseInfo, NewSource, Secret, VaultStatus};
 use tokio::sync::{broadcast, mpsc};
 
 use crate::{
-    Accept, Answer, Applied, Apply, AuditPage, CallRequest, CapabilityInfo, ChangeBatch, CodeAnswer, Consent,
-    CredentialUse, Error, Event, GrantAnswer, GrantInfo, GrantQuestion, HealthReport, HostBuilder, InstallPlan,
-    IntegrationInfo, IssuerInfo, IssuerSettings, JournaledWrite, NewConsent, NewCredential, NewIntegration, PluginInfo,
+    Answer, Applied, Apply, AuditPage, CallRequest, CapabilityInfo, ChangeBatch, CodeAnswer, Consent, CredentialUse,
+    Error, Event, GrantAnswer, GrantInfo, GrantQuestion, HealthReport, HostBuilder, InstallPlan, IntegrationInfo,
+    IssuerInfo, IssuerSettings, JournaledWrite, NewConsent, NewCredential, NewIntegration, NewPlugin, PluginInfo,
     Readiness, Resolution, Result, Rotation, Status, UpdateIntegration, Upgrade, UpgradeIntegration, WatchRequest,
     audit, calls, consents, credentials, desired, feeds, grants, health,
     integrations::{self, upgrade},
@@ -20,6 +21,7 @@ use crate::{
     shared::Shared,
     sources, status,
     tasks::Tasks,
+    trust,
 };
 
 /// A host of plugins. Clones are the same host; it ends with [`Host::shutdown`] or when the last clone is dropped.
@@ -57,20 +59,39 @@ impl Host {
     /// Fails with `invalid` where the file is no plugin or does not fit this host, in words that say what differs;
     /// with `already-exists` where another file has its name and version.
     pub async fn install_plugin(&self, bytes: Vec<u8>) -> Result<(PluginInfo, bool)> {
-        self.install_plugin_with(bytes, Accept::Everything).await
+        self.install_plugin_with(NewPlugin::embedded(bytes)).await
     }
 
-    /// The same, where only some of what it asks for beyond what installed versions of it have is accepted; fails with
-    /// `permission-denied` where that is not enough.
-    pub async fn install_plugin_with(&self, bytes: Vec<u8>, accept: Accept) -> Result<(PluginInfo, bool)> {
+    /// The same for a plugin from anywhere. Fails with `permission-denied` where the trust policy does not let it in
+    /// (`not-trusted`), where others signed the versions before (`other-signer`), or where it asks for more than is accepted
+    /// (`acceptance-needed`).
+    pub async fn install_plugin_with(&self, new: NewPlugin) -> Result<(PluginInfo, bool)> {
         self.shared().open()?;
-        plugins::install(self.shared(), bytes, accept).await
+        plugins::install(self.shared(), new).await
     }
 
-    /// What installing a plugin would do, and what is to be accepted for it. Nothing of it runs.
-    pub async fn plan_install(&self, bytes: Vec<u8>) -> Result<InstallPlan> {
+    /// Fetches a plugin from where it is published, `oci://REGISTRY/REPOSITORY:TAG` or `https://HOST/FILE`, with the signatures
+    /// beside it. Nothing of it is believed yet, and nothing accepted: say what is, and install it.
+    pub async fn fetch_plugin(&self, place: &str) -> Result<NewPlugin> {
         self.shared().open()?;
-        plugins::plan(self.shared(), bytes).await
+        plugins::fetch(self.shared(), place).await
+    }
+
+    /// What installing a plugin would do, who vouches for it, and what is to be accepted for it. Nothing of it runs.
+    pub async fn plan_install(&self, new: &NewPlugin) -> Result<InstallPlan> {
+        self.shared().open()?;
+        plugins::plan(self.shared(), new).await
+    }
+
+    /// The trust policy, as JSON; fails where what is stored cannot be read.
+    pub fn trust_policy(&self) -> Result<serde_json::Value> {
+        Ok(self.shared().view.load().trust.policy()?.to_json())
+    }
+
+    /// Sets the trust policy, which holds from the next installation on; returns whether it is another than before.
+    pub async fn set_trust_policy(&self, policy: TrustPolicy) -> Result<bool> {
+        self.shared().open()?;
+        trust::set(self.shared(), policy).await
     }
 
     /// The installed plugins, by name and version.

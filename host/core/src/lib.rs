@@ -76,6 +76,7 @@ mod status;
 mod tasks;
 mod token_bucket;
 mod track;
+mod trust;
 mod view;
 mod waiting;
 mod wit_text;
@@ -94,13 +95,16 @@ pub use issuing::{Issued, IssuerInfo, IssuerSettings, IssuingFailure};
 pub use jackfield_audit::{Expectations, Fault, Head, Verified, verify as verify_audit};
 /// An instance of a plugin, for [`Host::typed`].
 pub use jackfield_engine::{Compiler, Guest, serve_compilations};
+pub use jackfield_fetch::{Place, SIGNATURE_SUFFIX};
 /// How a replay finds what was recorded, what a browser brings back of a consent, and what looks names up.
 pub use jackfield_gateway::{CodeAnswer, Match, net::Resolver};
+/// Where the audit trail is sent besides.
+pub use jackfield_oci::{Credentials as RegistryCredentials, Mirror as RegistryMirror, Options as RegistryOptions};
 pub use jackfield_reflect::nearest;
 /// What plugins ask for.
 pub use jackfield_registry::{Right, Rights};
-/// Where the audit trail is sent besides.
 pub use jackfield_sinks::{Sink, SinkError, SinkFailure, SinkState, SinkStatus};
+pub use jackfield_trust::{Evidence, Origin, PolicyError, Signer, TrustPolicy};
 /// What the vault tells of itself, and what it is given.
 pub use jackfield_vault::{
     AllowedSources, AwsKms, BaoServer, CredentialInfo, CredentialKind, Field, Form, KernelKey, KeyInfo, LeaseInfo,
@@ -109,7 +113,7 @@ pub use jackfield_vault::{
 };
 pub use journal::{JournaledWrite, Resolution, WriteState};
 pub use model::*;
-pub use plugins::{Accept, InstallPlan, inspect_plugin};
+pub use plugins::{Accept, InstallPlan, NewPlugin, Provenance, inspect_plugin};
 pub use requests::{Answer, CallRequest, ChangeBatch, Readiness, WatchRequest};
 pub use rotation::Rotation;
 pub use spending::{SpendSettings, Spent};

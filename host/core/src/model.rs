@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use jackfield_registry::{Limits, Manifest};
 use serde::{Deserialize, Serialize};
 
+use crate::plugins::Provenance;
+
 /// Milliseconds since 1970-01-01T00:00:00Z.
 pub type TimestampMs = i64;
 
@@ -29,6 +31,9 @@ pub struct PluginInfo {
     pub capabilities: Vec<String>,
     /// The names of the integrations that run with this version.
     pub integrations: Vec<String>,
+    /// Where it came from and who vouched for it then.
+    #[serde(flatten)]
+    pub provenance: Provenance,
     /// What it says of itself and asks for.
     pub manifest: Manifest,
 }
@@ -332,6 +337,7 @@ impl EventKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::PluginInstalled => "plugin-installed",
+            Self::TrustPolicySet => "trust-policy-set",
             Self::PluginRemoved => "plugin-removed",
             Self::IntegrationAdded => "integration-added",
             Self::IntegrationUpdated => "integration-updated",
@@ -366,6 +372,8 @@ impl EventKind {
 pub enum EventKind {
     /// A plugin was installed.
     PluginInstalled,
+    /// Another trust policy was set.
+    TrustPolicySet,
     /// A plugin was removed.
     PluginRemoved,
     /// An integration was added.

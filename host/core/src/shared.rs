@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwap;
 use jackfield_audit::{Key, Outcome};
 use jackfield_engine::Engine;
+use jackfield_fetch::Fetcher;
 use jackfield_gateway::{Dialer, Known, UserTokens};
 use jackfield_sinks::{Progress, SinkStatus};
 use jackfield_store::Store;
@@ -30,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) engine: Arc<Engine>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) dialer: Arc<Dialer>,
+    /// Fetches plugins from where they are published.
+    pub(crate) fetcher: Fetcher,
     pub(crate) vault: Arc<Vault>,
     /// What of it must be found where it does not belong.
     pub(crate) known: Arc<Known>,

@@ -15,14 +15,16 @@ use crate::{
     integrations::{Integration, IntegrationRecord},
     names,
     plugins::{Installed, PluginId, missing},
+    trust::Trust,
     wit_text,
 };
 
-/// Plugins by name and version, integrations by name.
+/// Plugins by name and version, integrations by name, and what may become a plugin.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct View {
     pub(crate) plugins: BTreeMap<PluginId, Arc<Installed>>,
     pub(crate) integrations: BTreeMap<String, Arc<Integration>>,
+    pub(crate) trust: Trust,
 }
 
 impl View {

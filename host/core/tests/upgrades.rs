@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use common::{add, builder, call, outside::Outside, playing, plugin, put, version};
 use jackfield_core::{
-    Accept, EndpointSettings, ErrorKind, EventKind, GrantSettings, HealthState, Host, NewIntegration,
+    Accept, EndpointSettings, ErrorKind, EventKind, GrantSettings, HealthState, Host, NewIntegration, NewPlugin,
     UpdateIntegration, UpgradeIntegration,
 };
 use jackfield_registry::EndpointRule;
@@ -319,13 +319,14 @@ async fn a_version_that_is_not_watched_or_does_well_stays() {
 async fn a_version_that_asks_for_one_more_endpoint_is_not_installed_until_exactly_that_is_accepted() {
     let host = builder().build().await.unwrap();
     let first = plugin("unruly");
-    let error = host.install_plugin_with(first.clone(), Accept::Nothing).await.unwrap_err();
+    let with = |file: &[u8], accept| NewPlugin { accept, ..NewPlugin::embedded(file.to_vec()) };
+    let error = host.install_plugin_with(with(&first, Accept::Nothing)).await.unwrap_err();
     assert_eq!((error.kind, error.code.as_deref()), (ErrorKind::PermissionDenied, Some("acceptance-needed")));
-    let plan = host.plan_install(first.clone()).await.unwrap();
-    host.install_plugin_with(first, Accept::Only(plan.accept.unwrap())).await.unwrap();
+    let plan = host.plan_install(&with(&first, Accept::Nothing)).await.unwrap();
+    host.install_plugin_with(with(&first, Accept::Only(plan.accept.unwrap()))).await.unwrap();
 
     // No more than before: nothing is asked.
-    host.install_plugin_with(plugin_at("0.2.0"), Accept::Nothing).await.unwrap();
+    host.install_plugin_with(with(&plugin_at("0.2.0"), Accept::Nothing)).await.unwrap();
 
     let more = version("unruly", "0.3.0", |manifest| {
         let mut telemetry = manifest.endpoints[0].clone();
@@ -336,14 +337,14 @@ async fn a_version_that_asks_for_one_more_endpoint_is_not_installed_until_exactl
         manifest.endpoints.push(telemetry);
         manifest.config["properties"]["telemetry-url"] = json!({"type": "string"});
     });
-    let plan = host.plan_install(more.clone()).await.unwrap();
+    let plan = host.plan_install(&with(&more, Accept::Nothing)).await.unwrap();
     assert_eq!(plan.new_rights.lines(), ["send to `telemetry` (the address in `telemetry-url`): POST /push"]);
-    let error = host.install_plugin_with(more.clone(), Accept::Nothing).await.unwrap_err();
+    let error = host.install_plugin_with(with(&more, Accept::Nothing)).await.unwrap_err();
     assert!(error.message.contains("send to `telemetry`") && !error.message.contains("send to `api`"), "{error}");
     let other = Accept::Only("0".repeat(32));
-    assert!(host.install_plugin_with(more.clone(), other).await.is_err());
+    assert!(host.install_plugin_with(with(&more, other)).await.is_err());
     assert_eq!(host.plugins().len(), 2);
-    host.install_plugin_with(more, Accept::Only(plan.accept.unwrap())).await.unwrap();
+    host.install_plugin_with(with(&more, Accept::Only(plan.accept.unwrap()))).await.unwrap();
     assert_eq!(host.plugin("unruly").unwrap().version.to_string(), "0.3.0");
     assert_eq!(host.plugin("unruly@0.1.0").unwrap().version.to_string(), "0.1.0");
 }

@@ -26,10 +26,10 @@ impl Origin {
     }
 
     /// Whether a prefix covers it. A prefix ends where a name ends: `oci://ghcr.io/acme` covers `oci://ghcr.io/acme/etcd` and
-    /// not `oci://ghcr.io/acme-plugins/etcd`.
+    /// not `oci://ghcr.io/acme-plugins/etcd`; `oci://ghcr.io` covers no other port of that host.
     pub(crate) fn is_below(&self, prefix: &str) -> bool {
         let Some(rest) = self.0.strip_prefix(prefix) else { return false };
-        prefix.ends_with(['/', ':']) || rest.is_empty() || rest.starts_with(['/', ':', '@'])
+        prefix.ends_with(['/', ':']) || rest.is_empty() || rest.starts_with('/')
     }
 
     /// As text.
@@ -58,5 +58,6 @@ mod tests {
         for other in ["oci://ghcr.io/acm", "oci://ghcr.io/acme/etc", "oci://ghcr.io/acme/etcd/x", "https:"] {
             assert!(!origin.is_below(other), "{other}");
         }
+        assert!(!Origin::place("oci://ghcr.io:8443/acme/etcd").is_below("oci://ghcr.io"), "another registry");
     }
 }

@@ -4,12 +4,12 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use jackfield_core::{AllowedSources, ErrorKind, Secret, server_of};
+use jackfield_core::{AllowedSources, ErrorKind, RegistryOptions, Secret, server_of};
 use tokio::time::{Instant, sleep};
 
 use super::{Api, embedded::Embedded, remote::Remote};
 use crate::{
-    args::{Cassettes, Globals, ServerUrl},
+    args::{Cassettes, Globals, RegistryGlobals, ServerUrl},
     failure::Failure,
     secret,
 };
@@ -26,6 +26,7 @@ pub(crate) struct Connection {
     cache: Option<PathBuf>,
     vault_passphrase_file: Option<PathBuf>,
     secrets: AllowedSources,
+    registry: RegistryGlobals,
 }
 
 impl Connection {
@@ -41,6 +42,7 @@ impl Connection {
                 servers: globals.vault.secrets_bao.clone(),
                 commands: globals.vault.secrets_commands.clone(),
             },
+            registry: globals.registry.clone(),
         }
     }
 
@@ -62,6 +64,11 @@ impl Connection {
     /// Where fields of credentials may come from.
     pub(crate) fn secrets(&self) -> AllowedSources {
         self.secrets.clone()
+    }
+
+    /// How registries of plugins are asked.
+    pub(crate) fn registries(&self) -> Result<RegistryOptions, Failure> {
+        self.registry.options()
     }
 
     /// What opens the vault, where its passphrase is in a file.
@@ -90,7 +97,9 @@ impl Connection {
                 return Ok(Api::Remote(Remote::new(url, Some(data))?));
             }
             let passphrase = self.vault_passphrase()?;
-            match Embedded::open(&data, cache.as_deref(), passphrase, self.secrets(), cassettes).await {
+            match Embedded::open(&data, cache.as_deref(), passphrase, self.secrets(), self.registries()?, cassettes)
+                .await
+            {
                 Ok(embedded) => return Ok(Api::Embedded(embedded)),
                 Err(error) if is_locked(&error) && Instant::now() < deadline => sleep(PAUSE).await,
                 Err(error) if !cassettes.is_empty() && error.kind == ErrorKind::Invalid => {

@@ -6,7 +6,7 @@ use std::{convert::Infallible, path::Path, time::Duration};
 use bytes::Bytes;
 use http::{HeaderValue, header};
 use http_body_util::{BodyExt, Full};
-use jackfield_core::{AllowedSources, Host, Secret};
+use jackfield_core::{AllowedSources, Host, RegistryOptions, Secret};
 use jackfield_server::{Drain, ServerOptions, router};
 use tower::{BoxError, Service, ServiceExt as _, util::BoxCloneSyncService};
 
@@ -32,9 +32,14 @@ impl Embedded {
         cache: Option<&Path>,
         vault_passphrase: Option<Secret>,
         secrets: AllowedSources,
+        registries: RegistryOptions,
         cassettes: &Cassettes,
     ) -> jackfield_core::Result<Self> {
-        let mut builder = Host::builder().data_dir(data).health_interval(NO_SCHEDULE).credential_sources(secrets);
+        let mut builder = Host::builder()
+            .data_dir(data)
+            .health_interval(NO_SCHEDULE)
+            .credential_sources(secrets)
+            .registries(registries);
         if let Some(compiler) = compiler::this_program() {
             builder = builder.compiler(compiler);
         }

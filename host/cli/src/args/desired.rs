@@ -37,6 +37,10 @@ pub(crate) struct ApplyArgs {
     #[arg(long)]
     pub(crate) exit_code: bool,
 
+    /// Take plugins' files without a signature, where the trust policy has no rule for files
+    #[arg(long)]
+    pub(crate) allow_unsigned: bool,
+
     /// Remove what is there of the kinds that the documents are of, and is in none of them
     #[arg(long)]
     pub(crate) prune: bool,

@@ -13,7 +13,9 @@ mod issuer;
 mod operation;
 mod parse;
 mod plugin;
+mod registry;
 mod serve;
+mod trust;
 mod vault;
 
 use std::path::PathBuf;
@@ -31,8 +33,10 @@ pub(crate) use integration::{AddArgs, EndpointArgs, IntegrationVerb, ListArgs, U
 pub(crate) use issuer::{IssueArgs, IssuerArgs};
 pub(crate) use operation::OperationVerb;
 pub(crate) use parse::{Pair, ServerUrl};
-pub(crate) use plugin::{PackArgs, PluginVerb};
+pub(crate) use plugin::{InstallArgs, PackArgs, PlaceArgs, PluginVerb, SignArgs, VerifyArgs};
+pub(crate) use registry::RegistryGlobals;
 pub(crate) use serve::{LogFormat, ServeArgs};
+pub(crate) use trust::TrustVerb;
 pub(crate) use vault::{KeyVerb, PassphraseArgs, SourceArgs, VaultVerb};
 
 const EXAMPLES: &str = "\
@@ -86,6 +90,9 @@ pub(crate) struct Globals {
     #[command(flatten)]
     pub(crate) vault: VaultGlobals,
 
+    #[command(flatten)]
+    pub(crate) registry: RegistryGlobals,
+
     /// How to print answers; `json` is exactly what the API sent
     ///
     /// The default is `table`, on a terminal and in a pipe alike. With `json`, errors are the API's problem documents.
@@ -117,9 +124,12 @@ pub(crate) enum Format {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Serve(ServeArgs),
-    /// Install, inspect, list, show, remove and pack plugins
+    /// Install, inspect, list, show, remove, pack, push, pull, sign and verify plugins
     #[command(subcommand, visible_alias = "plugins")]
     Plugin(PluginVerb),
+    /// Show and set whose signature plugins need
+    #[command(subcommand)]
+    Trust(TrustVerb),
     /// Add, list, show, check, update, upgrade, roll back and remove integrations
     #[command(subcommand, visible_alias = "integrations")]
     Integration(IntegrationVerb),

@@ -9,36 +9,25 @@ use super::{Format, integration::PageArgs};
 /// What can be done with plugins.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginVerb {
-    /// Install a packed plugin from a file
+    /// Install a packed plugin from a file, a registry or a web server
     ///
-    /// What it asks for is shown, and asked about: all of it, or what no installed version of it has. Where nobody can be
+    /// The trust policy must let it in, by where it comes from and who signed it. A file is also let in without a signature with
+    /// `--allow-unsigned`, where the policy has no rule for files; its signature is looked for in FILE.sigstore.json. What it asks for is shown, and asked about: all of it, or what no installed version of it has. Where nobody can be
     /// asked, `--accept` says that exactly that was accepted; `plugin inspect` tells what to write there. Other versions of
     /// it stay, and so does what integrations run with, until they are upgraded. Installing the same file again changes
     /// nothing.
     #[command(after_long_help = "\
 Examples:
-  jackfield plugin install playground.wasm
-  jackfield plugin install etcd.wasm --accept 4f1c09d2a7b35e8860c1d4e2f3a59b07
-  curl -s https://plugins.example/etcd.wasm | jackfield plugin install - --accept 4f1c09d2a7b35e8860c1d4e2f3a59b07")]
-    Install {
-        /// The packed component; `-` reads standard input
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-
-        /// Accept what the plugin asks for: the digits that `plugin inspect` shows, which stand for exactly that
-        #[arg(long, value_name = "DIGITS")]
-        accept: Option<String>,
-    },
-    /// Tell what installing a file would do, and what would be accepted with it
+  jackfield plugin install oci://ghcr.io/acme/etcd:1.2.0
+  jackfield plugin install https://plugins.example/etcd.wasm --accept 4f1c09d2a7b35e8860c1d4e2f3a59b07
+  jackfield plugin install playground.wasm --allow-unsigned")]
+    Install(InstallArgs),
+    /// Tell what installing a plugin would do, who vouches for it, and what would be accepted with it
     #[command(after_long_help = "\
 Examples:
   jackfield plugin inspect etcd.wasm
-  jackfield plugin inspect etcd.wasm -o json | jq -r .accept")]
-    Inspect {
-        /// The packed component; `-` reads standard input
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-    },
+  jackfield plugin inspect oci://ghcr.io/acme/etcd:1.2.0 -o json | jq -r .accept")]
+    Inspect(PlaceArgs),
     /// List the installed plugins, each version of each
     #[command(
         visible_alias = "ls",
@@ -70,6 +59,133 @@ Examples:
         name: String,
     },
     Pack(PackArgs),
+    /// Push a packed plugin to a registry
+    ///
+    /// It is pushed as cosign, oras and wkg read it. Nobody installs it before it is signed: `plugin sign`.
+    #[command(after_long_help = "\
+Examples:
+  jackfield plugin push etcd.wasm oci://ghcr.io/acme/etcd:1.2.0")]
+    Push {
+        /// The packed component
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Where to: oci://REGISTRY/REPOSITORY:TAG
+        #[arg(value_name = "PLACE")]
+        place: String,
+    },
+    /// Fetch a plugin from a registry or a web server into a file, without installing it
+    #[command(after_long_help = "\
+Examples:
+  jackfield plugin pull oci://ghcr.io/acme/etcd:1.2.0
+  jackfield plugin pull oci://ghcr.io/acme/etcd:1.2.0 --file etcd-1.2.0.wasm")]
+    Pull {
+        /// Where from: oci://REGISTRY/REPOSITORY:TAG or https://HOST/FILE
+        #[arg(value_name = "PLACE")]
+        place: String,
+        /// The file to write [default: NAME-VERSION.wasm]
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    Sign(SignArgs),
+    Verify(VerifyArgs),
+    /// Make a key to sign plugins with: NAME.key, under a password, and NAME.pub
+    ///
+    /// Both are files that cosign reads too.
+    #[command(after_long_help = "\
+Examples:
+  jackfield plugin keygen acme
+  JACKFIELD_KEY_PASSWORD=… jackfield plugin keygen acme")]
+    Keygen {
+        /// What the files' names begin with
+        #[arg(value_name = "NAME", default_value = "jackfield")]
+        name: PathBuf,
+    },
+}
+
+/// What names a plugin that is not installed.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PlaceArgs {
+    /// A file, `-` for standard input, oci://REGISTRY/REPOSITORY:TAG, or https://HOST/FILE
+    #[arg(value_name = "PLACE")]
+    pub(crate) place: String,
+
+    /// A file's signature, a sigstore bundle [default: FILE.sigstore.json, where there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) signature: Option<PathBuf>,
+
+    /// Take a file without a signature, where the trust policy has no rule for files
+    #[arg(long)]
+    pub(crate) allow_unsigned: bool,
+
+    /// Take it from another signer than those of the versions that are installed, or from none
+    #[arg(long)]
+    pub(crate) allow_other_signer: bool,
+}
+
+/// What is installed, and what is accepted.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct InstallArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+
+    /// Accept what the plugin asks for: the digits that `plugin inspect` shows, which stand for exactly that
+    #[arg(long, value_name = "DIGITS")]
+    pub(crate) accept: Option<String>,
+}
+
+/// Sign a plugin, in a registry or in a file
+///
+/// In a registry the signature is pushed beside it, as `cosign sign` does; a file's is written to FILE.sigstore.json, as
+/// `cosign sign-blob --bundle` does. The key's password is asked for, or taken from JACKFIELD_KEY_PASSWORD.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  jackfield plugin sign oci://ghcr.io/acme/etcd:1.2.0 --key acme.key
+  jackfield plugin sign etcd.wasm --key cosign.key")]
+pub(crate) struct SignArgs {
+    /// A file, or oci://REGISTRY/REPOSITORY:TAG
+    #[arg(value_name = "PLACE")]
+    pub(crate) place: String,
+
+    /// The private key, as `plugin keygen` or cosign writes it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+}
+
+/// Tell whether a plugin is signed by the holder of a key, or by an identity
+///
+/// Nothing is installed, and no trust policy is asked: what counts is the signer that is named here.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  jackfield plugin verify oci://ghcr.io/acme/etcd:1.2.0 --key acme.pub
+  jackfield plugin verify etcd.wasm --key cosign.pub --signature etcd.wasm.sigstore.json
+  jackfield plugin verify oci://ghcr.io/acme/etcd:1.2.0 \\
+    --issuer https://token.actions.githubusercontent.com --subject 'https://github.com/acme/*'")]
+pub(crate) struct VerifyArgs {
+    /// A file, oci://REGISTRY/REPOSITORY:TAG, or https://HOST/FILE
+    #[arg(value_name = "PLACE")]
+    pub(crate) place: String,
+
+    /// A file's signature, a sigstore bundle [default: FILE.sigstore.json]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) signature: Option<PathBuf>,
+
+    /// The signer's public key
+    #[arg(long, value_name = "FILE", required_unless_present = "issuer", conflicts_with = "issuer")]
+    pub(crate) key: Option<PathBuf>,
+
+    /// Who vouches for the signer's identity
+    #[arg(long, value_name = "URL", requires = "subject")]
+    pub(crate) issuer: Option<String>,
+
+    /// Who the signer is; `*` stands for anything
+    #[arg(long, value_name = "SUBJECT", requires = "issuer")]
+    pub(crate) subject: Option<String>,
+
+    /// Whom identities are believed of, as `cosign trusted-root create` writes it [default: sigstore's public good instance]
+    #[arg(long, value_name = "FILE", requires = "issuer")]
+    pub(crate) trust_root: Option<PathBuf>,
 }
 
 /// Pack a component, its manifest and its WIT into one file

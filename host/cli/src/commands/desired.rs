@@ -4,10 +4,12 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{Context, plugin};
+use jackfield_core::Place;
+
+use super::{Context, place::Arrival, plugin};
 use crate::{
     api::{Api, Request, Response, segment},
-    args::ApplyArgs,
+    args::{ApplyArgs, PlaceArgs},
     documents::{self, Document},
     failure::Failure,
     output::{Cell, Style, Table, Tree, cell},
@@ -22,7 +24,7 @@ pub(super) async fn apply(context: &Context, args: ApplyArgs) -> Result<(), Fail
             let mut missing = Vec::new();
             for document in &documents {
                 for plugin in document.plugins() {
-                    let found = find(context, api, document, plugin, args.dry_run).await?;
+                    let found = find(context, api, document, plugin, &args).await?;
                     refused |= found.as_ref().is_some_and(|missing| missing.refused);
                     missing.extend(found);
                 }
@@ -31,8 +33,8 @@ pub(super) async fn apply(context: &Context, args: ApplyArgs) -> Result<(), Fail
             if args.dry_run {
                 return Ok(tried);
             }
-            for Missing { id, accept, bytes, .. } in missing {
-                api.request(plugin::upload(accept, bytes)).await?;
+            for Missing { id, accept, arrival, .. } in missing {
+                api.request(arrival.install(accept)?).await?;
                 context.ui.note(&format!("installed {id}"));
             }
             send(api, &documents, &args, false).await
@@ -55,7 +57,7 @@ async fn send(api: &Api, documents: &[Document], args: &ApplyArgs, dry_run: bool
 struct Missing {
     id: String,
     accept: Option<String>,
-    bytes: Vec<u8>,
+    arrival: Arrival,
     /// It would not be installed: what it asks for is not accepted.
     refused: bool,
 }
@@ -66,7 +68,7 @@ async fn find(
     api: &Api,
     document: &Document,
     wanted: &Value,
-    dry_run: bool,
+    args: &ApplyArgs,
 ) -> Result<Option<Missing>, Failure> {
     let text = |name: &str| wanted.get(name).and_then(Value::as_str);
     let (Some(name), Some(version), Some(source)) = (text("name"), text("version"), text("source")) else {
@@ -79,20 +81,28 @@ async fn find(
         Err(failure) => return Err(failure),
     }
     let wrong = |what: String| Failure::Usage(format!("{}: plugin `{id}`: {what}", document.place()));
-    let file = document.resolve(source);
-    let bytes = std::fs::read(&file).map_err(|error| wrong(format!("{} cannot be read: {error}", file.display())))?;
-    let plan = api.request(plugin::dry_run(bytes.clone())).await?;
+    let place = if Place::is_meant(source) { source.into() } else { document.resolve(source).display().to_string() };
+    let place = PlaceArgs { place, signature: None, allow_unsigned: args.allow_unsigned, allow_other_signer: false };
+    let arrival = Arrival::read(&place).map_err(|failure| match failure {
+        Failure::Usage(reason) => wrong(reason),
+        other => other,
+    })?;
+    let plan = api.request(arrival.dry_run()?).await?;
     let plan: Tree = serde_json::from_slice(&plan.body).unwrap_or(Tree::Null);
+    let place = &place.place;
     if plan.text("id") != id {
-        return Err(wrong(format!("{} holds `{}`", file.display(), plan.text("id"))));
+        return Err(wrong(format!("{place} holds `{}`", plan.text("id"))));
     }
     if let Some(digest) = text("digest").filter(|digest| *digest != plan.text("digest")) {
-        return Err(wrong(format!("{} is {}, not {digest}", file.display(), plan.text("digest"))));
+        return Err(wrong(format!("{place} is {}, not {digest}", plan.text("digest"))));
+    }
+    if !plan.text("refused").is_empty() {
+        return Err(wrong(plan.text("refused").to_owned()));
     }
     let asked_for = if plan.list("new-rights").is_empty() { "" } else { plan.text("accept") };
     let accept = match text("accept") {
         Some(accept) => Some(accept.to_owned()),
-        None if dry_run => None,
+        None if args.dry_run => None,
         None => plugin::ask_if_possible(context, &plan)?,
     };
     let refused = !asked_for.is_empty() && accept.as_deref() != Some(asked_for);
@@ -100,12 +110,12 @@ async fn find(
         let lines = plan.list("new-rights").iter().map(|right| format!("\n  - {right}"));
         let what = format!("it asks for what nobody accepted:{}", lines.collect::<String>());
         let told = wrong(format!("{what}\nTo accept that, and nothing else, write `accept: {asked_for}`"));
-        if !dry_run {
+        if !args.dry_run {
             return Err(told);
         }
         told.lines().iter().for_each(|(_, line)| context.ui.say(line));
     }
-    Ok(Some(Missing { id, accept, bytes, refused }))
+    Ok(Some(Missing { id, accept, arrival, refused }))
 }
 
 fn show(applied: &Tree, style: Style) -> String {

@@ -15,11 +15,14 @@ mod kubeconfig;
 mod offered;
 mod operation;
 mod pack;
+mod place;
 mod plugin;
 mod plugin_views;
+mod publish;
 mod scripts;
 mod serve;
 mod status;
+mod trust;
 mod vault;
 mod watch;
 
@@ -99,6 +102,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
     match command {
         Command::Serve(args) => serve::run(context, args).await,
         Command::Plugin(verb) => plugin::run(context, verb).await,
+        Command::Trust(verb) => trust::run(context, verb).await,
         Command::Integration(verb) => integration::run(context, verb).await,
         Command::Capability(verb) => capability::run(context, verb).await,
         Command::Credential(verb) => credential::run(context, verb).await,

@@ -1,25 +1,23 @@
-//! `jackfield plugin`: install, inspect, list, show, remove; packing is in [`super::pack`].
+//! `jackfield plugin`: install, inspect, list, show, remove; packing is in [`super::pack`], publishing in
+//! [`super::publish`].
 
-use std::{
-    io::{BufRead as _, IsTerminal as _, Write as _},
-    path::Path,
-};
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use http::{Method, StatusCode};
 
-use super::{Context, pack, plugin_views as views, read_stdin};
+use super::{Context, pack, place::Arrival, plugin_views as views, publish};
 use crate::{
     api::{Query, Request, segment},
-    args::PluginVerb,
+    args::{InstallArgs, PluginVerb},
     failure::Failure,
     output::{Tree, printable},
 };
 
 pub(super) async fn run(context: &Context, verb: PluginVerb) -> Result<(), Failure> {
     match verb {
-        PluginVerb::Install { file, accept } => install(context, &file, accept).await,
-        PluginVerb::Inspect { file } => {
-            let request = dry_run(read(&file)?);
+        PluginVerb::Install(args) => install(context, args).await,
+        PluginVerb::Inspect(place) => {
+            let request = Arrival::read(&place)?.dry_run()?;
             context.show(request, |plan| views::plan(plan, context.ui.style)).await
         }
         PluginVerb::List(page) => {
@@ -38,21 +36,26 @@ pub(super) async fn run(context: &Context, verb: PluginVerb) -> Result<(), Failu
             context.show(request, |_| format!("removed plugin {}\n", printable(&name))).await
         }
         PluginVerb::Pack(args) => pack::run(context, &args),
+        PluginVerb::Push { file, place } => publish::push(context, &file, &place).await,
+        PluginVerb::Pull { place, file } => publish::pull(context, &place, file).await,
+        PluginVerb::Sign(args) => publish::sign(context, &args).await,
+        PluginVerb::Verify(args) => publish::verify(context, &args).await,
+        PluginVerb::Keygen { name } => publish::keygen(context, &name),
     }
 }
 
-async fn install(context: &Context, file: &Path, accept: Option<String>) -> Result<(), Failure> {
-    let bytes = read(file)?;
+async fn install(context: &Context, args: InstallArgs) -> Result<(), Failure> {
+    let arrival = Arrival::read(&args.place)?;
     let answer = context
         .with(async |api| {
-            let accept = match accept {
-                None if file != Path::new("-") && may_ask() => {
-                    let plan = api.request(dry_run(bytes.clone())).await?;
+            let accept = match args.accept {
+                None if args.place.place != "-" && may_ask() => {
+                    let plan = api.request(arrival.dry_run()?).await?;
                     ask_if_possible(context, &serde_json::from_slice(&plan.body).unwrap_or(Tree::Null))?
                 }
                 given => given,
             };
-            api.request(upload(accept, bytes)).await
+            api.request(arrival.install(accept)?).await
         })
         .await?;
     let new = answer.status == StatusCode::CREATED;
@@ -69,29 +72,6 @@ async fn install(context: &Context, file: &Path, accept: Option<String>) -> Resu
     Ok(())
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, Failure> {
-    let bytes = if file == Path::new("-") { read_stdin() } else { std::fs::read(file) };
-    bytes.map_err(|error| Failure::Usage(format!("{} cannot be read: {error}", file.display())))
-}
-
-/// What installs a plugin's file, with what says that what it asks for is accepted.
-pub(super) fn upload(accept: Option<String>, bytes: Vec<u8>) -> Request {
-    let mut query = Query::default();
-    query.add_some("accept", accept);
-    send(&query, bytes)
-}
-
-/// What asks what installing a file would do.
-pub(super) fn dry_run(bytes: Vec<u8>) -> Request {
-    let mut query = Query::default();
-    query.add("dry-run", "true");
-    send(&query, bytes)
-}
-
-fn send(query: &Query, bytes: Vec<u8>) -> Request {
-    Request::new(Method::POST, format!("/v1/plugins{}", query.as_str())).body("application/wasm", bytes)
-}
-
 /// Whether there is somebody to ask.
 fn may_ask() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
@@ -101,7 +81,8 @@ fn may_ask() -> bool {
 /// says so.
 pub(super) fn ask_if_possible(context: &Context, plan: &Tree) -> Result<Option<String>, Failure> {
     let accept = plan.text("accept");
-    if plan.list("new-rights").is_empty() || !may_ask() {
+    // Who is refused anyhow is not asked first.
+    if plan.list("new-rights").is_empty() || !plan.text("refused").is_empty() || !may_ask() {
         return Ok(None);
     }
     context.ui.say(&views::plan(plan, context.ui.style));

@@ -47,6 +47,9 @@ pub(super) fn plan(plan: &Tree, style: Style) -> String {
     fact("digest", plan.text("digest"));
     fact("capabilities", &about.texts("capabilities"));
     fact("installed", &plan.texts("installed-versions"));
+    fact("from", plan.text("origin"));
+    fact("signed by", &signer(plan));
+    fact("attested", &plan.texts("attestations"));
     fact("accept", plan.text("accept"));
     let mut out = facts.render(Style { width: None, ..style });
     let mut list = |title: &str, lines: &[Tree]| {
@@ -63,6 +66,11 @@ pub(super) fn plan(plan: &Tree, style: Style) -> String {
         [] => list("It wants to", new),
         _ => list("It wants to, beyond what installed versions of it may", new),
     }
+    let refused = plan.text("refused");
+    if !refused.is_empty() {
+        out.push_str(&format!("\nIt would be refused: {}\n", printable(refused)));
+        return out;
+    }
     let installed = matches!(plan.get("installed"), Some(Tree::Bool(true)));
     match (new, installed) {
         ([], true) => out.push_str("\nIt is installed already.\n"),
@@ -70,6 +78,15 @@ pub(super) fn plan(plan: &Tree, style: Style) -> String {
         _ => out.push_str(&format!("\nTo accept that, and nothing else: --accept {}\n", plan.text("accept"))),
     }
     out
+}
+
+/// Who signed a plugin.
+fn signer(plugin: &Tree) -> String {
+    match plugin.get("signer") {
+        None => String::new(),
+        Some(signer) if signer.text("kind") == "key" => format!("key {}", signer.text("fingerprint")),
+        Some(signer) => format!("{} (vouched for by {})", signer.text("subject"), signer.text("issuer")),
+    }
 }
 
 /// The command that comes next.
@@ -95,6 +112,9 @@ pub(super) fn show(plugin: &Tree, style: Style) -> String {
     fact("description", about.text("description"));
     fact("license", about.text("license"));
     fact("digest", plugin.text("digest"));
+    fact("from", if plugin.text("pinned").is_empty() { plugin.text("origin") } else { plugin.text("pinned") });
+    fact("signed by", &signer(plugin));
+    fact("attested", &plugin.texts("attestations"));
     fact("size", &plugin.number("size").and_then(|bytes| u64::try_from(bytes).ok()).map(size).unwrap_or_default());
     fact("installed", &rfc3339_of(plugin, "installed-at"));
     fact("host", about.text("host"));

@@ -24,7 +24,11 @@ pub(super) async fn run(context: &Context, args: ServeArgs) -> Result<(), Failur
     let bound = bind(args.listen).await.map_err(|error| Failure::Failed(error.to_string()))?;
     let url = format!("http://{}", bound.address());
     let passphrase = context.connection.vault_passphrase()?;
-    let builder = Host::builder().data_dir(&data).announce(&url).credential_sources(context.connection.secrets());
+    let builder = Host::builder()
+        .data_dir(&data)
+        .announce(&url)
+        .credential_sources(context.connection.secrets())
+        .registries(context.connection.registries()?);
     let cassettes = Cassettes::from(&args.cassettes);
     let host = host(cassettes.of(builder), cache.as_deref(), passphrase, &args).await?;
 

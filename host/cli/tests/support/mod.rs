@@ -91,7 +91,7 @@ impl Bench {
 
     /// What accepts exactly what a plugin's file asks for.
     pub fn accept(&self, file: &str) -> String {
-        let plan = self.run(&["plugin", "inspect", file, "-o", "json"]).ok().json();
+        let plan = self.run(&["plugin", "inspect", file, "--allow-unsigned", "-o", "json"]).ok().json();
         plan["accept"].as_str().unwrap_or_else(|| panic!("nothing to accept in {plan}")).to_owned()
     }
 
@@ -99,7 +99,7 @@ impl Bench {
     pub fn with_playground(self) -> Self {
         let file = playground();
         let file = file.to_str().unwrap();
-        self.run(&["plugin", "install", file, "--accept", &self.accept(file)]).ok();
+        self.run(&["plugin", "install", file, "--allow-unsigned", "--accept", &self.accept(file)]).ok();
         self.run(&["integration", "add", "pg", "--plugin", "playground", "--label", "env=test"]).ok();
         self
     }

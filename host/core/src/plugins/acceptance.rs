@@ -8,7 +8,7 @@ use jackfield_registry::{Manifest, Rights};
 use semver::Version;
 use serde::Serialize;
 
-use super::{Installed, inspect::Inspected};
+use super::{Installed, NewPlugin, inspect::Inspected, provenance, provenance::Provenance};
 use crate::{Error, ErrorKind, ErrorSource, Result, limits, view::View};
 
 /// Rights that are told of one by one.
@@ -52,6 +52,12 @@ pub struct InstallPlan {
     pub operations_gained: Vec<String>,
     /// Operations that the newest installed version offers and it does not.
     pub operations_lost: Vec<String>,
+    /// Where it came from, and who vouches for it where the trust policy lets it in.
+    #[serde(flatten)]
+    pub provenance: Provenance,
+    /// Why the trust policy does not let it in; none where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
     /// What it says of itself.
     pub manifest: Manifest,
 }
@@ -73,10 +79,13 @@ fn new_rights(view: &View, manifest: &Manifest) -> Rights {
     rights(manifest).beyond(&had)
 }
 
-pub(super) fn plan(view: &View, inspected: &Inspected) -> InstallPlan {
+pub(super) fn plan(view: &View, new: &NewPlugin, inspected: &Inspected) -> InstallPlan {
     let manifest = &inspected.package.manifest;
     let name = &manifest.plugin.name;
     let new_rights = new_rights(view, manifest);
+    let judged = provenance::judge(&view.trust, new, &rights(manifest));
+    let judged = judged.and_then(|provenance| provenance::goes_on(view, name, new, &provenance).map(|()| provenance));
+    let refused = judged.as_ref().err().map(|error| error.message.clone());
     let newest = view.plugin(name).ok().and_then(|plugin| plugin.code.as_ref().ok());
     let (gained, lost) =
         newest.map_or_else(Default::default, |code| operations_between(&code.reflection, &inspected.reflection));
@@ -93,6 +102,12 @@ pub(super) fn plan(view: &View, inspected: &Inspected) -> InstallPlan {
         new_rights,
         operations_gained: gained,
         operations_lost: lost,
+        provenance: judged.unwrap_or_else(|_| Provenance {
+            origin: Some(new.origin.clone()),
+            pinned: new.pinned.clone(),
+            ..Provenance::default()
+        }),
+        refused,
         manifest: manifest.clone(),
     }
 }

@@ -2,10 +2,12 @@
 //! runs with changes only when the integration is upgraded.
 
 mod acceptance;
+mod arrival;
 mod id;
 mod inspect;
 mod known;
 mod load;
+mod provenance;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -27,8 +29,11 @@ use crate::{
 };
 pub use acceptance::{Accept, InstallPlan};
 pub(crate) use acceptance::{operations_between, rights, token};
+pub use arrival::NewPlugin;
+pub(crate) use arrival::fetch;
 pub(crate) use id::PluginId;
 pub(crate) use load::{load_all, sandbox};
+pub use provenance::Provenance;
 
 /// Judges a plugin's file as an installation would, without running anything of it; its operations, each with the short
 /// name of its capability.
@@ -49,6 +54,8 @@ pub(crate) struct PluginRecord {
     pub(crate) size: u64,
     pub(crate) installed_at: TimestampMs,
     pub(crate) manifest: Manifest,
+    #[serde(flatten)]
+    pub(crate) provenance: Provenance,
 }
 
 /// An installed plugin.
@@ -82,7 +89,7 @@ impl Installed {
     }
 
     pub(crate) fn info(&self, view: &View) -> PluginInfo {
-        let PluginRecord { digest, size, installed_at, manifest } = &self.record;
+        let PluginRecord { digest, size, installed_at, manifest, provenance } = &self.record;
         let capabilities: BTreeSet<String> = manifest.plugin.capabilities.iter().map(|c| c.package_id()).collect();
         let id = id_of(manifest);
         PluginInfo {
@@ -94,6 +101,7 @@ impl Installed {
             size: *size,
             installed_at: *installed_at,
             capabilities: capabilities.into_iter().collect(),
+            provenance: provenance.clone(),
             manifest: manifest.clone(),
         }
     }
@@ -116,31 +124,44 @@ async fn inspected(view: &Arc<View>, bytes: &Bytes) -> Result<inspect::Inspected
 }
 
 /// What installing a plugin would do. Nothing of it runs.
-pub(crate) async fn plan(shared: &Shared, bytes: Vec<u8>) -> Result<InstallPlan> {
+pub(crate) async fn plan(shared: &Shared, new: &NewPlugin) -> Result<InstallPlan> {
     let view = shared.view.load_full();
-    let inspected = inspected(&view, &bytes.into()).await?;
+    let inspected = inspected(&view, &new.file).await?;
     may_install(&view, &inspected, &Accept::Everything)?;
-    Ok(acceptance::plan(&view, &inspected))
+    Ok(acceptance::plan(&view, new, &inspected))
 }
 
-/// Installs a plugin from its file's bytes. Returns whether it was not installed already.
-pub(crate) async fn install(shared: &Shared, bytes: Vec<u8>, accept: Accept) -> Result<(PluginInfo, bool)> {
-    let bytes = Bytes::from(bytes);
+/// Installs a plugin. Returns whether it was not installed already.
+///
+/// Nothing of it runs before the trust policy has let it in and what it asks for is accepted.
+pub(crate) async fn install(shared: &Shared, new: NewPlugin) -> Result<(PluginInfo, bool)> {
     let view = shared.view.load_full();
-    let inspected = inspected(&view, &bytes).await?;
-    let id = id_of(&inspected.package.manifest).to_string();
-    if let Decision::Nothing = may_install(&view, &inspected, &accept)? {
+    let inspected = inspected(&view, &new.file).await?;
+    let manifest = &inspected.package.manifest;
+    let id = id_of(manifest).to_string();
+    let provenance = provenance::judge(&view.trust, &new, &acceptance::rights(manifest))?;
+    provenance::goes_on(&view, &manifest.plugin.name, &new, &provenance)?;
+    if let Decision::Nothing = may_install(&view, &inspected, &new.accept)? {
         return Ok((view.plugin(&id)?.info(&view), false));
     }
-    let code = load::prepare(shared, inspected.clone(), bytes.clone()).await?;
+    let code = load::prepare(shared, inspected.clone(), new.file.clone()).await?;
     let record = PluginRecord {
         digest: inspected.package.digest,
-        size: bytes.len() as u64,
+        size: new.file.len() as u64,
         installed_at: now_ms(),
-        manifest: inspected.package.manifest.clone(),
+        manifest: manifest.clone(),
+        provenance,
     };
     let installed = Arc::new(Installed { record, code: Ok(code) });
-    let new = shared.registrar.change(move |view| decide(view, &inspected, installed, &bytes, &accept)).await?;
+    let trust = view.trust.clone();
+    let decide = move |view: &View| {
+        if !view.trust.is(&trust) {
+            let message = "the trust policy was changed meanwhile; install the plugin again";
+            return Err(Error::new(ErrorKind::Conflict, ErrorSource::Caller, message));
+        }
+        decide(view, &inspected, installed, &new)
+    };
+    let new = shared.registrar.change(decide).await?;
     let view = shared.view.load();
     Ok((view.plugin(&id)?.info(&view), new))
 }
@@ -170,17 +191,13 @@ fn may_install(view: &View, inspected: &inspect::Inspected, accept: &Accept) -> 
     }))
 }
 
-fn decide(
-    view: &View,
-    inspected: &inspect::Inspected,
-    installed: Arc<Installed>,
-    file: &Bytes,
-    accept: &Accept,
-) -> Result<Decision> {
-    let Decision::Change(mut change) = may_install(view, inspected, accept)? else { return Ok(Decision::Nothing) };
+fn decide(view: &View, inspected: &inspect::Inspected, installed: Arc<Installed>, new: &NewPlugin) -> Result<Decision> {
     let id = installed.id();
+    provenance::goes_on(view, &id.name, new, &installed.record.provenance)?;
+    let Decision::Change(mut change) = may_install(view, inspected, &new.accept)? else { return Ok(Decision::Nothing) };
+    change.event.3.push_str(&provenance::told(&installed.record.provenance));
     change.mutations = vec![
-        Mutation::set(Bucket::Components, installed.record.digest.to_string(), file.to_vec()),
+        Mutation::set(Bucket::Components, installed.record.digest.to_string(), new.file.to_vec()),
         Mutation::set(Bucket::Plugins, id.to_string(), encode(&installed.record)?),
     ];
     change.apply = Box::new(move |view, _| {

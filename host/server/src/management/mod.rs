@@ -17,11 +17,13 @@ mod leases;
 mod operations;
 mod plugins;
 mod status;
+mod trust;
 mod vault;
 
 pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/v1/status", status::item())
+        .route("/v1/trust", trust::document())
         .route("/v1/apply", desired::verb_apply())
         .route("/v1/export", desired::export())
         .route("/v1/plugins", plugins::collection())

@@ -6,8 +6,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodRouter, get},
 };
-use http::{HeaderValue, StatusCode, Uri, header};
-use jackfield_core::{Accept, PluginInfo};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use jackfield_core::{Accept, Evidence, NewPlugin, PluginInfo};
+
+use serde::Deserialize;
 
 use crate::{
     paging::{self, Page},
@@ -15,6 +18,18 @@ use crate::{
     request::{body, path::Segments, query::Known},
     state::App,
 };
+
+/// Where the trust policy says that an uploaded file came from.
+const UPLOADED: &str = "upload";
+/// The header with the signature of an uploaded file.
+const SIGNATURE: &str = "jackfield-signature";
+
+/// Where the host takes a plugin from.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Place {
+    from: String,
+}
 
 pub(super) fn collection() -> MethodRouter<App> {
     get(list).post(install)
@@ -31,18 +46,36 @@ async fn list(State(app): State<App>, uri: Uri) -> Result<Json<Page<PluginInfo>>
 
 /// 201 for a file that is new here, 200 for one that is installed already: installing is idempotent.
 async fn install(State(app): State<App>, request: Request) -> Result<Response, Problem> {
-    let query = Known::read(request.uri(), &["accept", "dry-run"])?;
+    let query = Known::read(request.uri(), &["accept", "allow-other-signer", "allow-unsigned", "dry-run"])?;
     let accept = query.one("accept")?.map_or(Accept::Nothing, |token| Accept::Only(token.to_owned()));
+    let (allow_unsigned, allow_other_signer) = (query.flag("allow-unsigned")?, query.flag("allow-other-signer")?);
     let dry_run = query.flag("dry-run")?;
-    let file = body::plugin(request, &app.options).await?.into();
+    let arrived = if body::is_json(&request) {
+        let place: Place = body::json(request, &app.options).await?;
+        app.host.fetch_plugin(&place.from).await?
+    } else {
+        let evidence = signatures(request.headers())?;
+        NewPlugin { evidence, ..NewPlugin::file(body::plugin(request, &app.options).await?, UPLOADED) }
+    };
+    let new = NewPlugin { accept, allow_unsigned, allow_other_signer, ..arrived };
     if dry_run {
-        return Ok(Json(app.host.plan_install(file).await?).into_response());
+        return Ok(Json(app.host.plan_install(&new).await?).into_response());
     }
-    let (plugin, new) = app.host.install_plugin_with(file, accept).await?;
+    let (plugin, new) = app.host.install_plugin_with(new).await?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     let location = HeaderValue::from_str(&format!("/v1/plugins/{}", plugin.id))
         .map_err(|_| Problem::internal("the plugin's name cannot be in an address"))?;
     Ok((status, [(header::LOCATION, location)], Json(plugin)).into_response())
+}
+
+/// The signatures of an uploaded file: sigstore bundles in base64, one a header.
+fn signatures(headers: &HeaderMap) -> Result<Vec<Evidence>, Problem> {
+    let decoded = |value: &HeaderValue| {
+        STANDARD.decode(value.as_bytes()).map(Evidence::Bundle).map_err(|_| {
+            Problem::invalid(format!("the header `{SIGNATURE}` is not base64; it holds a sigstore bundle in base64"))
+        })
+    };
+    headers.get_all(SIGNATURE).iter().map(decoded).collect()
 }
 
 async fn show(State(app): State<App>, Segments(name): Segments<String>, uri: Uri) -> Result<Json<PluginInfo>, Problem> {

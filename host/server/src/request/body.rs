@@ -36,6 +36,11 @@ pub(crate) async fn json<T: DeserializeOwned>(request: Request, options: &Server
     parse(&json_text(request, options).await?)
 }
 
+/// Whether the body says that it is JSON.
+pub(crate) fn is_json(request: &Request) -> bool {
+    expect_type(request.headers(), JSON_TYPES).is_ok()
+}
+
 /// Reads a plugin file.
 pub(crate) async fn plugin(request: Request, options: &ServerOptions) -> Result<Bytes, Problem> {
     let (parts, body) = request.into_parts();

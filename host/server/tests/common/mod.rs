@@ -58,8 +58,8 @@ impl Api {
             return plan;
         }
         match plan.value()["accept"].as_str() {
-            Some(accept) => self.upload_with(&format!("?accept={accept}"), file).await,
-            None => self.upload_with("", file).await,
+            Some(accept) => self.upload_with(&format!("?allow-unsigned=true&accept={accept}"), file).await,
+            None => self.upload_with("?allow-unsigned=true", file).await,
         }
     }
 

@@ -1,0 +1,57 @@
+//! Why nothing was fetched.
+
+use jackfield_net::{ConnectError, SendError};
+use jackfield_oci::OciError;
+
+/// Why nothing was fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// A registry did not give it.
+    #[error(transparent)]
+    Registry(#[from] OciError),
+    /// A web server cannot be reached.
+    #[error("{place}: {source}")]
+    Connect {
+        /// What was asked for.
+        place: String,
+        /// Why.
+        source: ConnectError,
+    },
+    /// A web server did not give it.
+    #[error("{place}: {source}")]
+    Send {
+        /// What was asked for.
+        place: String,
+        /// Why.
+        source: SendError,
+    },
+    /// A web server answers with another status.
+    #[error(
+        "{place}: the server answers {status}; give the address of the file itself, which needs neither a login nor a redirect"
+    )]
+    Status {
+        /// What was asked for.
+        place: String,
+        /// The status.
+        status: u16,
+    },
+    /// It is too large.
+    #[error("{place}: it has more than {most} bytes, which is the most that is taken")]
+    TooLarge {
+        /// What was asked for.
+        place: String,
+        /// The most that is taken.
+        most: usize,
+    },
+}
+
+impl FetchError {
+    /// Whether there is no such thing there.
+    pub fn is_not_found(&self) -> bool {
+        match self {
+            Self::Registry(error) => error.is_not_found(),
+            Self::Status { status, .. } => *status == 404,
+            _ => false,
+        }
+    }
+}

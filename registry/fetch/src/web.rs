@@ -1,0 +1,51 @@
+//! Files on web servers: one request, no redirect, within a size and a time.
+
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, Method, StatusCode};
+use jackfield_net::{Dialer, OutgoingRequest, SenderOptions};
+
+use crate::{FetchError, place::WebFile};
+
+/// How long a file may take, from the first byte sent to the last received.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// How long its beginning may take.
+const BEGINNING: Duration = Duration::from_secs(30);
+
+/// Fetches a file of `most` bytes at most.
+pub(crate) async fn fetch(
+    dialer: &Dialer,
+    ca_pem: Option<&str>,
+    file: &WebFile,
+    most: usize,
+) -> Result<Vec<u8>, FetchError> {
+    let place = file.to_string();
+    let options = SenderOptions::of_the_operator(ca_pem.map(str::to_owned));
+    let sender = dialer
+        .sender(file.address.clone(), &options)
+        .map_err(|source| FetchError::Connect { place: place.clone(), source })?;
+    let failed = |source| FetchError::Send { place: place.clone(), source };
+    let target = file.path.parse().map_err(|_| FetchError::Status { place: place.clone(), status: 400 })?;
+    let request = OutgoingRequest { method: Method::GET, target, headers: HeaderMap::new(), body: bytes::Bytes::new() };
+    let response = sender.send(request, Instant::now() + BEGINNING).await.map_err(failed)?;
+    if response.status() != StatusCode::OK {
+        return Err(FetchError::Status { place, status: response.status().as_u16() });
+    }
+    let mut body = response.into_body();
+    let too_large = || FetchError::TooLarge { place: place.clone(), most };
+    if body.announced_len().is_some_and(|length| length > most as u64) {
+        return Err(too_large());
+    }
+    let all = async {
+        let mut bytes = Vec::new();
+        while let Some(piece) = body.next().await.map_err(failed)? {
+            if bytes.len() + piece.len() > most {
+                return Err(too_large());
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(bytes)
+    };
+    let timeout = |_| failed(jackfield_net::SendError::Timeout { sent: true });
+    tokio::time::timeout(PATIENCE, all).await.map_err(timeout)?
+}
