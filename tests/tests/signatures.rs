@@ -1,0 +1,374 @@
+//! Plugins in a real registry: what Jackfield pushes and signs, `oras` and `cosign` read, and the other way round; and what is
+//! signed by nobody who counts is not installed.
+
+#![allow(clippy::print_stdout, reason = "tells the figures, which are shown with --nocapture")]
+
+mod common;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use common::version;
+use jackfield_peers::{Cosign, DockerRegistry, Oras, cosign, cosign::Format};
+use jackfield_tests::{Stand, packed};
+use serde_json::{Value, json};
+
+/// How often an installation is timed.
+const TIMED: usize = 7;
+
+/// A registry, a Jackfield, and what a plugin's maker works with.
+struct Shop {
+    stand: Stand,
+    registry: DockerRegistry,
+    key: PathBuf,
+    public: PathBuf,
+}
+
+impl Shop {
+    fn open() -> Self {
+        let (stand, registry) = (Stand::start(), DockerRegistry::start().unwrap());
+        let name = stand.scratch().join("acme");
+        let shop = Self { key: name.with_extension("key"), public: name.with_extension("pub"), stand, registry };
+        shop.done(&["plugin", "keygen", name.to_str().unwrap()]);
+        shop
+    }
+
+    /// A place in the registry, with Jackfield's scheme and without one.
+    fn place(&self, name: &str) -> (String, String) {
+        let bare = format!("{}/{name}", self.registry.address());
+        (format!("oci://{bare}"), bare)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.stand.server().command();
+        command.args(arguments).env("JACKFIELD_KEY_PASSWORD", Cosign::PASSWORD).args(["-o", "json"]);
+        command
+    }
+
+    /// What a command line answers, or what it says was wrong.
+    fn asked(&self, arguments: &[&str]) -> Result<Value, String> {
+        answer(&mut self.command(arguments))
+    }
+
+    fn done(&self, arguments: &[&str]) -> Value {
+        self.asked(arguments).unwrap_or_else(|error| panic!("{arguments:?}: {error}"))
+    }
+
+    /// Pushes a plugin; the bare reference with the manifest's digest.
+    fn push(&self, file: &Path, place: &str) -> String {
+        let pushed = self.done(&["plugin", "push", file.to_str().unwrap(), place]);
+        pushed["pushed"].as_str().unwrap().strip_prefix("oci://").unwrap().to_owned()
+    }
+
+    fn sign(&self, place: &str) {
+        self.done(&["plugin", "sign", place, "--key", self.key.to_str().unwrap()]);
+    }
+
+    /// Has plugins from the registry need the signature of one of these keys.
+    fn trust(&self, keys: &[&Path], rest: &str) {
+        let signer = |key: &&Path| format!("[[source.signer]]\nkey = '''\n{}'''\n", fs::read_to_string(key).unwrap());
+        let signers: String = keys.iter().map(signer).collect();
+        let policy = format!("[[source]]\nprefix = \"oci://{}\"\n{rest}\n{signers}", self.registry.address());
+        let file = self.stand.scratch().join("trust.toml");
+        fs::write(&file, policy).unwrap();
+        self.done(&["trust", "set", file.to_str().unwrap()]);
+    }
+
+    fn plan(&self, place: &str) -> Value {
+        self.done(&["plugin", "inspect", place])
+    }
+
+    /// Installs what was inspected before.
+    fn install(&self, place: &str) -> Result<Value, String> {
+        let plan = self.asked(&["plugin", "inspect", place])?;
+        let accept = plan["accept"].as_str().map(|accept| vec!["--accept", accept]).unwrap_or_default();
+        self.asked(&[&["plugin", "install", place], &accept[..]].concat())
+    }
+
+    fn installed(&self) -> usize {
+        self.stand.server().get("/v1/plugins").unwrap()["items"].as_array().unwrap().len()
+    }
+}
+
+fn answer(command: &mut Command) -> Result<Value, String> {
+    let output = command.output().unwrap();
+    if output.status.success() {
+        return Ok(serde_json::from_slice(&output.stdout).unwrap_or_default());
+    }
+    Err(format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+}
+
+fn cosigns() -> [Cosign; 2] {
+    [cosign::Version::Two, cosign::Version::Three].map(|version| Cosign::find(version).unwrap())
+}
+
+#[test]
+fn what_jackfield_pushes_and_signs_oras_pulls_and_cosign_verifies() {
+    let shop = Shop::open();
+    let (place, _) = shop.place("acme/playground:0.1.0");
+    let pinned = shop.push(&packed("playground"), &place);
+    assert_eq!(pinned, shop.push(&packed("playground"), &place), "the same file is the same manifest");
+    shop.sign(&place);
+
+    let folder = shop.stand.scratch().join("pulled");
+    Oras::find().unwrap().pull(&pinned, &folder).unwrap();
+    let pulled = fs::read(folder.join("playground-0.1.0.wasm")).unwrap();
+    assert_eq!(pulled, fs::read(packed("playground")).unwrap());
+
+    for cosign in cosigns() {
+        let claims = cosign.verify(&shop.public, &pinned).unwrap();
+        assert!(!claims.is_empty(), "cosign {}", cosign.version());
+        let other = cosign.generate_keys(shop.stand.scratch(), &format!("other-{}", cosign.version())).unwrap();
+        assert!(cosign.verify(&other.public, &pinned).is_err(), "cosign {}", cosign.version());
+    }
+    // Signed once more, by cosign: both signatures stay.
+    let other = cosigns()[0].generate_keys(shop.stand.scratch(), "second").unwrap();
+    cosigns()[0].sign(&other, &pinned).unwrap();
+    for key in [&shop.public, &other.public] {
+        cosigns()[0].verify(key, &pinned).unwrap();
+        shop.done(&["plugin", "verify", &place, "--key", key.to_str().unwrap()]);
+    }
+    shop.sign(&place);
+    cosigns()[0].verify(&other.public, &pinned).unwrap();
+}
+
+#[test]
+fn what_oras_pushes_and_cosign_signs_is_verified_and_installed() {
+    let shop = Shop::open();
+    let file = fs::read(packed("playground")).unwrap();
+    let config = json!({"architecture": "wasm", "os": "wasip2", "layerDigests": []}).to_string();
+    for cosign in cosigns() {
+        let repository = format!("acme/by-cosign-{}", &cosign.version()[..1]);
+        let (place, bare) = shop.place(&format!("{repository}:0.1.0"));
+        let digest = Oras::find().unwrap().push_component(&bare, config.as_bytes(), "playground.wasm", &file).unwrap();
+        let keys = cosign.generate_keys(shop.stand.scratch(), &repository.replace('/', "-")).unwrap();
+        shop.trust(&[&keys.public], "");
+
+        let refused = shop.install(&place).unwrap_err();
+        assert!(refused.contains("not-trusted") && refused.contains("is not signed"), "{refused}");
+        assert!(shop.plan(&place)["refused"].as_str().unwrap().contains("is not signed"));
+        cosign.sign(&keys, &shop.place(&format!("{repository}@{digest}")).1).unwrap();
+
+        let verified = shop.done(&["plugin", "verify", &place, "--key", keys.public.to_str().unwrap()]);
+        assert!(verified["signer"].as_str().unwrap().starts_with("key sha256:"), "{verified}");
+        assert!(shop.asked(&["plugin", "verify", &place, "--key", shop.public.to_str().unwrap()]).is_err());
+        let installed = shop.install(&place).unwrap();
+        assert_eq!(installed["signer"]["kind"], "key", "{installed}");
+        assert_eq!(installed["pinned"], format!("{place}@{digest}"));
+        shop.done(&["plugin", "remove", "playground"]);
+        // By the tag that cosign 2 knows no less than by what cosign 3 lists.
+        assert_eq!(cosign.format() == Format::Legacy, cosign.version().starts_with("2."));
+    }
+}
+
+#[test]
+fn one_key_is_read_by_jackfield_and_by_cosign() {
+    let shop = Shop::open();
+    let (place, _) = shop.place("acme/playground:0.1.0");
+    let pinned = shop.push(&packed("playground"), &place);
+    for cosign in cosigns() {
+        // Made by Jackfield, used by cosign.
+        let ours = cosign::Keys { private: shop.key.clone(), public: shop.public.clone() };
+        cosign.sign(&ours, &pinned).unwrap();
+        // Made by cosign, used by Jackfield.
+        let theirs = cosign.generate_keys(shop.stand.scratch(), &format!("theirs-{}", cosign.version())).unwrap();
+        shop.done(&["plugin", "sign", &place, "--key", theirs.private.to_str().unwrap()]);
+        cosign.verify(&theirs.public, &pinned).unwrap();
+    }
+    shop.done(&["plugin", "verify", &place, "--key", shop.public.to_str().unwrap()]);
+    let mut wrong = shop.command(&["plugin", "sign", &place, "--key", shop.key.to_str().unwrap()]);
+    let error = answer(wrong.env("JACKFIELD_KEY_PASSWORD", "wrong")).unwrap_err();
+    assert!(error.contains("the password does not open the private key"), "{error}");
+}
+
+#[test]
+fn a_file_is_installed_with_the_bundle_beside_it() {
+    let shop = Shop::open();
+    let file = shop.stand.scratch().join("playground.wasm");
+    fs::copy(packed("playground"), &file).unwrap();
+    let (path, bundle) = (file.to_str().unwrap(), file.with_extension("wasm.sigstore.json"));
+    let policy = shop.stand.scratch().join("files.toml");
+    let signer = |key: &Path| format!("[[source.signer]]\nkey = '''\n{}'''\n", fs::read_to_string(key).unwrap());
+    let allow = |keys: &[&Path]| {
+        let signers: String = keys.iter().map(|key| signer(key)).collect();
+        fs::write(&policy, format!("[[source]]\nprefix = \"file:\"\n{signers}")).unwrap();
+        shop.done(&["trust", "set", policy.to_str().unwrap()]);
+    };
+    allow(&[&shop.public]);
+    let refused = shop.asked(&["plugin", "install", path, "--allow-unsigned"]).unwrap_err();
+    assert!(refused.contains("is not signed"), "a rule holds whatever is allowed: {refused}");
+
+    // cosign signs, Jackfield installs.
+    for cosign in cosigns() {
+        let keys = cosign.generate_keys(shop.stand.scratch(), &format!("file-{}", cosign.version())).unwrap();
+        fs::write(&bundle, cosign.sign_file(Format::Bundle, &keys, &file).unwrap()).unwrap();
+        let refused = shop.install(path).unwrap_err();
+        assert!(refused.contains("no signature of"), "{refused}");
+        allow(&[&keys.public]);
+        assert_eq!(shop.install(path).unwrap()["signer"]["kind"], "key", "cosign {}", cosign.version());
+        shop.done(&["plugin", "remove", "playground"]);
+    }
+    // Jackfield signs, cosign verifies.
+    shop.done(&["plugin", "sign", path, "--key", shop.key.to_str().unwrap()]);
+    for cosign in cosigns() {
+        cosign.verify_file(Format::Bundle, &shop.public, &fs::read(&bundle).unwrap(), &file).unwrap();
+    }
+    shop.done(&["plugin", "verify", path, "--key", shop.public.to_str().unwrap()]);
+}
+
+#[test]
+fn an_attestation_signs_nothing_and_is_wanted_besides_where_the_policy_says_so() {
+    let shop = Shop::open();
+    let (place, _) = shop.place("acme/playground:0.1.0");
+    let pinned = shop.push(&packed("playground"), &place);
+    let predicate = shop.stand.scratch().join("predicate.json");
+    fs::write(&predicate, json!({"buildDefinition": {}, "runDetails": {}}).to_string()).unwrap();
+    let wanted = "attestations = [\"https://slsa.dev/provenance/v1\"]";
+    for (cosign, format) in cosigns().iter().zip([Format::Legacy, Format::Bundle]) {
+        let keys = cosign.generate_keys(shop.stand.scratch(), &format!("maker-{}", cosign.version())).unwrap();
+        cosign.attest(format, &keys, "https://slsa.dev/provenance/v1", &predicate, &pinned).unwrap();
+        shop.trust(&[&keys.public], "");
+        let refused = shop.install(&place).unwrap_err();
+        assert!(refused.contains("attests something, but signs nothing"), "cosign {}: {refused}", cosign.version());
+
+        shop.trust(&[&shop.public], wanted);
+        shop.sign(&place);
+        let refused = shop.install(&place).unwrap_err();
+        assert!(refused.contains("wants an attestation"), "somebody else's counts for nothing: {refused}");
+        shop.trust(&[&keys.public, &shop.public], wanted);
+        let installed = shop.install(&place).unwrap();
+        assert_eq!(installed["attestations"][0], "https://slsa.dev/provenance/v1", "{installed}");
+        shop.done(&["plugin", "remove", "playground"]);
+    }
+}
+
+#[test]
+fn what_a_registry_tampers_with_is_not_installed() {
+    let shop = Shop::open();
+    let (place, _) = shop.place("acme/playground:0.1.0");
+    let pinned = shop.push(&packed("playground"), &place);
+    shop.sign(&place);
+    shop.trust(&[&shop.public], "");
+
+    // Another file under the same tag: the signature is of what was there before.
+    let second = version("playground", "0.2.0", shop.stand.scratch(), |_| {});
+    shop.push(&second, &place);
+    let refused = shop.install(&place).unwrap_err();
+    assert!(refused.contains("is not signed"), "{refused}");
+    let by_digest = format!("oci://{pinned}");
+    assert_eq!(shop.plan(&by_digest)["version"], "0.1.0");
+
+    // A bit of the component, in the registry's own storage.
+    let manifest: Value = serde_json::from_slice(&Oras::find().unwrap().manifest(&pinned).unwrap()).unwrap();
+    let stored = shop.registry.stored(manifest["layers"][0]["digest"].as_str().unwrap());
+    let whole = fs::read(&stored).unwrap();
+    for (damaged, told) in [
+        (
+            {
+                let mut bytes = whole.clone();
+                bytes[4_000] ^= 1;
+                bytes
+            },
+            "damaged or was tampered with",
+        ),
+        (whole[..whole.len() - 1].to_vec(), "damaged or was tampered with"),
+        ([&whole[..], b"more"].concat(), "damaged or was tampered with"),
+    ] {
+        fs::write(&stored, damaged).unwrap();
+        let refused = shop.install(&by_digest).unwrap_err();
+        assert!(refused.contains(told), "{refused}");
+    }
+    assert_eq!(shop.installed(), 0);
+    fs::write(&stored, whole).unwrap();
+    shop.install(&by_digest).unwrap();
+}
+
+#[test]
+fn what_was_signed_once_is_not_replaced_by_anybody_elses() {
+    let shop = Shop::open();
+    let (first, second) = (shop.place("acme/play:0.1.0").0, shop.place("acme/play:0.2.0").0);
+    shop.trust(&[&shop.public], "unsigned = \"allow\"");
+    shop.push(&packed("playground"), &first);
+    shop.sign(&first);
+    shop.install(&first).unwrap();
+
+    shop.push(&version("playground", "0.2.0", shop.stand.scratch(), |_| {}), &second);
+    let refused = shop.install(&second).unwrap_err();
+    assert!(refused.contains("other-signer") && refused.contains("signed by nobody"), "{refused}");
+    let other = cosigns()[1].generate_keys(shop.stand.scratch(), "other").unwrap();
+    shop.done(&["plugin", "sign", &second, "--key", other.private.to_str().unwrap()]);
+    shop.trust(&[&shop.public, &other.public], "");
+    let refused = shop.install(&second).unwrap_err();
+    assert!(refused.contains("other-signer") && refused.contains("--allow-other-signer"), "{refused}");
+    assert_eq!(shop.installed(), 1);
+    shop.done(&["plugin", "install", &second, "--allow-other-signer"]);
+    assert_eq!(shop.installed(), 2);
+}
+
+#[test]
+fn nobody_gets_more_than_the_ceiling_of_where_it_came_from() {
+    let shop = Shop::open();
+    let (place, _) = shop.place("acme/playground:0.1.0");
+    shop.push(&packed("playground"), &place);
+    shop.sign(&place);
+    shop.trust(&[&shop.public], "ceiling = { send-again = false }");
+    let refused = shop.install(&place).unwrap_err();
+    assert!(refused.contains("have writes sent again") && refused.contains("not-trusted"), "{refused}");
+    shop.trust(&[&shop.public], "ceiling = { send-again = true }");
+    shop.install(&place).unwrap();
+}
+
+#[test]
+fn a_registry_that_wants_a_login_gets_dockers() {
+    let shop = Shop::open();
+    let registry = DockerRegistry::with_users(&[("acme", "pass word")]).unwrap();
+    let place = format!("oci://{}/acme/playground:0.1.0", registry.address());
+    let file = packed("playground");
+    let push = ["plugin", "push", file.to_str().unwrap(), &place];
+    let refused = shop.asked(&push).unwrap_err();
+    assert!(refused.contains("login") || refused.contains("credentials"), "{refused}");
+
+    let folder = shop.stand.scratch().join("docker");
+    fs::create_dir_all(&folder).unwrap();
+    // base64 of `acme:pass word`.
+    let config = json!({"auths": {registry.address(): {"auth": jackfield_tests::base64("acme:pass word")}}});
+    fs::write(folder.join("config.json"), config.to_string()).unwrap();
+    let mut command = shop.command(&push);
+    answer(command.env("DOCKER_CONFIG", &folder)).unwrap();
+    let pulled = shop.stand.scratch().join("pulled.wasm");
+    let mut command = shop.command(&["plugin", "pull", &place, "--file", pulled.to_str().unwrap()]);
+    answer(command.env("DOCKER_CONFIG", &folder)).unwrap();
+    assert_eq!(fs::read(&pulled).unwrap(), fs::read(&file).unwrap());
+    let wrong = json!({"auths": {registry.address(): {"auth": jackfield_tests::base64("acme:wrong")}}});
+    fs::write(folder.join("config.json"), wrong.to_string()).unwrap();
+    let mut command = shop.command(&["plugin", "pull", &place]);
+    let refused = answer(command.env("DOCKER_CONFIG", &folder)).unwrap_err();
+    assert!(!refused.contains("wrong"), "no password is told: {refused}");
+}
+
+#[test]
+fn a_plugin_of_a_registry_is_installed_in_moments() {
+    let shop = Shop::open();
+    shop.trust(&[&shop.public], "");
+    let mut took: Vec<Duration> = Vec::new();
+    for number in 0..TIMED {
+        // Each is another file, so that nothing is compiled already.
+        let file = version("playground", &format!("0.1.{}", number + 1), shop.stand.scratch(), |_| {});
+        let (place, _) = shop.place(&format!("acme/playground:0.1.{}", number + 1));
+        shop.push(&file, &place);
+        shop.sign(&place);
+        let accept = shop.plan(&place)["accept"].as_str().unwrap().to_owned();
+        let begun = Instant::now();
+        let path = format!("/v1/plugins?accept={accept}");
+        let (status, answer) = shop.stand.server().send("POST", &path, &json!({"from": place})).unwrap();
+        took.push(begun.elapsed());
+        assert_eq!(status, 201, "{answer}");
+    }
+    took.sort();
+    let size = fs::metadata(packed("playground")).unwrap().len() / 1024;
+    println!("a signed plugin of {size} KiB is installed from a registry in {:?} (median of {TIMED})", took[TIMED / 2]);
+}
