@@ -112,6 +112,29 @@ async fn a_redirect_to_where_a_registry_may_not_lead_is_refused() {
 }
 
 #[tokio::test]
+async fn a_public_registry_leads_nobody_into_this_machine() {
+    let inside = Fake::http(|_| content()).await;
+    let port = inside.address.port();
+    // The last is a name whose address is found out when it is dialled.
+    for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0x7f.1", "inside.test"] {
+        let to = format!("http://{host}:{port}/x");
+        for demanding in [false, true] {
+            let realm = format!("Bearer realm=\"{to}\"");
+            let reply = move |to: &str| if demanding { demand(&realm) } else { redirect(307, to) };
+            let leading = to.clone();
+            let fake = Fake::http(move |_| reply(&leading)).await;
+            let registry = format!("public.test:{}", fake.address.port());
+            let client = client_with(Options { plain_http: vec![registry.clone()], ..Options::default() });
+            let repository = format!("oci://{registry}/acme/etcd").parse().unwrap();
+            let error = client.blob(&repository, &described(), 1000).await.unwrap_err();
+            assert!(error.to_string().contains("this machine"), "{to}: {error}");
+            assert_eq!(fake.asked().len(), 1);
+        }
+    }
+    assert!(inside.asked().is_empty());
+}
+
+#[tokio::test]
 async fn what_began_with_tls_does_not_go_on_without() {
     let plain = Fake::http(|_| content()).await;
     let to = plain.url("/x");

@@ -187,13 +187,15 @@ async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Asked> {
     Ok(Asked { method, target, headers, body })
 }
 
-/// Names that lead to loopback.
+/// Names that lead to loopback. One that begins with `public` has a public address, too, which nobody gets to: it is the
+/// second.
 struct ToLoopback;
 
 #[async_trait::async_trait]
 impl Resolver for ToLoopback {
-    async fn lookup(&self, _: &str) -> io::Result<Vec<IpAddr>> {
-        Ok(vec![[127, 0, 0, 1].into()])
+    async fn lookup(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        let public = name.starts_with("public").then(|| [1, 1, 1, 1].into());
+        Ok([Some([127, 0, 0, 1].into()), public].into_iter().flatten().collect())
     }
 }
 
