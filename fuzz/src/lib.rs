@@ -12,6 +12,7 @@ pub mod json_bridge;
 pub mod kubeconfig;
 pub mod lines;
 pub mod manifest;
+pub mod oci;
 pub mod path;
 pub mod query;
 pub mod seeds;
@@ -32,6 +33,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("kubeconfig", kubeconfig::check),
     ("lines", lines::check),
     ("manifest", manifest::check),
+    ("oci", oci::check),
     ("path", path::check),
     ("query", query::check),
     ("specs", specs::check),

@@ -40,6 +40,28 @@ impl fmt::Debug for Digest {
     }
 }
 
+/// The digest of bytes that come in pieces, so that nobody has to wait for all of them to be hashed at once.
+#[derive(Clone, Default)]
+pub struct Hashing(Sha256);
+
+impl Hashing {
+    /// Takes the next piece.
+    pub fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// The digest of all that was taken.
+    pub fn digest(self) -> Digest {
+        Digest(self.0.finalize().into())
+    }
+}
+
+impl fmt::Debug for Hashing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hashing")
+    }
+}
+
 /// A text that is no digest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a digest: write `sha256:` and 64 digits of 0-9 and a-f")]
@@ -77,6 +99,15 @@ mod tests {
         let text = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(digest.to_string(), text);
         assert_eq!(text.parse(), Ok(digest));
+    }
+
+    #[test]
+    fn pieces_have_the_digest_of_the_whole() {
+        let mut hashing = Hashing::default();
+        for piece in [&b"a"[..], b"", b"bc"] {
+            hashing.update(piece);
+        }
+        assert_eq!(hashing.digest(), Digest::of(b"abc"));
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod wit_text;
 
 pub use capability::{CapabilityRef, CapabilityRefError};
 #[cfg(feature = "package")]
-pub use digest::{Digest, DigestError};
+pub use digest::{Digest, DigestError, Hashing};
 pub use manifest::{
     Compatibility, EndpointRule, Limits, Manifest, ManifestError, ManifestFault, PluginSection, Writes,
 };

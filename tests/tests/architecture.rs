@@ -84,6 +84,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "jackfield-engine",
             "jackfield-gateway",
             "jackfield-registry",
+            "jackfield-oci",
             "jackfield-reflect",
             "jackfield-sdk",
             "jackfield-vault",

@@ -17,7 +17,7 @@ use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::TlsConnector;
 
 use crate::{
-    Address, AddressPolicy, Attempt, ConnectError, DialTimeouts, Host, Resolver, TlsError,
+    Address, AddressPolicy, Attempt, ConnectError, DialTimeouts, Host, Proxy, Resolver, SenderOptions, TlsError,
     error::plain_words,
     resolve::judged_addresses,
     stream::Stream,
@@ -32,6 +32,7 @@ pub(crate) struct Route {
     pub(crate) address: Address,
     pub(crate) policy: AddressPolicy,
     pub(crate) tls: Option<Tls>,
+    pub(crate) proxy: Option<Proxy>,
     pub(crate) resolver: Arc<dyn Resolver>,
     pub(crate) timeouts: DialTimeouts,
 }
@@ -41,19 +42,34 @@ impl Route {
         if let Some(path) = self.address.socket() {
             return connect_unix(path, self.timeouts.connect).await;
         }
-        let tcp = connect_tcp(&self.addresses().await?, self.timeouts.connect).await?;
+        let tcp = match &self.proxy {
+            None => connect_tcp(&self.addresses().await?, self.timeouts.connect).await?,
+            Some(proxy) => self.connect_through(proxy).await?,
+        };
         match (&self.tls, self.address.host()) {
             (Some(tls), Some(host)) => self.handshake(tls, host, tcp).await,
             _ => Ok(Stream::Tcp(tcp)),
         }
     }
 
+    /// A connection by way of the operator's proxy, which may be anywhere.
+    async fn connect_through(&self, proxy: &Proxy) -> Result<TcpStream, ConnectError> {
+        let everywhere = AddressPolicy::new(SenderOptions::of_the_operator(None).allow_addresses);
+        let addresses = self.judged(proxy.address(), &everywhere).await?;
+        let tcp = connect_tcp(&addresses, self.timeouts.connect).await?;
+        proxy.lead_on(tcp, &self.address, self.timeouts.connect).await
+    }
+
     /// The addresses that may be dialled, in order; never empty.
     pub(crate) async fn addresses(&self) -> Result<Vec<SocketAddr>, ConnectError> {
-        let (Some(host), Some(port)) = (self.address.host(), self.address.port()) else {
+        self.judged(&self.address, &self.policy).await
+    }
+
+    async fn judged(&self, address: &Address, policy: &AddressPolicy) -> Result<Vec<SocketAddr>, ConnectError> {
+        let (Some(host), Some(port)) = (address.host(), address.port()) else {
             return Err(ConnectError::Dns { name: String::new(), reason: "the address has no host".into() });
         };
-        judged_addresses(host, port, &self.policy, self.resolver.as_ref(), self.timeouts.resolve).await
+        judged_addresses(host, port, policy, self.resolver.as_ref(), self.timeouts.resolve).await
     }
 
     async fn handshake(&self, tls: &Tls, host: &Host, tcp: TcpStream) -> Result<Stream, ConnectError> {

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use ipnet::IpNet;
 
 use crate::{
-    Address, AddressClass, AddressPolicy, ClientIdentity, ConnectError, Host, Resolver, Sender, SystemResolver,
+    Address, AddressClass, AddressPolicy, ClientIdentity, ConnectError, Host, Proxy, Resolver, Sender, SystemResolver,
     TlsError, classify,
     connect::Route,
     tls::{SystemRoots, Tls, parse_roots},
@@ -40,6 +40,8 @@ pub struct SenderOptions {
     pub server_name: Option<String>,
     /// Who this side is to a server that asks for a certificate.
     pub identity: Option<ClientIdentity>,
+    /// The proxy that connections with TLS are opened through; others go directly.
+    pub proxy: Option<Proxy>,
     /// Idle connections kept.
     pub max_idle: usize,
     /// How long an idle connection is kept. Servers commonly close theirs after a minute or more; going first avoids
@@ -54,6 +56,7 @@ impl Default for SenderOptions {
             ca_pem: None,
             server_name: None,
             identity: None,
+            proxy: None,
             max_idle: 16,
             idle_timeout: Duration::from_secs(30),
         }
@@ -132,8 +135,9 @@ impl Dialer {
             }
             _ => None,
         };
+        let proxy = options.proxy.clone().filter(|_| tls.is_some());
         let (resolver, timeouts) = (self.resolver.clone(), self.timeouts);
-        Ok(Route { address, policy, tls, resolver, timeouts })
+        Ok(Route { address, policy, tls, proxy, resolver, timeouts })
     }
 }
 

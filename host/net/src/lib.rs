@@ -5,7 +5,8 @@
 //! integration and can reach nothing else: its connector is bound to that endpoint's [`Address`] and takes no
 //! notice of the request's own authority, of proxy variables or of redirects. For each new connection the name is
 //! resolved once, every resulting address is judged by the [`AddressPolicy`], and exactly a judged address is
-//! dialled, so a name that answers differently the next moment gains nothing.
+//! dialled, so a name that answers differently the next moment gains nothing. A [`Proxy`] is there for what the host asks of
+//! its own accord and an operator gave one for; it is never found in the environment.
 //!
 //! What a plugin may ask of an endpoint is not decided here but in `jackfield-gateway`.
 //!
@@ -29,6 +30,7 @@ mod connection;
 mod dialer;
 mod error;
 mod policy;
+mod proxy;
 mod resolve;
 mod sender;
 mod stream;
@@ -41,6 +43,7 @@ pub use dialer::{DialTimeouts, Dialer, SenderOptions};
 pub use error::{Attempt, ConnectError, SendError};
 pub use ipnet::IpNet;
 pub use policy::{AddressClass, AddressPolicy, Classified, Refusal, classify};
+pub use proxy::{Proxy, ProxyError};
 pub use resolve::{Resolver, SystemResolver};
 pub use sender::{Deadline, OutgoingRequest, Sender};
 pub use tls::{ClientIdentity, TlsError, check_roots, is_server_name};

@@ -11,7 +11,7 @@ use std::{
 };
 
 use http::{StatusCode, header};
-use jackfield_net::{Dialer, Sender, SenderOptions, check_roots};
+use jackfield_net::{Address, Dialer, Sender, SenderOptions, check_roots};
 use url::Url;
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     challenge::challenges,
     home::{Home, Scope},
     mirror::{Mirror, Mirrors},
+    proxy::Proxy,
     reach::{self, NotFollowed},
     reference::canonical_registry,
     token::Tokens,
@@ -27,6 +28,8 @@ use crate::{
 
 /// How often a request may be led on.
 const MAX_REDIRECTS: usize = 5;
+/// The most registries whose connections are kept.
+const MAX_HOMES: usize = 64;
 
 /// How long a registry may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +61,9 @@ pub struct Options {
     pub timeouts: Timeouts,
     /// Registries (`registry.example:5000`) that are spoken to without TLS. Those on this machine's loopback always are.
     pub plain_http: Vec<String>,
+    /// The way to registries with TLS, where there is only one. The proxy then resolves their names, and has its own say
+    /// in what may be reached.
+    pub proxy: Option<Proxy>,
 }
 
 /// A client of OCI registries. It is cheap to use for many of them, and keeps connections and tokens.
@@ -66,6 +72,7 @@ pub struct Client {
     ca_pem: Option<String>,
     mirrors: Mirrors,
     plain_http: Vec<String>,
+    proxy: Option<Proxy>,
     timeouts: Timeouts,
     homes: Mutex<HashMap<String, Home>>,
     pub(crate) credentials: Credentials,
@@ -76,7 +83,7 @@ impl Client {
     /// A client. Nothing is asked yet.
     pub fn new(dialer: Arc<Dialer>, options: Options) -> Result<Self, OciError> {
         let fail = |option, reason: String| OciError::Options { option, reason };
-        let Options { ca_pem, mirrors, credentials, timeouts, plain_http } = options;
+        let Options { ca_pem, mirrors, credentials, timeouts, plain_http, proxy } = options;
         if let Some(pem) = &ca_pem {
             check_roots(pem).map_err(|error| fail("ca-pem", error.to_string()))?;
         }
@@ -84,7 +91,7 @@ impl Client {
         let plain_http = plain_http.iter().map(canonical).collect::<Result<_, _>>()?;
         let mirrors = Mirrors::new(mirrors)?;
         let (homes, tokens) = (Mutex::default(), Tokens::default());
-        Ok(Self { dialer, ca_pem, mirrors, plain_http, timeouts, homes, credentials, tokens })
+        Ok(Self { dialer, ca_pem, mirrors, plain_http, proxy, timeouts, homes, credentials, tokens })
     }
 
     /// Where a repository is read: at its mirror, if it has one.
@@ -111,11 +118,22 @@ impl Client {
         let plain = address.is_loopback() || self.plain_http.iter().any(|listed| listed == registry);
         let address = repository.address(plain).map_err(|error| unfit(error.to_string()))?;
         let url = Url::parse(&address.to_string()).map_err(|error| unfit(error.to_string()))?;
-        let sender = self.dialer.sender(address.clone(), &SenderOptions::of_the_operator(self.ca_pem.clone()));
+        let proxy = self.proxy_to(&address);
+        let options = SenderOptions { proxy, ..SenderOptions::of_the_operator(self.ca_pem.clone()) };
+        let sender = self.dialer.sender(address.clone(), &options);
         let sender = sender.map_err(|error| OciError::connect(registry, error))?;
         let home = Home { registry: registry.to_owned(), address, url, sender, plain };
-        self.homes().insert(registry.to_owned(), home.clone());
+        let mut homes = self.homes();
+        if homes.len() >= MAX_HOMES {
+            homes.clear();
+        }
+        homes.insert(registry.to_owned(), home.clone());
+        drop(homes);
         Ok(home)
+    }
+
+    fn proxy_to(&self, address: &Address) -> Option<jackfield_net::Proxy> {
+        self.proxy.as_ref().and_then(|proxy| proxy.to(address)).cloned()
     }
 
     fn homes(&self) -> std::sync::MutexGuard<'_, HashMap<String, Home>> {
@@ -130,16 +148,21 @@ impl Client {
         let not_followed =
             |not: NotFollowed| OciError::Redirect { place: place.to_owned(), to: not.to, reason: not.reason };
         let address = reach::address(url).map_err(not_followed)?;
-        let own = self.dialer.classes(home.address.clone()).await;
-        let own = own.map_err(|error| OciError::connect(place, error))?;
-        let granted = reach::grants(&own);
+        // Where a proxy stands in between, this side does not know where the registry is.
+        let granted = match self.proxy_to(&home.address) {
+            Some(_) => Vec::new(),
+            None => {
+                let own = self.dialer.classes(home.address.clone()).await;
+                reach::grants(&own.map_err(|error| OciError::connect(place, error))?)
+            }
+        };
         reach::judge(&address, &granted).map_err(|refusal| OciError::Redirect {
             place: place.to_owned(),
             to: reach::origin(url),
             reason: format!("{refusal}, and a registry may lead there only if it is in such a network itself"),
         })?;
-        let options =
-            SenderOptions { allow_addresses: granted, ca_pem: self.ca_pem.clone(), ..SenderOptions::default() };
+        let (proxy, ca_pem) = (self.proxy_to(&address), self.ca_pem.clone());
+        let options = SenderOptions { allow_addresses: granted, ca_pem, proxy, ..SenderOptions::default() };
         self.dialer.sender(address, &options).map_err(|error| OciError::connect(place, error))
     }
 
@@ -194,7 +217,7 @@ impl Client {
         let demands = challenges(&answer.headers);
         let words = answer.words(patience).await;
         if again {
-            return Err(scope.unauthorized(&format!("it does not take what it asked for; log in again{words}")));
+            return Err(scope.unauthorized(&format!("it does not take our credentials for it; log in again{words}")));
         }
         self.authorize(home, scope, &demands, patience).await.map(drop)
     }

@@ -32,6 +32,7 @@ mod error;
 mod home;
 mod listing;
 mod mirror;
+mod proxy;
 mod pull;
 mod push;
 mod reach;
@@ -47,6 +48,7 @@ pub use descriptor::{Descriptor, EMPTY, EMPTY_BYTES, IMAGE_INDEX, IMAGE_MANIFEST
 pub use error::OciError;
 pub use listing::MAX_TAGS;
 pub use mirror::Mirror;
+pub use proxy::Proxy;
 pub use pull::{MAX_MANIFEST_BYTES, Manifest};
 pub use reference::{Reference, ReferenceError, Repository};
 pub use referrers::MAX_REFERRERS;

@@ -43,10 +43,11 @@ impl Mirrors {
 fn canonical(text: &str) -> Result<String, OciError> {
     let fail = |reason: String| OciError::Options { option: "mirrors", reason };
     let text = text.strip_prefix("oci://").unwrap_or(text);
+    let text = text.strip_suffix('/').unwrap_or(text);
     let (registry, path) = text.split_once('/').map_or((text, None), |(registry, path)| (registry, Some(path)));
     let registry = canonical_registry(registry).map_err(|error| fail(error.to_string()))?;
     match path {
-        None | Some("") => Ok(registry),
+        None => Ok(registry),
         Some(path) if crate::reference::is_repository(path) => Ok(format!("{registry}/{path}")),
         Some(_) => Err(fail("a prefix is a registry and whole parts of a repository's name, e.g. ghcr.io/acme".into())),
     }

@@ -37,7 +37,7 @@ impl Manifest {
     /// Reads it as an image manifest. The reason why it is none is of use behind "what is there is".
     pub fn image(&self) -> Result<ImageManifest, String> {
         if self.media_type != crate::IMAGE_MANIFEST {
-            return Err(format!("a `{}`", shown(&self.media_type)));
+            return Err(format!("a manifest of the type {}", shown(&self.media_type)));
         }
         let image: ImageManifest = serde_json::from_slice(&self.bytes)
             .map_err(|error| format!("an image manifest that cannot be read: {}", shown(&error.to_string())))?;
@@ -63,8 +63,7 @@ impl Client {
     pub(crate) async fn manifest_at(&self, reference: &Reference) -> Result<Manifest, OciError> {
         let patience = self.patience();
         let mut answer = self.ask_manifest(reference, Method::GET, patience).await?;
-        let bytes = answer.read(MAX_MANIFEST_BYTES, patience).await?;
-        let found = Digest::of(&bytes);
+        let (bytes, found) = answer.read_hashed(MAX_MANIFEST_BYTES, patience).await?;
         for expected in [reference.digest(), told_digest(&answer)?].into_iter().flatten() {
             if expected != found {
                 return Err(OciError::Digest { place: answer.place, expected, found });
@@ -125,14 +124,14 @@ impl Client {
         if let Some(announced) = answer.announced().filter(|announced| *announced != size) {
             return Err(wrong(announced));
         }
-        let bytes = answer.read(size, patience).await?;
+        let (bytes, found) = answer.read_hashed(size, patience).await?;
         if bytes.len() as u64 != size {
             let found = bytes.len() as u64;
             return Err(OciError::Length { place: answer.place, expected: size, found });
         }
-        match Digest::of(&bytes) {
-            found if found == digest => Ok(bytes),
-            found => Err(OciError::Digest { place: answer.place, expected: digest, found }),
+        match found == digest {
+            true => Ok(bytes),
+            false => Err(OciError::Digest { place: answer.place, expected: digest, found }),
         }
     }
 }

@@ -2,9 +2,11 @@
 //! lies on another host is written to without credentials. What writes is asked once: whether a lost answer was a yes is
 //! found out by asking again, from the beginning, which does no harm since content has the name of its bytes.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use jackfield_registry::Digest;
+use jackfield_registry::{Digest, Hashing};
 
 use crate::{
     Client, Descriptor, OciError, Reference, Repository,
@@ -33,7 +35,14 @@ impl Client {
         media_type: &str,
         bytes: Bytes,
     ) -> Result<Descriptor, OciError> {
-        let descriptor = Descriptor::of(media_type, &bytes);
+        let (digest, size) = (digest_of(&bytes).await, bytes.len() as u64);
+        let descriptor = Descriptor {
+            media_type: media_type.to_owned(),
+            digest,
+            size,
+            artifact_type: None,
+            annotations: BTreeMap::new(),
+        };
         let (scope, home) = (Scope::writing(repository), self.home(repository)?);
         if self.has_blob(&scope, &home, &descriptor).await? {
             return Ok(descriptor);
@@ -109,4 +118,14 @@ impl Client {
             _ => Ok(Taken { digest, with_subject: answer.headers.contains_key(SUBJECT) }),
         }
     }
+}
+
+/// The digest of much, without keeping a thread from everything else.
+async fn digest_of(bytes: &[u8]) -> Digest {
+    let mut hashing = Hashing::default();
+    for piece in bytes.chunks(1 << 20) {
+        hashing.update(piece);
+        tokio::task::yield_now().await;
+    }
+    hashing.digest()
 }

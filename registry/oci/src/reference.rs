@@ -15,7 +15,8 @@ const MAX_TAG: usize = 128;
 /// What Docker Hub is called, and where it is.
 const HUB: (&str, &str) = ("docker.io", "registry-1.docker.io");
 
-/// A repository of a registry: `oci://ghcr.io/acme/etcd`.
+/// A repository of a registry: `oci://ghcr.io/acme/etcd`. Its name is the registry's own, as it stands: Docker Hub's
+/// unnamed namespace, for one, is called `library`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Repository {
     registry: String,

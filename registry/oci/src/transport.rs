@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, uri::PathAndQuery};
 use jackfield_net::{Body, ConnectError, OutgoingRequest, SendError, Sender};
+use jackfield_registry::{Digest, Hashing};
 use serde::Deserialize;
 use tokio::time::timeout_at;
 use url::{Position, Url};
@@ -180,11 +181,17 @@ impl Answer {
 
     /// The body, of so many bytes at most.
     pub(crate) async fn read(&mut self, most: u64, patience: Patience) -> Result<Vec<u8>, OciError> {
+        self.read_hashed(most, patience).await.map(|(bytes, _)| bytes)
+    }
+
+    /// The same with its digest. Pieces are hashed as they come: a whole blob at once would keep a thread from everything
+    /// else for as long as that takes.
+    pub(crate) async fn read_hashed(&mut self, most: u64, patience: Patience) -> Result<(Vec<u8>, Digest), OciError> {
         let too_large = || OciError::TooLarge { place: self.place.clone(), most };
         if self.announced().is_some_and(|announced| announced > most) {
             return Err(too_large());
         }
-        let mut all = Vec::new();
+        let (mut all, mut hashing) = (Vec::new(), Hashing::default());
         loop {
             let stalled = Instant::now().checked_add(patience.stall).unwrap_or(patience.until);
             let (until, after) = match stalled < patience.until {
@@ -193,10 +200,13 @@ impl Answer {
             };
             let piece = timeout_at(until.into(), self.body.next()).await;
             let piece = piece.map_err(|_| OciError::Timeout { place: self.place.clone(), after })?;
-            let Some(piece) = piece.map_err(|error| failed(&self.place, error, patience))? else { return Ok(all) };
+            let Some(piece) = piece.map_err(|error| failed(&self.place, error, patience))? else {
+                return Ok((all, hashing.digest()));
+            };
             if all.len() as u64 + piece.len() as u64 > most {
                 return Err(too_large());
             }
+            hashing.update(&piece);
             all.extend_from_slice(&piece);
         }
     }

@@ -145,7 +145,7 @@ pub async fn pull(client: &Client, reference: &Reference, most: u64) -> Result<P
 /// The layer of a manifest that is a component's; else what the manifest is instead.
 fn only_layer(image: ImageManifest) -> Result<Descriptor, String> {
     if ![WASM_CONFIG, EMPTY, ORAS_CONFIG].contains(&image.config.media_type.as_str()) {
-        return Err(format!("an artifact whose config is a `{}`", shown(&image.config.media_type)));
+        return Err(format!("an artifact whose config is of the type {}", shown(&image.config.media_type)));
     }
     let count = image.layers.len();
     let mut layers = image.layers.into_iter();
@@ -153,7 +153,7 @@ fn only_layer(image: ImageManifest) -> Result<Descriptor, String> {
         (None, _) => Err("an artifact without layers".into()),
         (Some(_), Some(_)) => Err(format!("an artifact with {count} layers")),
         (Some(layer), None) if layer.media_type == WASM => Ok(layer),
-        (Some(layer), None) => Err(format!("an artifact whose layer is a `{}`", shown(&layer.media_type))),
+        (Some(layer), None) => Err(format!("an artifact whose layer is of the type {}", shown(&layer.media_type))),
     }
 }
 
