@@ -99,7 +99,9 @@ pub use jackfield_fetch::{Place, SIGNATURE_SUFFIX};
 /// How a replay finds what was recorded, what a browser brings back of a consent, and what looks names up.
 pub use jackfield_gateway::{CodeAnswer, Match, net::Resolver};
 /// Where the audit trail is sent besides.
-pub use jackfield_oci::{Credentials as RegistryCredentials, Mirror as RegistryMirror, Options as RegistryOptions};
+pub use jackfield_oci::{
+    Credentials as RegistryCredentials, Mirror as RegistryMirror, Options as RegistryOptions, Proxy as RegistryProxy,
+};
 pub use jackfield_reflect::nearest;
 /// What plugins ask for.
 pub use jackfield_registry::{Right, Rights};

@@ -2,8 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
-use jackfield_net::Dialer;
-use jackfield_oci::{Client, Options, wasm};
+use jackfield_net::{Dialer, SenderOptions};
+use jackfield_oci::{Client, Options, Proxy, wasm};
 use jackfield_registry::Digest;
 use jackfield_trust::{Evidence, MAX_EVIDENCE_BYTES, Origin};
 
@@ -28,14 +28,15 @@ pub struct Fetched {
 pub struct Fetcher {
     dialer: Arc<Dialer>,
     ca_pem: Option<String>,
+    proxy: Option<Proxy>,
     registries: Client,
 }
 
 impl Fetcher {
     /// One that asks registries, and web servers, in this way.
     pub fn new(dialer: Arc<Dialer>, options: Options) -> Result<Self, FetchError> {
-        let ca_pem = options.ca_pem.clone();
-        Ok(Self { registries: Client::new(dialer.clone(), options)?, ca_pem, dialer })
+        let (ca_pem, proxy) = (options.ca_pem.clone(), options.proxy.clone());
+        Ok(Self { registries: Client::new(dialer.clone(), options)?, ca_pem, proxy, dialer })
     }
 
     /// One that shares nothing with a host.
@@ -66,7 +67,11 @@ impl Fetcher {
                 })
             }
             Place::Web(file) => {
-                let get = |file, most| web::fetch(&self.dialer, self.ca_pem.as_deref(), file, most);
+                let options = SenderOptions {
+                    proxy: self.proxy.as_ref().and_then(|proxy| proxy.to(&file.address)).cloned(),
+                    ..SenderOptions::of_the_operator(self.ca_pem.clone())
+                };
+                let get = |file, most| web::fetch(&self.dialer, &options, file, most);
                 let bytes = get(file, most).await?;
                 let evidence = match get(&file.signature(), MAX_EVIDENCE_BYTES).await {
                     Ok(bundle) => vec![Evidence::Bundle(bundle)],

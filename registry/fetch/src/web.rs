@@ -15,14 +15,13 @@ const BEGINNING: Duration = Duration::from_secs(30);
 /// Fetches a file of `most` bytes at most.
 pub(crate) async fn fetch(
     dialer: &Dialer,
-    ca_pem: Option<&str>,
+    options: &SenderOptions,
     file: &WebFile,
     most: usize,
 ) -> Result<Vec<u8>, FetchError> {
     let place = file.to_string();
-    let options = SenderOptions::of_the_operator(ca_pem.map(str::to_owned));
     let sender = dialer
-        .sender(file.address.clone(), &options)
+        .sender(file.address.clone(), options)
         .map_err(|source| FetchError::Connect { place: place.clone(), source })?;
     let failed = |source| FetchError::Send { place: place.clone(), source };
     let target = file.path.parse().map_err(|_| FetchError::Status { place: place.clone(), status: 400 })?;

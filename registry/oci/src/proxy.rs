@@ -44,7 +44,7 @@ impl Proxy {
     }
 
     /// The proxy, if it is for an address.
-    pub(crate) fn to(&self, address: &Address) -> Option<&jackfield_net::Proxy> {
+    pub fn to(&self, address: &Address) -> Option<&jackfield_net::Proxy> {
         let excepted = !address.is_tls() || self.except.iter().any(|except| except.covers(address));
         (!excepted).then_some(&self.through)
     }

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use jackfield_core::{RegistryCredentials, RegistryMirror, RegistryOptions};
+use jackfield_core::{RegistryCredentials, RegistryMirror, RegistryOptions, RegistryProxy};
 
 use super::Pair;
 use crate::failure::Failure;
 
 /// How registries of plugins are asked, by a server or by a command that opens the data folder itself. Who this is to a
-/// registry, Docker's configuration says: `docker login`, `oras login`.
+/// registry, Docker's configuration says: `docker login`, `oras login`; the proxy is HTTPS_PROXY's, but for NO_PROXY.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Registries of plugins")]
 pub(crate) struct RegistryGlobals {
@@ -52,8 +52,23 @@ impl RegistryGlobals {
             ca_pem: self.registry_ca.as_ref().map(read).transpose()?,
             mirrors: self.registry_mirrors.iter().map(mirror).collect(),
             credentials: RegistryCredentials::docker_default(),
+            proxy: proxy(),
             plain_http: self.registry_plain_http.clone(),
             ..RegistryOptions::default()
         })
     }
+}
+
+/// The proxy that the environment names, in capitals or not, as with curl. One of a kind that is not spoken to here is not a
+/// reason to do nothing at all.
+fn proxy() -> Option<RegistryProxy> {
+    let variable = |name: &str| {
+        let found = [name.to_owned(), name.to_lowercase()].into_iter().find_map(|name| std::env::var(name).ok());
+        found.filter(|value| !value.is_empty())
+    };
+    let address = variable("HTTPS_PROXY")?;
+    let except = variable("NO_PROXY").unwrap_or_default();
+    // What it is may hold a password, so it is not repeated.
+    let proxy = RegistryProxy::new(&address, &except);
+    proxy.inspect_err(|error| tracing::warn!(%error, "HTTPS_PROXY is not used for registries of plugins")).ok()
 }
