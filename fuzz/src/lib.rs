@@ -8,6 +8,7 @@
 pub mod address;
 pub mod cassette;
 pub mod component;
+pub mod evidence;
 pub mod json_bridge;
 pub mod kubeconfig;
 pub mod lines;
@@ -29,6 +30,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("address", address::check),
     ("cassette", cassette::check),
     ("component", component::check),
+    ("evidence", evidence::check),
     ("json-bridge", json_bridge::check),
     ("kubeconfig", kubeconfig::check),
     ("lines", lines::check),

@@ -87,6 +87,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "jackfield-oci",
             "jackfield-reflect",
             "jackfield-sdk",
+            "jackfield-trust",
             "jackfield-vault",
         ],
     ),
