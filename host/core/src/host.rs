@@ -129,6 +129,20 @@ impl Host {
         upgrade::roll_back(self.shared(), name, revision, None).await
     }
 
+    /// Has a disabled integration run again: it is built and judged first, and stays disabled where that fails. How its outside
+    /// system is, the next check tells. Nothing happens where it is enabled already.
+    pub async fn enable_integration(&self, name: &str, revision: Option<u64>) -> Result<IntegrationInfo> {
+        self.shared().open()?;
+        integrations::set_enabled(self.shared(), name, true, revision).await
+    }
+
+    /// Has an integration run nothing until it is enabled: calls under way end, others are refused with `conflict` and the code
+    /// `integration-disabled`, and nobody asks its outside system how it is. What is set for it and what its plugin keeps stay.
+    pub async fn disable_integration(&self, name: &str, revision: Option<u64>) -> Result<IntegrationInfo> {
+        self.shared().open()?;
+        integrations::set_enabled(self.shared(), name, false, revision).await
+    }
+
     /// Removes an integration, the state its plugin has kept and what is remembered of its writes. Fails with `conflict`
     /// while nobody knows what came of some of those, unless `discard_unknown`: then whoever sends one again to another
     /// integration of the name has it carried out again.
@@ -137,10 +151,12 @@ impl Host {
         integrations::remove(self.shared(), name, discard_unknown).await
     }
 
-    /// Checks an integration now and returns how it is; the report is remembered as if it had been due.
+    /// Checks an integration now and returns how it is; the report is remembered as if it had been due. A disabled one is not
+    /// checked: that fails with `conflict`.
     pub async fn check_integration(&self, name: &str) -> Result<HealthReport> {
         self.shared().open()?;
         let integration = self.shared().view.load().integration(name)?.clone();
+        integration.enabled()?;
         Ok(health::check(self.shared(), &integration, true).await)
     }
 

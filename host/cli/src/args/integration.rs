@@ -52,6 +52,27 @@ Examples:
         /// The integration
         name: String,
     },
+    /// Have an integration run nothing until it is enabled
+    ///
+    /// Calls under way end, others are refused, and it is not checked. Its configuration, credentials, grants and what its plugin
+    /// keeps for it stay.
+    #[command(after_long_help = "\
+Examples:
+  jackfield integration disable prod-etcd")]
+    Disable {
+        /// The integration
+        name: String,
+    },
+    /// Have a disabled integration run again
+    ///
+    /// It is built and judged first, and stays disabled where that fails. How its outside system is, the next check tells.
+    #[command(after_long_help = "\
+Examples:
+  jackfield integration enable prod-etcd && jackfield integration check prod-etcd")]
+    Enable {
+        /// The integration
+        name: String,
+    },
     /// Remove an integration and what its plugin keeps for it
     #[command(
         visible_alias = "rm",

@@ -1,4 +1,4 @@
-//! `jackfield integration`: add, list, show, check, update, upgrade, roll back, remove. Settings are typed by the plugin's own schema, which is
+//! `jackfield integration`: add, list, show, check, update, upgrade, roll back, enable, disable, remove. Settings are typed by the plugin's own schema, which is
 //! asked for only where there are any.
 
 use std::collections::BTreeMap;
@@ -25,8 +25,7 @@ pub(super) async fn run(context: &Context, verb: IntegrationVerb) -> Result<(), 
             context.show(Request::get(path(&name)), |integration| views::show(integration, style)).await
         }
         IntegrationVerb::Check { name } => {
-            let request = Request::new(Method::POST, format!("{}/check", path(&name)));
-            let answer = context.with(async |api| api.request(request).await).await?;
+            let answer = context.with(async |api| api.request(post(&name, "check")).await).await?;
             context.ui.answer(&answer.body, |health| views::report(health, style))?;
             let health = serde_json::from_slice(&answer.body).unwrap_or(Tree::Null);
             if views::is_unhealthy(&health) { Err(Failure::Told) } else { Ok(()) }
@@ -44,8 +43,13 @@ pub(super) async fn run(context: &Context, verb: IntegrationVerb) -> Result<(), 
             context.show(request, |upgrade| views::upgraded(upgrade, style)).await
         }
         IntegrationVerb::Rollback { name } => {
-            let request = Request::new(Method::POST, format!("{}/rollback", path(&name)));
-            context.show(request, |integration| told("rolled back", integration)).await
+            context.show(post(&name, "rollback"), |integration| told("rolled back", integration)).await
+        }
+        IntegrationVerb::Disable { name } => {
+            context.show(post(&name, "disable"), |integration| told("disabled", integration)).await
+        }
+        IntegrationVerb::Enable { name } => {
+            context.show(post(&name, "enable"), |integration| told("enabled", integration)).await
         }
         IntegrationVerb::Remove { name, discard_unknown } => {
             let query = if discard_unknown { "?discard-unknown=true" } else { "" };
@@ -57,6 +61,11 @@ pub(super) async fn run(context: &Context, verb: IntegrationVerb) -> Result<(), 
 
 fn path(name: &str) -> String {
     format!("/v1/integrations/{}", segment(name))
+}
+
+/// What does something with an integration that needs nothing more said.
+fn post(name: &str, verb: &str) -> Request {
+    Request::new(Method::POST, format!("{}/{verb}", path(name)))
 }
 
 fn list(args: &ListArgs) -> Request {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jackfield_store::{Bucket, Expect, Mutation};
 
-use super::{Integration, IntegrationRecord, Runtime, build, build::For, judge, moved_on, same};
+use super::{Integration, IntegrationRecord, Runtime, build, build::For, enabling::disabled, judge, moved_on, same};
 use crate::{
     Error, EventKind, Result, health,
     plugins::Installed,
@@ -39,15 +39,20 @@ impl Switch<'_> {
     }
 }
 
-/// Switches an integration to a record with this plugin, which has to be there only where something else is to run.
+/// Switches an integration to a record with this plugin, which has to be there only where something else is to run. What a
+/// disabled integration would run is built and judged all the same, but for its outside system, which is asked nothing.
 pub(super) async fn switch(
     shared: &Shared,
     old: &Arc<Integration>,
-    record: IntegrationRecord,
+    mut record: IntegrationRecord,
     plugin: Result<&Arc<Installed>>,
     how: Switch<'_>,
 ) -> Result<()> {
-    let stays = runs_as(&record, &old.record);
+    if record.disabled {
+        // Nothing runs that could do worse than before.
+        record.probation = None;
+    }
+    let stays = runs_as(&record, &old.record) && (record.disabled || !old.record.disabled);
     let mut checked = None;
     let mut needed = None;
     let runtime = match &old.runtime {
@@ -58,7 +63,7 @@ pub(super) async fn switch(
             let made_for = |purpose| build::runtime(shared, &old.name, &record, plugin, &old.live, purpose);
             let runtime = Arc::new(made_for(For::Calls)?);
             judge(&old.name, &runtime, plugin).await?;
-            if how.checked {
+            if how.checked && !record.disabled {
                 let tried = health::try_out(old, &made_for(For::Version)?).await;
                 checked = Some(tried.map_err(|error| not_well(old, &record, error))?.1);
             }
@@ -71,6 +76,7 @@ pub(super) async fn switch(
     if how.dry_run {
         return Ok(());
     }
+    let runtime = if record.disabled { Err(disabled(&old.name)) } else { runtime };
     let value = encode(&record)?;
     let (old, kind, message) = (old.clone(), how.kind, how.message);
     let decide = move |view: &View| {
@@ -90,6 +96,7 @@ pub(super) async fn switch(
             event: (kind, Some(name.to_string()), Some(record.plugin.clone()), message),
             apply: Box::new(move |view, revision| {
                 match checked {
+                    None if record.disabled => live.health.disabled(),
                     Some(checked) => live.health.begin(checked),
                     None if stays => {}
                     None => live.health.forget(),

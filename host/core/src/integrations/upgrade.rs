@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    Integration, IntegrationRecord, Runtime, at_revision,
+    Integration, IntegrationRecord, Runtime, at_revision, enabling,
     switch::{Switch, switch},
 };
 use crate::{
@@ -153,7 +153,8 @@ pub(crate) async fn upgrade(shared: &Shared, name: &str, wanted: UpgradeIntegrat
         between.map_or_else(Default::default, |(before, after)| operations_between(&before, &after));
     let (from, to, config) = (old.record.plugin_version.clone(), record.plugin_version.clone(), record.config.clone());
     let how = Switch::to(EventKind::IntegrationUpgraded, runs_with(&old, plugin));
-    let how = Switch { checked: !wanted.unchecked, dry_run: wanted.dry_run, ..how };
+    let checked = !wanted.unchecked && old.is_enabled();
+    let how = Switch { checked, dry_run: wanted.dry_run, ..how };
     switch(shared, &old, record, Ok(plugin), how).await.map_err(|error| {
         let about_settings = error.field.as_deref().is_some_and(|field| field.starts_with("/config"));
         match about_settings {
@@ -171,7 +172,7 @@ pub(crate) async fn upgrade(shared: &Shared, name: &str, wanted: UpgradeIntegrat
         from,
         to,
         changed: !wanted.dry_run,
-        checked: !wanted.unchecked,
+        checked,
         new_rights,
         operations_gained,
         operations_lost,
@@ -262,11 +263,16 @@ pub(crate) async fn set(
     // A configuration that somebody gave is theirs: going back by itself would undo what they did.
     let probation = record.probation.filter(|_| other_version || wanted.config == old.record.config);
     let record = IntegrationRecord { probation, ..record };
-    let NewIntegration { config, labels, endpoints, limits, .. } = wanted;
-    let record = IntegrationRecord { config, labels, endpoints, limits, ..record };
-    let how = match other_version {
-        true => Switch::to(EventKind::IntegrationUpgraded, runs_with(old, plugin)),
-        false => Switch::to(EventKind::IntegrationUpdated, format!("`{}` was changed", old.name)).unchecked(),
+    let NewIntegration { config, labels, endpoints, limits, enabled, .. } = wanted;
+    let record = IntegrationRecord { config, labels, endpoints, limits, disabled: !enabled, ..record };
+    let (kind, done) = enabling::told(enabled);
+    let how = match (other_version, enabled == old.is_enabled()) {
+        (true, true) => Switch::to(EventKind::IntegrationUpgraded, runs_with(old, plugin)),
+        (true, false) => {
+            Switch::to(EventKind::IntegrationUpgraded, format!("{}, and was {done}", runs_with(old, plugin)))
+        }
+        (false, false) => Switch::to(kind, format!("`{}` was {done}", old.name)).unchecked(),
+        (false, true) => Switch::to(EventKind::IntegrationUpdated, format!("`{}` was changed", old.name)).unchecked(),
     };
     let how = Switch { dry_run, fits: &fits, ..how };
     switch(shared, old, record, Ok(plugin), how).await
