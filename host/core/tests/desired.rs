@@ -179,6 +179,22 @@ async fn documents_of_which_one_cannot_be_had_change_nothing_and_it_is_named() {
 }
 
 #[tokio::test]
+async fn a_version_that_finds_its_outside_system_not_well_is_told_with_what_helps_who_applies() {
+    let host = builder().build().await.unwrap();
+    host.install_plugin(plugin("prometheus")).await.unwrap();
+    host.install_plugin(version("prometheus", "0.2.0", |_| {})).await.unwrap();
+    // Nobody listens there.
+    let document = |version: &str| {
+        json!([{"integration": {"name": "prom", "plugin": "prometheus", "version": version,
+            "config": {"url": "http://127.0.0.1:9"}}}])
+    };
+    apply(&host, document("0.1.0")).await.unwrap();
+    let error = apply(&host, document("0.2.0")).await.unwrap_err();
+    assert!(error.message.contains("stays at 0.1.0") && error.message.contains("Apply it again"), "{error}");
+    assert!(!error.message.contains("--unchecked"), "`apply` has no such option: {error}");
+}
+
+#[tokio::test]
 async fn another_version_in_a_document_is_an_upgrade_with_the_documents_configuration() {
     let outside = Outside::start().await;
     let host = builder().build().await.unwrap();

@@ -1,4 +1,4 @@
-//! `jackfield plugin`: install, inspect, list, show, remove; packing is in [`super::pack`].
+//! `jackfield plugin`: install, inspect, list, show, remove; packing is in [`super::pack`], what is outdated in [`super::outdated`].
 
 use std::{
     io::{BufRead as _, IsTerminal as _, Write as _},
@@ -7,7 +7,7 @@ use std::{
 
 use http::{Method, StatusCode};
 
-use super::{Context, pack, plugin_views as views, read_stdin};
+use super::{Context, outdated, pack, plugin_views as views, read_stdin};
 use crate::{
     api::{Query, Request, segment},
     args::PluginVerb,
@@ -33,6 +33,7 @@ pub(super) async fn run(context: &Context, verb: PluginVerb) -> Result<(), Failu
             let request = Request::get(format!("/v1/plugins/{}", segment(&name)));
             context.show(request, |plugin| views::show(plugin, context.ui.style)).await
         }
+        PluginVerb::Outdated => outdated::run(context).await,
         PluginVerb::Remove { name } => {
             let request = Request::new(Method::DELETE, format!("/v1/plugins/{}", segment(&name)));
             context.show(request, |_| format!("removed plugin {}\n", printable(&name))).await
@@ -43,7 +44,7 @@ pub(super) async fn run(context: &Context, verb: PluginVerb) -> Result<(), Failu
 
 async fn install(context: &Context, file: &Path, accept: Option<String>) -> Result<(), Failure> {
     let bytes = read(file)?;
-    let answer = context
+    let (answer, behind) = context
         .with(async |api| {
             let accept = match accept {
                 None if file != Path::new("-") && may_ask() => {
@@ -52,19 +53,28 @@ async fn install(context: &Context, file: &Path, accept: Option<String>) -> Resu
                 }
                 given => given,
             };
-            api.request(upload(accept, bytes)).await
+            let answer = api.request(upload(accept, bytes)).await?;
+            // It is installed: whatever comes of looking who could run with it, that is no failure.
+            let behind = match answer.status {
+                StatusCode::CREATED => outdated::behind(api, &answer.body).await.unwrap_or_default(),
+                _ => Vec::new(),
+            };
+            Ok((answer, behind))
         })
         .await?;
     let new = answer.status == StatusCode::CREATED;
     let mut next = None;
     context.ui.answer(&answer.body, |plugin| {
-        if new && plugin.list("integrations").is_empty() {
+        if new && behind.is_empty() {
             next = Some(views::how_to_go_on(plugin));
         }
         views::installed(plugin, new)
     })?;
     if let Some(next) = next {
         context.ui.note(&next);
+    }
+    if !behind.is_empty() {
+        context.ui.note(&outdated::hint(&behind));
     }
     Ok(())
 }

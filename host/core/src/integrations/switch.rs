@@ -21,6 +21,8 @@ pub(super) struct Switch<'a> {
     pub(super) message: String,
     /// The outside system has to be found healthy first.
     pub(super) checked: bool,
+    /// What to do where it is not.
+    pub(super) remedy: String,
     /// Everything is tried and nothing changed.
     pub(super) dry_run: bool,
     /// Judges what would run.
@@ -30,7 +32,8 @@ pub(super) struct Switch<'a> {
 impl Switch<'_> {
     /// One that is checked.
     pub(super) fn to(kind: EventKind, message: String) -> Self {
-        Self { kind, message, checked: true, dry_run: false, fits: &|_| Ok(()) }
+        let remedy = "Upgrade it when that is well, or with `--unchecked`".to_owned();
+        Self { kind, message, checked: true, remedy, dry_run: false, fits: &|_| Ok(()) }
     }
 
     /// Nobody asks the outside system how it is.
@@ -65,7 +68,7 @@ pub(super) async fn switch(
             judge(&old.name, &runtime, plugin).await?;
             if how.checked && !record.disabled {
                 let tried = health::try_out(old, &made_for(For::Version)?).await;
-                checked = Some(tried.map_err(|error| not_well(old, &record, error))?.1);
+                checked = Some(tried.map_err(|error| not_well(old, &record, error, &how.remedy))?.1);
             }
             Ok(runtime)
         }
@@ -119,9 +122,9 @@ fn runs_as(one: &IntegrationRecord, other: &IntegrationRecord) -> bool {
         && one.limits == other.limits
 }
 
-fn not_well(old: &Integration, record: &IntegrationRecord, error: Error) -> Error {
+fn not_well(old: &Integration, record: &IntegrationRecord, error: Error, remedy: &str) -> Error {
     let message = format!(
-        "`{}` stays at {}: {} finds its outside system not healthy: {}. Upgrade it when that is well, or with `--unchecked`",
+        "`{}` stays at {}: {} finds its outside system not healthy: {}. {remedy}",
         old.name, old.record.plugin_version, record.plugin_version, error.message
     );
     Error { message, ..error }
