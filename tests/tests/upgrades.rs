@@ -61,7 +61,8 @@ fn after_a_second_version_who_runs_with_the_first_is_named_and_upgraded_with_the
     let stand = Stand::with("play", "playground", &json!({}));
     let second = version("playground", "0.2.0", stand.scratch(), |manifest| {
         let greeting = json!({"greeting": {"type": "string"}});
-        manifest.config = json!({"type": "object", "properties": greeting, "required": ["greeting"]});
+        manifest.config.insert("properties".into(), greeting);
+        manifest.config.insert("required".into(), json!(["greeting"]));
     });
     let cli = |arguments: &[&str]| stand.server().cli(arguments).unwrap();
     assert_eq!(cli(&["plugin", "outdated"]), json!({"items": []}));

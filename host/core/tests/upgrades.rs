@@ -156,7 +156,7 @@ async fn settings_that_a_new_version_needs_come_with_the_upgrade_in_one_switch()
     let host = common::unruly(&outside.url).await;
     let needs_one = version("unruly", "0.2.0", |manifest| {
         manifest.config["properties"]["note"] = json!({"type": "string"});
-        manifest.config["required"] = json!(["note"]);
+        manifest.config.insert("required".into(), json!(["note"]));
     });
     host.install_plugin(needs_one).await.unwrap();
     let error = host.upgrade_integration("wild", UpgradeIntegration::default()).await.unwrap_err();
