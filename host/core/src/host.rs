@@ -47,7 +47,7 @@ impl Host {
         HostBuilder::default()
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.inner.shared
     }
 
@@ -127,20 +127,6 @@ impl Host {
     pub async fn roll_back_integration(&self, name: &str, revision: Option<u64>) -> Result<IntegrationInfo> {
         self.shared().open()?;
         upgrade::roll_back(self.shared(), name, revision, None).await
-    }
-
-    /// Has a disabled integration run again: it is built and judged first, and stays disabled where that fails. How its outside
-    /// system is, the next check tells. Nothing happens where it is enabled already.
-    pub async fn enable_integration(&self, name: &str, revision: Option<u64>) -> Result<IntegrationInfo> {
-        self.shared().open()?;
-        integrations::set_enabled(self.shared(), name, true, revision).await
-    }
-
-    /// Has an integration run nothing until it is enabled: calls under way end, others are refused with `conflict` and the code
-    /// `integration-disabled`, and nobody asks its outside system how it is. What is set for it and what its plugin keeps stay.
-    pub async fn disable_integration(&self, name: &str, revision: Option<u64>) -> Result<IntegrationInfo> {
-        self.shared().open()?;
-        integrations::set_enabled(self.shared(), name, false, revision).await
     }
 
     /// Removes an integration, the state its plugin has kept and what is remembered of its writes. Fails with `conflict`

@@ -9,6 +9,7 @@ use jackfield_core::{
     Apply, DesiredAction, Error, ErrorKind, EventKind, HealthState, Host, NewIntegration, UpdateIntegration,
     UpgradeIntegration, WatchRequest,
 };
+use jackfield_store::{Bucket, Mutation, SqliteStore, Store as _};
 use serde_json::{Value, json};
 
 async fn disabled(host: &Host, name: &str) {
@@ -135,6 +136,35 @@ async fn it_is_still_disabled_after_a_restart_and_enabled_after_another() {
 }
 
 #[tokio::test]
+async fn one_that_cannot_be_built_stays_disabled_and_can_still_be_disabled() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = async || builder().data_dir(folder.path()).build().await.unwrap();
+    let host = open().await;
+    let (plugin, _) = host.install_plugin(plugin("playground")).await.unwrap();
+    for name in ["off", "on"] {
+        host.add_integration(NewIntegration::new(name, "playground")).await.unwrap();
+    }
+    disabled(&host, "off").await;
+    host.shutdown().await;
+    // Its file is gone.
+    let store = SqliteStore::open(folder.path(), None).unwrap();
+    store.commit(vec![Mutation::delete(Bucket::Components, plugin.digest)]).await.unwrap();
+    store.close().await;
+
+    let host = open().await;
+    let revision = host.integration("off").unwrap().revision;
+    let error = host.enable_integration("off", None).await.unwrap_err();
+    assert!(error.message.contains("cannot be loaded"), "{error}");
+    let off = host.integration("off").unwrap();
+    assert_eq!((off.enabled, off.revision), (false, revision));
+    refuses(call(&host, "off", "key-value.get", json!({"key": "k"})).await, "off");
+    assert_eq!(host.status().await.unwrap().integrations["unhealthy"], 1);
+    disabled(&host, "on").await;
+    assert_eq!(host.status().await.unwrap().integrations["disabled"], 2);
+    host.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_disabled_one_is_changed_upgraded_and_judged_and_its_outside_system_is_asked_nothing() {
     let outside = Outside::start().await;
     let host = common::unruly(&outside.url).await;
@@ -200,8 +230,12 @@ async fn a_document_says_whether_an_integration_runs_and_without_a_word_it_does(
     assert!(apply(&host, document(Some(false))).await.is_empty(), "applied twice it is a change once");
     let mut impossible = document(Some(false));
     impossible["integration"]["capabilities"] = json!(["metrics"]);
-    let refused = host.apply(Apply { documents: vec![impossible], ..Apply::default() }).await.unwrap_err();
-    assert!(refused.message.contains("does not offer"), "{refused}");
+    for labels in [json!({}), json!({"env": "dev"})] {
+        impossible["integration"]["labels"] = labels;
+        let documents = vec![impossible.clone()];
+        let refused = host.apply(Apply { documents, ..Apply::default() }).await.unwrap_err();
+        assert!(refused.message.contains("does not offer"), "{refused}");
+    }
 
     let exported = host.export();
     assert_eq!(exported[1]["integration"]["enabled"], false, "{exported:?}");

@@ -291,6 +291,10 @@ impl Step<'_> {
             }
             How::Set(wanted, there) => {
                 let version = wanted.version.as_ref().unwrap_or(&there.record.plugin_version);
+                if !there.is_enabled() && *version == there.record.plugin_version {
+                    // Perhaps nothing is built that could be asked.
+                    offers(&there.would_offer(&shared.view.load()), wanted)?;
+                }
                 upgrade::set(shared, there, wanted.with_version(Some(version)), dry_run, |runtime| {
                     offers(&runtime.capability_ids().collect::<Vec<_>>(), wanted)
                 })

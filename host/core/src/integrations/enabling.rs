@@ -8,7 +8,7 @@ use super::{
     switch::{Switch, switch},
 };
 use crate::{
-    Error, ErrorKind, ErrorSource, EventKind, IntegrationInfo, Result, clock::now_ms, health, plugins::Installed,
+    Error, ErrorKind, ErrorSource, EventKind, Host, IntegrationInfo, Result, clock::now_ms, health, plugins::Installed,
     shared::Shared, view::View,
 };
 
@@ -22,13 +22,24 @@ pub(super) fn disabled(name: &str) -> Error {
     Error { code: Some("integration-disabled".to_owned()), ..error }
 }
 
+impl Host {
+    /// Has a disabled integration run again: it is built and judged first, and stays disabled where that fails. How its outside
+    /// system is, the next check tells. Nothing happens where it is enabled already.
+    pub async fn enable_integration(&self, name: &str, revision: Option<u64>) -> Result<IntegrationInfo> {
+        self.shared().open()?;
+        set_enabled(self.shared(), name, true, revision).await
+    }
+
+    /// Has an integration run nothing until it is enabled: calls under way end, others are refused with `conflict` and the code
+    /// `integration-disabled`, and nobody asks its outside system how it is. What is set for it and what its plugin keeps stay.
+    pub async fn disable_integration(&self, name: &str, revision: Option<u64>) -> Result<IntegrationInfo> {
+        self.shared().open()?;
+        set_enabled(self.shared(), name, false, revision).await
+    }
+}
+
 /// Enables an integration, or disables it. Where it is so already nothing happens.
-pub(crate) async fn set_enabled(
-    shared: &Shared,
-    name: &str,
-    enabled: bool,
-    revision: Option<u64>,
-) -> Result<IntegrationInfo> {
+async fn set_enabled(shared: &Shared, name: &str, enabled: bool, revision: Option<u64>) -> Result<IntegrationInfo> {
     let view = shared.view.load_full();
     let old = view.integration(name)?.clone();
     at_revision(&old, revision)?;

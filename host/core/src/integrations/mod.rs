@@ -35,7 +35,7 @@ use crate::{
 };
 use build::For;
 pub(crate) use build::load_all;
-pub(crate) use enabling::{DISABLED, set_enabled};
+pub(crate) use enabling::DISABLED;
 pub(crate) use live::Live;
 pub(crate) use runtime::{Runtime, Served};
 use switch::Switch;
