@@ -57,6 +57,34 @@ fn a_new_version_is_tried_switched_to_and_left_again_over_the_command_line() {
 }
 
 #[test]
+fn after_a_second_version_who_runs_with_the_first_is_named_and_upgraded_with_the_settings_it_needs() {
+    let stand = Stand::with("play", "playground", &json!({}));
+    let second = version("playground", "0.2.0", stand.scratch(), |manifest| {
+        let greeting = json!({"greeting": {"type": "string"}});
+        manifest.config.insert("properties".into(), greeting);
+        manifest.config.insert("required".into(), json!(["greeting"]));
+    });
+    let cli = |arguments: &[&str]| stand.server().cli(arguments).unwrap();
+    assert_eq!(cli(&["plugin", "outdated"]), json!({"items": []}));
+    let mut command = stand.program().command();
+    command.args(["plugin", "install", second.to_str().unwrap(), "--data", stand.data().to_str().unwrap()]);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("play still runs with 0.1.0\nnext: jackfield integration upgrade play"), "{said}");
+    let item = json!({"integration": "play", "plugin": "playground", "plugin-version": "0.1.0", "newest": "0.2.0",
+        "command": "jackfield integration upgrade play"});
+    assert_eq!(cli(&["plugin", "outdated"]), json!({"items": [item]}));
+
+    let refused = stand.server().cli(&["integration", "upgrade", "play"]).unwrap_err().to_string();
+    assert!(refused.contains("--set"), "{refused}");
+    // Text, since its schema says so.
+    let upgraded = cli(&["integration", "upgrade", "play", "--set", "greeting=7"]);
+    assert_eq!((&upgraded["to"], &upgraded["config"]), (&json!("0.2.0"), &json!({"greeting": "7"})), "{upgraded}");
+    assert_eq!(cli(&["plugin", "outdated"]), json!({"items": []}));
+}
+
+#[test]
 fn a_version_that_asks_for_one_more_host_is_not_installed_until_exactly_that_is_accepted() {
     let stand = Stand::start();
     stand.install("prometheus");

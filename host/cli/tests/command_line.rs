@@ -59,7 +59,9 @@ fn a_server_that_is_not_there_exits_with_3_and_says_how_to_start_one() {
     // A port that was free a moment ago.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("http://127.0.0.1:{port}");
-    for arguments in [&["plugin", "list"][..], &["call", "a", "b.c", "d=e"], &["watch", "a", "b"], &["events"]] {
+    for arguments in
+        [&["plugin", "list"][..], &["call", "a", "b.c", "d=e"], &["watch", "a", "b"], &["events"], &["status"]]
+    {
         let ran = bench.run(&[&["--server", &url], arguments].concat());
         assert_eq!(ran.code, 3, "{arguments:?}: {ran:?}");
         assert!(ran.err.contains("jackfield serve") && ran.err.contains(&url), "{ran:?}");

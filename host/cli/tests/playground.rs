@@ -27,9 +27,11 @@ fn a_plugin_is_installed_once_and_shown_with_what_it_asks_for() {
 
     let list = bench.run(&["plugin", "list"]).ok().out;
     assert!(list.starts_with("NAME") && list.contains("jackfield:key-value@0.1.0"), "{list}");
-    assert!(bench.run(&["plugin", "show", "playground"]).ok().out.contains("sha256:"));
+    let shown = bench.run(&["plugin", "show", "playground"]).ok().out;
+    assert!(shown.contains("sha256:"), "{shown}");
+    assert!(shown.contains("have writes sent again whose outcome is unknown: key-value.*"), "{shown}");
 
-    bench.run(&["plugin", "remove", "playground"]).ok();
+    bench.run(&["plugin", "uninstall", "playground"]).ok();
     assert_eq!(bench.run(&["plugin", "show", "playground"]).code, 1);
 }
 
@@ -146,6 +148,26 @@ fn an_integration_is_listed_shown_checked_updated_and_removed() {
 
     bench.run(&["integration", "remove", "pg"]).ok();
     assert_eq!(bench.run(&["integration", "show", "pg"]).code, 1);
+}
+
+#[test]
+fn a_disabled_integration_refuses_calls_with_1_and_is_seen_as_disabled_until_it_is_enabled() {
+    let bench = Bench::new().with_playground();
+    let call = || bench.run(&["call", "pg", "key-value.get", "key=a"]);
+    call().ok();
+    for _ in 0..2 {
+        assert!(bench.run(&["integration", "disable", "pg"]).ok().out.starts_with("disabled integration pg "));
+    }
+    let refused = call();
+    assert!(refused.code == 1 && refused.err.contains("jackfield integration enable pg"), "{refused:?}");
+    assert!(refused.err.contains("integration-disabled"), "{refused:?}");
+    assert_eq!(bench.run(&["integration", "check", "pg"]).code, 1);
+    assert!(bench.run(&["integration", "list"]).ok().out.contains(" disabled "));
+    assert!(bench.run(&["integration", "show", "pg"]).ok().out.contains("until it is enabled"));
+    let status = bench.run(&["status"]).ok();
+    assert!(status.out.contains("1 disabled\n"), "that it is disabled is no concern: {status:?}");
+    assert!(bench.run(&["integration", "enable", "pg"]).ok().out.starts_with("enabled integration pg "));
+    call().ok();
 }
 
 #[test]

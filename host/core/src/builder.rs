@@ -298,6 +298,9 @@ fn tell_of_cassettes(cassettes: &Cassettes, integrations: &BTreeMap<String, Arc<
     for name in cassettes.names() {
         match integrations.get(name).map(|integration| (integration, &integration.runtime)) {
             None => tracing::warn!(integration = name, "it is to be recorded or replayed, and is not there yet"),
+            Some((integration, Err(_))) if !integration.is_enabled() => {
+                tracing::warn!(integration = name, "it is to be recorded or replayed, and is disabled");
+            }
             Some((_, Err(error))) => {
                 return Err(Error::invalid(format!("`{name}` cannot be recorded or replayed: {}", error.message)));
             }

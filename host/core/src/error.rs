@@ -93,7 +93,7 @@ pub struct Error {
     pub message: String,
     /// JSON Pointer into the request, for `invalid`.
     pub field: Option<String>,
-    /// The outside system's own code.
+    /// A stable code, where the kind does not tell enough: the outside system's own, or the host's, e.g. `integration-disabled`.
     pub code: Option<String>,
     /// When to try again, for `rate-limited` and `unavailable`.
     pub retry_after: Option<Duration>,

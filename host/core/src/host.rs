@@ -49,7 +49,7 @@ impl Host {
         HostBuilder::default()
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.inner.shared
     }
 
@@ -158,10 +158,12 @@ impl Host {
         integrations::remove(self.shared(), name, discard_unknown).await
     }
 
-    /// Checks an integration now and returns how it is; the report is remembered as if it had been due.
+    /// Checks an integration now and returns how it is; the report is remembered as if it had been due. A disabled one is not
+    /// checked: that fails with `conflict`.
     pub async fn check_integration(&self, name: &str) -> Result<HealthReport> {
         self.shared().open()?;
         let integration = self.shared().view.load().integration(name)?.clone();
+        integration.enabled()?;
         Ok(health::check(self.shared(), &integration, true).await)
     }
 

@@ -39,7 +39,7 @@ pub struct PluginInfo {
 }
 
 /// What to add.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct NewIntegration {
     /// The name: lower-case letters, digits and `-`, at most 63, starting with a letter.
@@ -59,6 +59,20 @@ pub struct NewIntegration {
     /// host has it by default.
     #[serde(default)]
     pub limits: Limits,
+    /// Whether it is to run. One that is not keeps what is set for it, and refuses calls.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+}
+
+/// What is so where nothing else is said.
+pub(crate) fn yes() -> bool {
+    true
+}
+
+impl Default for NewIntegration {
+    fn default() -> Self {
+        Self::new("", "")
+    }
 }
 
 impl NewIntegration {
@@ -71,6 +85,7 @@ impl NewIntegration {
             labels: BTreeMap::new(),
             endpoints: BTreeMap::new(),
             limits: Limits::default(),
+            enabled: true,
         }
     }
 }
@@ -161,13 +176,15 @@ pub struct UpdateIntegration {
 pub struct IntegrationInfo {
     /// The name.
     pub name: String,
+    /// Whether it is to run. One that is not refuses calls and is not checked.
+    pub enabled: bool,
     /// The plugin's name.
     pub plugin: String,
     /// The plugin's version.
     pub plugin_version: semver::Version,
     /// The plugin's digest.
     pub plugin_digest: String,
-    /// The capabilities it offers, short names where they are unambiguous.
+    /// The capabilities it offers, short names where they are unambiguous; none while it is disabled.
     pub capabilities: Vec<String>,
     /// The configuration, with defaults filled in.
     pub config: serde_json::Map<String, serde_json::Value>,
@@ -343,6 +360,8 @@ impl EventKind {
             Self::IntegrationUpdated => "integration-updated",
             Self::IntegrationUpgraded => "integration-upgraded",
             Self::IntegrationRolledBack => "integration-rolled-back",
+            Self::IntegrationEnabled => "integration-enabled",
+            Self::IntegrationDisabled => "integration-disabled",
             Self::IntegrationRemoved => "integration-removed",
             Self::HealthChanged => "health-changed",
             Self::GuestFault => "guest-fault",
@@ -384,6 +403,10 @@ pub enum EventKind {
     IntegrationUpgraded,
     /// An integration runs again with what it ran with before.
     IntegrationRolledBack,
+    /// An integration is to run again.
+    IntegrationEnabled,
+    /// An integration is to run nothing until it is enabled.
+    IntegrationDisabled,
     /// An integration was removed.
     IntegrationRemoved,
     /// A health check changed an integration's state.

@@ -7,8 +7,12 @@ use jackfield_vault::{LeaseState, VaultState};
 use serde::Serialize;
 
 use crate::{
-    ErrorSource, HealthState, JournaledWrite, Readiness, Result, TimestampMs, health, integrations::Integration,
-    journal, shared::Shared, sources, view::View,
+    ErrorSource, HealthState, JournaledWrite, Readiness, Result, TimestampMs, health,
+    integrations::{DISABLED, Integration},
+    journal,
+    shared::Shared,
+    sources,
+    view::View,
 };
 
 /// Writes of unknown outcome that are counted.
@@ -72,8 +76,9 @@ pub(crate) async fn status(shared: &Shared, readiness: Readiness) -> Result<Stat
     let view = shared.view.load();
     let states = [HealthState::Unknown, HealthState::Healthy, HealthState::Degraded, HealthState::Unhealthy];
     let mut integrations: BTreeMap<_, usize> = states.into_iter().map(|state| (health::word(state), 0)).collect();
+    integrations.insert(DISABLED, 0);
     for integration in view.integrations.values() {
-        *integrations.entry(health::word(integration.live.health.report().state)).or_default() += 1;
+        *integrations.entry(integration.state()).or_default() += 1;
     }
     let mut concerns = concerns(shared, &view);
     concerns.extend(of_writes(&unknown));

@@ -61,6 +61,7 @@ async fn what_is_exported_and_applied_changes_nothing_even_where_the_rest_is_pru
     let wild = json!({"integration": {"name": "wild", "plugin": "unruly", "config": {"url": outside.url},
         "endpoints": endpoints, "limits": {"concurrency": 4}}});
     apply(&host, json!([play(json!({})), wild])).await.unwrap();
+    host.disable_integration("wild", None).await.unwrap();
     let documents = host.export();
     let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/documents.schema.json");
     let schema: Value = serde_json::from_slice(&std::fs::read(schema).unwrap()).unwrap();
@@ -175,6 +176,22 @@ async fn documents_of_which_one_cannot_be_had_change_nothing_and_it_is_named() {
     host.install_plugin(plugin("echo")).await.unwrap();
     let error = apply(&host, json!([{"integration": {"name": "play", "plugin": "echo"}}])).await.unwrap_err();
     assert!(error.kind == ErrorKind::Conflict && error.message.contains("integration of `playground`"), "{error}");
+}
+
+#[tokio::test]
+async fn a_version_that_finds_its_outside_system_not_well_is_told_with_what_helps_who_applies() {
+    let host = builder().build().await.unwrap();
+    host.install_plugin(plugin("prometheus")).await.unwrap();
+    host.install_plugin(version("prometheus", "0.2.0", |_| {})).await.unwrap();
+    // Nobody listens there.
+    let document = |version: &str| {
+        json!([{"integration": {"name": "prom", "plugin": "prometheus", "version": version,
+            "config": {"url": "http://127.0.0.1:9"}}}])
+    };
+    apply(&host, document("0.1.0")).await.unwrap();
+    let error = apply(&host, document("0.2.0")).await.unwrap_err();
+    assert!(error.message.contains("stays at 0.1.0") && error.message.contains("Apply it again"), "{error}");
+    assert!(!error.message.contains("--unchecked"), "`apply` has no such option: {error}");
 }
 
 #[tokio::test]

@@ -151,6 +151,34 @@ async fn a_new_version_has_no_say_in_where_requests_go() {
 }
 
 #[tokio::test]
+async fn settings_that_a_new_version_needs_come_with_the_upgrade_in_one_switch() {
+    let outside = Outside::start().await;
+    let host = common::unruly(&outside.url).await;
+    let needs_one = version("unruly", "0.2.0", |manifest| {
+        manifest.config["properties"]["note"] = json!({"type": "string"});
+        manifest.config.insert("required".into(), json!(["note"]));
+    });
+    host.install_plugin(needs_one).await.unwrap();
+    let error = host.upgrade_integration("wild", UpgradeIntegration::default()).await.unwrap_err();
+    assert!(error.message.contains("integration upgrade wild --set"), "{error}");
+    let with = |config: Value| UpgradeIntegration { config: config.as_object().cloned(), ..Default::default() };
+    let error = host.upgrade_integration("wild", with(json!({"note": 7}))).await.unwrap_err();
+    assert_eq!((error.field.as_deref(), runs(&host, "wild").as_str()), (Some("/config/note"), "0.1.0"), "{error}");
+    let revision = host.integration("wild").unwrap().revision;
+    let upgraded = host.upgrade_integration("wild", with(json!({"note": "mine"}))).await.unwrap();
+    assert!(upgraded.changed && upgraded.integration.revision > revision, "{upgraded:?}");
+    assert_eq!(Value::Object(upgraded.config), json!({"url": outside.url, "note": "mine"}));
+
+    let again = host.upgrade_integration("wild", with(json!({"note": "mine"}))).await.unwrap();
+    assert!(!again.changed, "it is so already");
+    let error = host.upgrade_integration("wild", with(json!({"note": "other"}))).await.unwrap_err();
+    assert_eq!((error.kind, error.field.as_deref()), (ErrorKind::Conflict, Some("/config")), "{error}");
+    assert!(error.message.contains("integration update"), "settings are not silently left: {error}");
+    let back = host.roll_back_integration("wild", None).await.unwrap();
+    assert_eq!(Value::Object(back.config), json!({"url": outside.url}));
+}
+
+#[tokio::test]
 async fn a_version_that_makes_no_configuration_of_what_it_is_given_is_refused_with_its_words() {
     let outside = Outside::start().await;
     for (from, words) in

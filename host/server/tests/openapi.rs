@@ -160,6 +160,15 @@ async fn what_is_answered_is_what_the_document_says() {
     }
     let check = api.post("/v1/integrations/play/check", json!({})).await;
     assert_told(&document, "post", "/v1/integrations/{name}/check", &check);
+    for verb in ["disable", "disable", "enable"] {
+        let answer = api.post(&format!("/v1/integrations/play/{verb}"), json!({})).await;
+        assert_told(&document, "post", &format!("/v1/integrations/{{name}}/{verb}"), &answer);
+        let check = api.post("/v1/integrations/play/check", json!({})).await;
+        assert_told(&document, "post", "/v1/integrations/{name}/check", &check);
+        assert_told(&document, "get", "/v1/status", &api.get("/v1/status").await);
+        let get = api.get(&format!("{base}/get?key=a")).await;
+        assert_told(&document, "get", &format!("{base}/get"), &get);
+    }
     let change = json!({"labels": {"env": "test"}});
     let update = api.json(Method::PATCH, "/v1/integrations/play", &[], change).await;
     assert_told(&document, "patch", "/v1/integrations/{name}", &update);

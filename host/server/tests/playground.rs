@@ -234,3 +234,28 @@ async fn what_happens_in_the_host_is_streamed() {
     let event = tokio::time::timeout(Duration::from_secs(5), seen).await.unwrap();
     assert_eq!(event["integration"], "play");
 }
+
+#[tokio::test]
+async fn a_disabled_integration_answers_409_with_a_code_and_how_to_enable_it() {
+    let api = Api::playing().await;
+    let revision = api.get("/v1/integrations/play").await.value()["revision"].clone();
+    let stale = api.post("/v1/integrations/play/disable", json!({"revision": 0})).await;
+    assert_eq!(stale.problem(409, "conflict")["field"], "/revision");
+    let bodiless = Request::post("/v1/integrations/play/disable").body(Body::empty()).unwrap();
+    let disabled = api.send(bodiless).await.value();
+    assert_eq!((&disabled["enabled"], &disabled["health"]["state"]), (&json!(false), &json!("unknown")));
+    assert_ne!(disabled["revision"], revision);
+    let again = api.post("/v1/integrations/play/disable", json!({})).await;
+    assert_eq!(again.header("etag"), format!("\"{}\"", disabled["revision"]));
+    let put = api.post("/v1/integrations/play/key-value/put", json!({"key": "a", "value": "MQ=="})).await;
+    for refused in [put, api.get("/v1/integrations/play/key-value/get?key=a").await] {
+        let problem = refused.problem(409, "conflict");
+        assert_eq!(problem["code"], "integration-disabled");
+        assert!(problem["detail"].as_str().unwrap().contains("integration enable play"), "{problem}");
+    }
+    let paths = api.get("/openapi.json").await.value()["paths"].clone();
+    assert!(paths.get("/v1/integrations/play/key-value/get").is_none(), "it lists what can be called now");
+    assert_eq!(api.get("/v1/status").await.value()["integrations"]["disabled"], 1);
+    assert_eq!(api.post("/v1/integrations/play/enable", json!({})).await.value()["enabled"], true);
+    assert!(api.get("/v1/integrations/play/key-value/get?key=a").await.status.is_success());
+}

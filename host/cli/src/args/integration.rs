@@ -52,6 +52,27 @@ Examples:
         /// The integration
         name: String,
     },
+    /// Have an integration run nothing until it is enabled
+    ///
+    /// Calls under way end, others are refused, and it is not checked. Its configuration, credentials, grants and what its plugin
+    /// keeps for it stay.
+    #[command(after_long_help = "\
+Examples:
+  jackfield integration disable prod-etcd")]
+    Disable {
+        /// The integration
+        name: String,
+    },
+    /// Have a disabled integration run again
+    ///
+    /// It is built and judged first, and stays disabled where that fails. How its outside system is, the next check tells.
+    #[command(after_long_help = "\
+Examples:
+  jackfield integration enable prod-etcd && jackfield integration check prod-etcd")]
+    Enable {
+        /// The integration
+        name: String,
+    },
     /// Remove an integration and what its plugin keeps for it
     #[command(
         visible_alias = "rm",
@@ -79,7 +100,8 @@ Examples:
 Examples:
   jackfield integration upgrade prod-etcd --dry-run
   jackfield integration upgrade prod-etcd
-  jackfield integration upgrade prod-etcd --to 0.2.0 --watch 10m")]
+  jackfield integration upgrade prod-etcd --to 0.2.0 --watch 10m
+  jackfield integration upgrade prod-etcd --set timeout-ms=5000")]
 pub(crate) struct UpgradeArgs {
     /// The integration
     pub(crate) name: String,
@@ -87,6 +109,18 @@ pub(crate) struct UpgradeArgs {
     /// The version, an older one perhaps [default: the newest that is installed]
     #[arg(long, value_name = "VERSION")]
     pub(crate) to: Option<semver::Version>,
+
+    /// A setting for the new version, typed by its schema, over its migrated configuration; as with `add`
+    #[arg(long = "set", value_name = "K=V", help_heading = SETTINGS)]
+    pub(crate) set: Vec<String>,
+
+    /// A setting that the new version is to do without
+    #[arg(long, value_name = "K", help_heading = SETTINGS)]
+    pub(crate) unset: Vec<String>,
+
+    /// Settings for the new version, as a JSON merge patch: JSON, `@file` or `-`; --set goes over it
+    #[arg(long, value_name = "JSON", help_heading = SETTINGS)]
+    pub(crate) config: Option<String>,
 
     /// Try everything, change nothing
     #[arg(long)]

@@ -29,7 +29,7 @@ pub(crate) use cassette::{CassetteArgs, Cassettes, NamedCassetteArgs};
 pub(crate) use credential::{AuthorizeArgs, CredentialVerb, FieldArgs, LeaseVerb, VaultGlobals};
 pub(crate) use desired::{ApplyArgs, ExportArgs};
 pub(crate) use grant::{GrantVerb, SetArgs as GrantSetArgs};
-pub(crate) use integration::{AddArgs, EndpointArgs, IntegrationVerb, ListArgs, UpdateArgs};
+pub(crate) use integration::{AddArgs, EndpointArgs, IntegrationVerb, ListArgs, UpdateArgs, UpgradeArgs};
 pub(crate) use issuer::{IssueArgs, IssuerArgs};
 pub(crate) use operation::OperationVerb;
 pub(crate) use parse::{Pair, ServerUrl};

@@ -46,9 +46,17 @@ Examples:
         /// The plugin, of which the newest version is meant, or `NAME@VERSION`
         name: String,
     },
+    /// List the integrations that run with an older version than the newest installed release of their plugin
+    ///
+    /// Each with the command that upgrades it. Only what is installed is looked at.
+    #[command(after_long_help = "\
+Examples:
+  jackfield plugin outdated
+  jackfield plugin outdated -o json | jq -r '.items[].command' | sh")]
+    Outdated,
     /// Remove a version of a plugin that no integration runs with
     #[command(
-        visible_alias = "rm",
+        visible_aliases = ["rm", "uninstall"],
         after_long_help = "\
 Examples:
   jackfield plugin remove etcd

@@ -1,4 +1,4 @@
-//! `jackfield integration`: add, list, show, check, update, upgrade, roll back, remove. Settings are typed by the plugin's own schema, which is
+//! `jackfield integration`: add, list, show, check, update, upgrade, roll back, enable, disable, remove. Settings are typed by the plugin's own schema, which is
 //! asked for only where there are any.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{Context, integration_views as views, json_argument, reads_stdin};
 use crate::{
     api::{Api, Query, Request, segment},
-    args::{AddArgs, EndpointArgs, IntegrationVerb, ListArgs, Pair, UpdateArgs},
+    args::{AddArgs, EndpointArgs, IntegrationVerb, ListArgs, Pair, UpdateArgs, UpgradeArgs},
     failure::Failure,
     output::{Tree, printable},
     params::{Assignment, Subject, build, merge},
@@ -25,27 +25,21 @@ pub(super) async fn run(context: &Context, verb: IntegrationVerb) -> Result<(), 
             context.show(Request::get(path(&name)), |integration| views::show(integration, style)).await
         }
         IntegrationVerb::Check { name } => {
-            let request = Request::new(Method::POST, format!("{}/check", path(&name)));
-            let answer = context.with(async |api| api.request(request).await).await?;
+            let answer = context.with(async |api| api.request(post(&name, "check")).await).await?;
             context.ui.answer(&answer.body, |health| views::report(health, style))?;
             let health = serde_json::from_slice(&answer.body).unwrap_or(Tree::Null);
             if views::is_unhealthy(&health) { Err(Failure::Told) } else { Ok(()) }
         }
         IntegrationVerb::Update(args) => update(context, args).await,
-        IntegrationVerb::Upgrade(args) => {
-            let mut wanted = json!({"dry-run": args.dry_run, "unchecked": args.unchecked});
-            if let Some(version) = &args.to {
-                wanted["version"] = version.to_string().into();
-            }
-            if let Some(watch) = args.watch {
-                wanted["watch-seconds"] = watch.as_secs().into();
-            }
-            let request = Request::new(Method::POST, format!("{}/upgrade", path(&args.name))).json(&wanted)?;
-            context.show(request, |upgrade| views::upgraded(upgrade, style)).await
-        }
+        IntegrationVerb::Upgrade(args) => upgrade(context, args).await,
         IntegrationVerb::Rollback { name } => {
-            let request = Request::new(Method::POST, format!("{}/rollback", path(&name)));
-            context.show(request, |integration| told("rolled back", integration)).await
+            context.show(post(&name, "rollback"), |integration| told("rolled back", integration)).await
+        }
+        IntegrationVerb::Disable { name } => {
+            context.show(post(&name, "disable"), |integration| told("disabled", integration)).await
+        }
+        IntegrationVerb::Enable { name } => {
+            context.show(post(&name, "enable"), |integration| told("enabled", integration)).await
         }
         IntegrationVerb::Remove { name, discard_unknown } => {
             let query = if discard_unknown { "?discard-unknown=true" } else { "" };
@@ -57,6 +51,11 @@ pub(super) async fn run(context: &Context, verb: IntegrationVerb) -> Result<(), 
 
 fn path(name: &str) -> String {
     format!("/v1/integrations/{}", segment(name))
+}
+
+/// What does something with an integration that needs nothing more said.
+fn post(name: &str, verb: &str) -> Request {
+    Request::new(Method::POST, format!("{}/{verb}", path(name)))
 }
 
 fn list(args: &ListArgs) -> Request {
@@ -104,8 +103,7 @@ async fn update(context: &Context, args: UpdateArgs) -> Result<(), Failure> {
                 let current: Value = serde_json::from_slice(&current.body).unwrap_or_default();
                 let text = |name: &str| current[name].as_str().unwrap_or_default();
                 let plugin = format!("{}@{}", text("plugin"), text("plugin-version"));
-                let mut config = settings.typed(api, &plugin).await?;
-                config.extend(args.unset.iter().map(|name| (name.clone(), Value::Null)));
+                let config = settings.patch(api, &plugin, &args.unset).await?;
                 change.insert("config".into(), Value::Object(config));
                 if !endpoints.is_empty() {
                     // An endpoint's settings are replaced whole, so those that stay are sent along; if another changed
@@ -135,6 +133,31 @@ async fn update(context: &Context, args: UpdateArgs) -> Result<(), Failure> {
         })
         .await?;
     context.ui.answer(&answer.body, |integration| told("updated", integration))
+}
+
+async fn upgrade(context: &Context, args: UpgradeArgs) -> Result<(), Failure> {
+    let settings = Settings::read(args.config.as_deref(), &args.set)?;
+    let mut wanted = json!({"dry-run": args.dry_run, "unchecked": args.unchecked});
+    if let Some(version) = &args.to {
+        wanted["version"] = version.to_string().into();
+    }
+    if let Some(watch) = args.watch {
+        wanted["watch-seconds"] = watch.as_secs().into();
+    }
+    let answer = context
+        .with(async |api| {
+            if !settings.is_empty() || !args.unset.is_empty() {
+                let current = api.request(Request::get(path(&args.name))).await?;
+                let current: Value = serde_json::from_slice(&current.body).unwrap_or_default();
+                let plugin = current["plugin"].as_str().unwrap_or_default();
+                // Typed by the version that gets them.
+                let plugin = args.to.as_ref().map_or_else(|| plugin.to_owned(), |to| format!("{plugin}@{to}"));
+                wanted["config"] = Value::Object(settings.patch(api, &plugin, &args.unset).await?);
+            }
+            api.request(post(&args.name, "upgrade").json(&wanted)?).await
+        })
+        .await?;
+    context.ui.answer(&answer.body, |upgrade| views::upgraded(upgrade, context.ui.style))
 }
 
 fn told(done: &str, integration: &Tree) -> String {
@@ -175,6 +198,13 @@ impl Settings {
         let owner = format!("the plugin `{plugin}`");
         let given = build(schema, Subject { owner: &owner, noun: "setting" }, &self.assignments)?;
         merge(schema, &mut config, given);
+        Ok(config)
+    }
+
+    /// The same as a patch, which removes some.
+    async fn patch(&self, api: &Api, plugin: &str, unset: &[String]) -> Result<Map<String, Value>, Failure> {
+        let mut config = self.typed(api, plugin).await?;
+        config.extend(unset.iter().map(|name| (name.clone(), Value::Null)));
         Ok(config)
     }
 }

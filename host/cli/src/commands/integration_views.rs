@@ -9,7 +9,7 @@ pub(super) fn list(items: &[Tree], style: Style) -> String {
         table.row([
             Cell::from(item.text("name")),
             Cell::from(format!("{} {}", item.text("plugin"), item.text("plugin-version"))),
-            state(health),
+            if is_disabled(item) { Cell::from("disabled") } else { state(health) },
             Cell::from(item.texts("capabilities")),
             Cell::from(labels(item)),
             Cell::from(health.text("message")),
@@ -26,6 +26,9 @@ pub(super) fn show(integration: &Tree, style: Style) -> String {
     let mut facts = Table::plain();
     let mut fact = |name: &str, value: &str| facts.row([Cell::from(name), Cell::from(value)]);
     fact("name", integration.text("name"));
+    if is_disabled(integration) {
+        fact("disabled", "it runs nothing until it is enabled");
+    }
     fact("plugin", &format!("{} {}", integration.text("plugin"), integration.text("plugin-version")));
     fact("digest", integration.text("plugin-digest"));
     if let Some(previous) = integration.get("previous") {
@@ -72,8 +75,10 @@ pub(super) fn show(integration: &Tree, style: Style) -> String {
         fact("cassette", &cassette_of(cassette));
     }
     let mut out = facts.render(Style { width: None, ..style });
-    out.push('\n');
-    out.push_str(&report(health, style));
+    if !is_disabled(integration) {
+        out.push('\n');
+        out.push_str(&report(health, style));
+    }
     out
 }
 
@@ -147,6 +152,11 @@ pub(super) fn is_unhealthy(health: &Tree) -> bool {
     health.text("state") == "unhealthy"
 }
 
+/// Whether an integration is not to run.
+fn is_disabled(integration: &Tree) -> bool {
+    matches!(integration.get("enabled"), Some(Tree::Bool(false)))
+}
+
 fn state(health: &Tree) -> Cell {
     let colour = match health.text("state") {
         "healthy" => Some(Colour::Good),
@@ -176,6 +186,16 @@ mod tests {
         let Tree::List(items) = items else { panic!("a list") };
         let text = list(&items, Style::default());
         assert!(text.ends_with("pg    playground 0.1.0  healthy  key-value     env=dev  ready\n"), "{text}");
+    }
+
+    #[test]
+    fn what_is_disabled_says_so_in_place_of_how_it_is() {
+        let one = r#"{"name":"pg","enabled":false,"health":{"state":"unknown","message":"it is disabled"}}"#;
+        let integration: Tree = serde_json::from_str(one).unwrap();
+        let listed = list(std::slice::from_ref(&integration), Style::default());
+        assert!(listed.contains("disabled") && !listed.contains("unknown"), "{listed}");
+        let shown = show(&integration, Style::default());
+        assert!(shown.contains("until it is enabled") && !shown.contains("unknown"), "{shown}");
     }
 
     #[test]

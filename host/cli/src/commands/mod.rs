@@ -14,6 +14,7 @@ mod issuer;
 mod kubeconfig;
 mod offered;
 mod operation;
+mod outdated;
 mod pack;
 mod place;
 mod plugin;

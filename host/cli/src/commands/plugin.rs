@@ -1,11 +1,11 @@
 //! `jackfield plugin`: install, inspect, list, show, remove; packing is in [`super::pack`], publishing in
-//! [`super::publish`].
+//! [`super::publish`], what is outdated in [`super::outdated`].
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use http::{Method, StatusCode};
 
-use super::{Context, pack, place::Arrival, plugin_views as views, publish};
+use super::{Context, outdated, pack, place::Arrival, plugin_views as views, publish};
 use crate::{
     api::{Query, Request, segment},
     args::{InstallArgs, PluginVerb},
@@ -31,6 +31,7 @@ pub(super) async fn run(context: &Context, verb: PluginVerb) -> Result<(), Failu
             let request = Request::get(format!("/v1/plugins/{}", segment(&name)));
             context.show(request, |plugin| views::show(plugin, context.ui.style)).await
         }
+        PluginVerb::Outdated => outdated::run(context).await,
         PluginVerb::Remove { name } => {
             let request = Request::new(Method::DELETE, format!("/v1/plugins/{}", segment(&name)));
             context.show(request, |_| format!("removed plugin {}\n", printable(&name))).await
@@ -46,7 +47,7 @@ pub(super) async fn run(context: &Context, verb: PluginVerb) -> Result<(), Failu
 
 async fn install(context: &Context, args: InstallArgs) -> Result<(), Failure> {
     let arrival = Arrival::read(&args.place)?;
-    let answer = context
+    let (answer, behind) = context
         .with(async |api| {
             let accept = match args.accept {
                 None if args.place.place != "-" && may_ask() => {
@@ -55,19 +56,28 @@ async fn install(context: &Context, args: InstallArgs) -> Result<(), Failure> {
                 }
                 given => given,
             };
-            api.request(arrival.install(accept)?).await
+            let answer = api.request(arrival.install(accept)?).await?;
+            // It is installed: whatever comes of looking who could run with it, that is no failure.
+            let behind = match answer.status {
+                StatusCode::CREATED => outdated::behind(api, &answer.body).await.unwrap_or_default(),
+                _ => Vec::new(),
+            };
+            Ok((answer, behind))
         })
         .await?;
     let new = answer.status == StatusCode::CREATED;
     let mut next = None;
     context.ui.answer(&answer.body, |plugin| {
-        if new && plugin.list("integrations").is_empty() {
+        if new && behind.is_empty() {
             next = Some(views::how_to_go_on(plugin));
         }
         views::installed(plugin, new)
     })?;
     if let Some(next) = next {
         context.ui.note(&next);
+    }
+    if !behind.is_empty() {
+        context.ui.note(&outdated::hint(&behind));
     }
     Ok(())
 }

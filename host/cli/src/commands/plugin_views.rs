@@ -1,5 +1,7 @@
 //! How plugins look to an operator: above all, what one asks for and which settings it takes.
 
+use jackfield_registry::{Manifest, Right, Rights};
+
 use crate::{
     output::{Cell, Style, Table, Tree, printable, rfc3339_of, size},
     schema::Schema,
@@ -53,11 +55,8 @@ pub(super) fn plan(plan: &Tree, style: Style) -> String {
     fact("accept", plan.text("accept"));
     let mut out = facts.render(Style { width: None, ..style });
     let mut list = |title: &str, lines: &[Tree]| {
-        if !lines.is_empty() {
-            out.push_str(&format!("\n{title}:\n"));
-            let texts = lines.iter().filter_map(|line| if let Tree::Text(text) = line { Some(text) } else { None });
-            out.extend(texts.map(|text| format!("  {}\n", printable(text))));
-        }
+        let texts = lines.iter().filter_map(|line| if let Tree::Text(text) = line { Some(text) } else { None });
+        lines_under(&mut out, title, texts);
     };
     list("Operations that are new", plan.list("operations-gained"));
     list("Operations that are gone", plan.list("operations-lost"));
@@ -87,6 +86,22 @@ fn signer(plugin: &Tree) -> String {
         Some(signer) if signer.text("kind") == "key" => format!("key {}", signer.text("fingerprint")),
         Some(signer) => format!("{} (vouched for by {})", signer.text("subject"), signer.text("issuer")),
     }
+}
+
+fn lines_under(out: &mut String, title: &str, lines: impl IntoIterator<Item = impl AsRef<str>>) {
+    let lines: String = lines.into_iter().map(|line| format!("  {}\n", printable(line.as_ref()))).collect();
+    if !lines.is_empty() {
+        out.push_str(&format!("\n{title}:\n{lines}"));
+    }
+}
+
+/// What a plugin asks for beside requests and limits, in the words in which it was accepted.
+fn other_rights(manifest: &Tree) -> Vec<String> {
+    let Ok(manifest) = serde_json::from_str::<Manifest>(&manifest.to_string()) else {
+        return vec!["do what this version of the program does not understand; see `-o yaml`".into()];
+    };
+    let rights = Rights::of(&manifest, &manifest.limits);
+    rights.iter().filter(|right| !matches!(right, Right::Send { .. })).map(ToString::to_string).collect()
 }
 
 /// The command that comes next.
@@ -128,6 +143,7 @@ pub(super) fn show(plugin: &Tree, style: Style) -> String {
     }
     let mut out = facts.render(Style { width: None, ..style });
     section(&mut out, "It wants to reach", &endpoints(manifest), style);
+    lines_under(&mut out, "It also wants to", other_rights(manifest));
     section(&mut out, "It takes these settings (--set)", &settings(manifest), style);
     out
 }

@@ -155,10 +155,10 @@ fn plan<'a>(view: &View, desired: &'a Desired, prune: bool) -> Result<Vec<Step<'
             steps.push(step("integration", name(), DesiredAction::Add, Some(place), How::Add(wanted)));
             continue;
         };
-        let fields = fields(there, wanted);
+        let fields = fields(view, there, wanted);
         if fields.is_empty() {
-            let offered: Vec<_> = there.capability_ids().collect();
-            offers(&offered, wanted).map_err(|error| placed(error, place, "integration", &wanted.name))?;
+            offers(&there.would_offer(view), wanted)
+                .map_err(|error| placed(error, place, "integration", &wanted.name))?;
         } else {
             let upgrade = fields.iter().any(|change| change.field == "/version");
             let action = if upgrade { DesiredAction::Upgrade } else { DesiredAction::Update };
@@ -231,15 +231,20 @@ fn id(plugin: &DesiredPlugin) -> PluginId {
 }
 
 /// In what an integration differs from what is wanted. What it must offer is looked at when that is tried.
-fn fields(there: &Integration, wanted: &DesiredIntegration) -> Vec<FieldChange> {
-    let is = DesiredIntegration { capabilities: Vec::new(), ..export::integration(there) };
+fn fields(view: &View, there: &Integration, wanted: &DesiredIntegration) -> Vec<FieldChange> {
+    let is = DesiredIntegration { capabilities: Vec::new(), ..export::integration(there, view) };
     let to_be = DesiredIntegration {
         plugin: Some(wanted.plugin().to_owned()),
         version: wanted.version.clone().or_else(|| is.version.clone()),
         capabilities: Vec::new(),
         ..wanted.clone()
     };
-    let value = |integration: &DesiredIntegration| serde_json::to_value(integration).unwrap_or_default();
+    let value = |integration: &DesiredIntegration| {
+        let mut value = serde_json::to_value(integration).unwrap_or_default();
+        // Said where it goes without saying too, so that both sides of a difference are told.
+        value["enabled"] = integration.enabled.into();
+        value
+    };
     between(&value(&is), &value(&to_be))
 }
 
@@ -286,6 +291,10 @@ impl Step<'_> {
             }
             How::Set(wanted, there) => {
                 let version = wanted.version.as_ref().unwrap_or(&there.record.plugin_version);
+                if !there.is_enabled() && *version == there.record.plugin_version {
+                    // Perhaps nothing is built that could be asked.
+                    offers(&there.would_offer(&shared.view.load()), wanted)?;
+                }
                 upgrade::set(shared, there, wanted.with_version(Some(version)), dry_run, |runtime| {
                     offers(&runtime.capability_ids().collect::<Vec<_>>(), wanted)
                 })

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use serde_path_to_error::Segment;
 
-use crate::{EndpointSettings, Error, NewIntegration, Result, names::pointer};
+use crate::{EndpointSettings, Error, NewIntegration, Result, model::yes, names::pointer};
 
 /// The kinds, as documents name them.
 const KINDS: [&str; 2] = ["integration", "plugin"];
@@ -63,6 +63,15 @@ pub(crate) struct DesiredIntegration {
     pub(crate) endpoints: BTreeMap<String, EndpointSettings>,
     #[serde(default, skip_serializing_if = "Limits::is_empty")]
     pub(crate) limits: Limits,
+    /// Whether it is to run.
+    #[serde(default = "yes", skip_serializing_if = "is_so")]
+    pub(crate) enabled: bool,
+}
+
+/// Whether there is nothing to say of it.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_so(enabled: &bool) -> bool {
+    *enabled
 }
 
 impl DesiredIntegration {
@@ -84,6 +93,7 @@ impl DesiredIntegration {
             labels: self.labels.clone(),
             endpoints: self.endpoints.clone(),
             limits: self.limits.clone(),
+            enabled: self.enabled,
         }
     }
 

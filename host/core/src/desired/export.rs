@@ -7,13 +7,14 @@ use crate::{
     integrations::Integration,
     plugins::{Installed, token},
     shared::Shared,
+    view::{View, short_names},
 };
 
 /// A document for each version of each plugin, and for each integration.
 pub(crate) fn export(shared: &Shared) -> Vec<Value> {
     let view = shared.view.load();
     let plugins = view.plugins.values().map(|installed| json!({"plugin": plugin(installed)}));
-    let integrations = view.integrations.values().map(|there| json!({"integration": integration(there)}));
+    let integrations = view.integrations.values().map(|there| json!({"integration": integration(there, &view)}));
     plugins.chain(integrations).collect()
 }
 
@@ -28,17 +29,17 @@ fn plugin(installed: &Installed) -> DesiredPlugin {
 }
 
 /// An integration as it would be wanted to be what it is.
-pub(super) fn integration(integration: &Integration) -> DesiredIntegration {
+pub(super) fn integration(integration: &Integration, view: &View) -> DesiredIntegration {
     let record = &integration.record;
-    let capabilities = integration.runtime.iter().flat_map(|runtime| &runtime.capabilities);
     DesiredIntegration {
         name: integration.name.to_string(),
         plugin: Some(record.plugin.clone()),
         version: Some(record.plugin_version.clone()),
-        capabilities: capabilities.map(|capability| capability.short.clone()).collect(),
+        capabilities: short_names(&integration.would_offer(view)),
         labels: record.labels.clone(),
         config: record.config.clone(),
         endpoints: record.endpoints.clone(),
         limits: record.limits.clone(),
+        enabled: integration.is_enabled(),
     }
 }

@@ -56,6 +56,12 @@ impl Health {
         *health = (Machine::Unknown, report(HealthState::Unknown, "not checked since it was changed".into()));
     }
 
+    /// Forgets what was found: nothing runs that could be asked.
+    pub(crate) fn disabled(&self) {
+        let mut health = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *health = (Machine::Unknown, report(HealthState::Unknown, "it is disabled".into()));
+    }
+
     /// What runs now was checked before it did: that is what is known of it.
     pub(crate) fn begin(&self, checked: Checked) {
         self.forget();
@@ -97,6 +103,7 @@ pub(crate) async fn check(shared: &Shared, integration: &Integration, asked: boo
     let started = Instant::now();
     let runtime = match &integration.runtime {
         Ok(runtime) => runtime,
+        Err(_) if !integration.is_enabled() => return integration.live.health.report(),
         Err(error) => {
             integration.live.health.cannot_run(error);
             return integration.live.health.report();

@@ -33,8 +33,8 @@ pub(crate) async fn run(shared: Arc<Shared>, interval: Duration) {
     let mut stop = shared.stop.subscribe();
     loop {
         let view = shared.view.load_full();
-        plans.retain(|name, _| view.integrations.contains_key(&**name));
-        for integration in view.integrations.values() {
+        plans.retain(|name, plan| plan.runs || view.integrations.get(&**name).is_some_and(|there| there.is_enabled()));
+        for integration in view.integrations.values().filter(|integration| integration.is_enabled()) {
             let plan = plans.entry(integration.name.clone());
             let plan =
                 plan.or_insert_with(|| Plan { due: soon(interval), revision: integration.revision, runs: false });

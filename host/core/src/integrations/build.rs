@@ -9,7 +9,7 @@ use jackfield_registry::Manifest;
 use jackfield_store::Bucket;
 use serde_json::{Map, Value};
 
-use super::{Integration, IntegrationRecord, Live, Runtime, probation::Watch, runtime::serve};
+use super::{Integration, IntegrationRecord, Live, Runtime, enabling::disabled, probation::Watch, runtime::serve};
 use crate::{
     EndpointSettings, Error, Result, config, credentials, faults, grants,
     guest_log::GuestLog,
@@ -201,13 +201,20 @@ pub(crate) async fn load_all(shared: &Shared, plugins: &View) -> Result<BTreeMap
         };
         let shared_name: Arc<str> = name.as_str().into();
         let live = Live::new(shared_name.clone(), &record.plugin, shared);
-        let runtime = plugins
-            .plugin_of(&record)
-            .and_then(|plugin| self::runtime(shared, &shared_name, &record, plugin, &live, For::Calls))
-            .map(Arc::new);
-        if let Err(error) = &runtime {
-            tracing::error!(integration = name, %error, "an integration cannot run");
-            live.health.cannot_run(error);
+        let runtime = match record.disabled {
+            true => Err(disabled(&name)),
+            false => plugins
+                .plugin_of(&record)
+                .and_then(|plugin| self::runtime(shared, &shared_name, &record, plugin, &live, For::Calls))
+                .map(Arc::new),
+        };
+        match &runtime {
+            Err(_) if record.disabled => live.health.disabled(),
+            Err(error) => {
+                tracing::error!(integration = name, %error, "an integration cannot run");
+                live.health.cannot_run(error);
+            }
+            Ok(_) => {}
         }
         let integration = Integration { name: shared_name, record, revision: stored.revision, runtime, live };
         integrations.insert(name, Arc::new(integration));

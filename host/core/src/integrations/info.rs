@@ -10,6 +10,7 @@ impl Integration {
         let capabilities = running.iter().flat_map(|runtime| &runtime.capabilities);
         IntegrationInfo {
             name: self.name.to_string(),
+            enabled: self.is_enabled(),
             plugin: record.plugin.clone(),
             plugin_version: record.plugin_version.clone(),
             plugin_digest: record.plugin_digest.to_string(),

@@ -5,6 +5,7 @@
 //! on what they began with. A change that fails has changed nothing.
 
 mod build;
+mod enabling;
 mod info;
 mod live;
 pub(crate) mod probation;
@@ -34,6 +35,7 @@ use crate::{
 };
 use build::For;
 pub(crate) use build::load_all;
+pub(crate) use enabling::DISABLED;
 pub(crate) use live::Live;
 pub(crate) use runtime::{Runtime, Served};
 use switch::Switch;
@@ -56,6 +58,9 @@ pub(crate) struct IntegrationRecord {
     pub(crate) incarnation: String,
     pub(crate) created_at: TimestampMs,
     pub(crate) updated_at: TimestampMs,
+    /// It is to run nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) disabled: bool,
     /// What is set for endpoints that the version it runs with does not have.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) set_aside: BTreeMap<String, EndpointSettings>,
@@ -121,6 +126,7 @@ pub(crate) async fn prepare(shared: &Shared, new: NewIntegration) -> Result<Addi
         incarnation: random_name()?,
         created_at: now,
         updated_at: now,
+        disabled: !new.enabled,
         set_aside: BTreeMap::new(),
         previous: None,
         probation: None,
@@ -145,7 +151,10 @@ impl Adding {
         let decide = move |view: &View| {
             free(view, &name)?;
             same(view, &plugin)?;
-            let message = format!("`{name}` was added, with the plugin `{}` {}", record.plugin, record.plugin_version);
+            let but = if record.disabled { ", and is disabled" } else { "" };
+            let message =
+                format!("`{name}` was added, with the plugin `{}` {}{but}", record.plugin, record.plugin_version);
+            let runtime = if record.disabled { Err(enabling::disabled(&name)) } else { Ok(runtime) };
             Ok(Decision::Change(Change {
                 mutations: vec![
                     Mutation::set(Bucket::Integrations, &*name, value).expect(Expect::Absent),
@@ -154,7 +163,10 @@ impl Adding {
                 ],
                 event: (EventKind::IntegrationAdded, Some(name.to_string()), Some(record.plugin.clone()), message),
                 apply: Box::new(move |view, revision| {
-                    let integration = Integration { name: name.clone(), record, revision, runtime: Ok(runtime), live };
+                    if record.disabled {
+                        live.health.disabled();
+                    }
+                    let integration = Integration { name: name.clone(), record, revision, runtime, live };
                     view.integrations.insert(name.to_string(), Arc::new(integration));
                 }),
             }))

@@ -169,6 +169,9 @@ impl Integration {
     /// What runs, or why nothing can.
     pub(crate) fn running(&self) -> Result<&Arc<Runtime>> {
         self.runtime.as_ref().map_err(|error| {
+            if !self.is_enabled() {
+                return error.clone();
+            }
             let message = format!("the integration `{}` cannot run: {}", self.name, error.message);
             Error { message, field: None, ..error.clone() }
         })

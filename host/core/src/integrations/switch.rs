@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jackfield_store::{Bucket, Expect, Mutation};
 
-use super::{Integration, IntegrationRecord, Runtime, build, build::For, judge, moved_on, same};
+use super::{Integration, IntegrationRecord, Runtime, build, build::For, enabling::disabled, judge, moved_on, same};
 use crate::{
     Error, EventKind, Result, health,
     plugins::Installed,
@@ -21,6 +21,8 @@ pub(super) struct Switch<'a> {
     pub(super) message: String,
     /// The outside system has to be found healthy first.
     pub(super) checked: bool,
+    /// What to do where it is not.
+    pub(super) remedy: String,
     /// Everything is tried and nothing changed.
     pub(super) dry_run: bool,
     /// Judges what would run.
@@ -30,7 +32,8 @@ pub(super) struct Switch<'a> {
 impl Switch<'_> {
     /// One that is checked.
     pub(super) fn to(kind: EventKind, message: String) -> Self {
-        Self { kind, message, checked: true, dry_run: false, fits: &|_| Ok(()) }
+        let remedy = "Upgrade it when that is well, or with `--unchecked`".to_owned();
+        Self { kind, message, checked: true, remedy, dry_run: false, fits: &|_| Ok(()) }
     }
 
     /// Nobody asks the outside system how it is.
@@ -39,15 +42,20 @@ impl Switch<'_> {
     }
 }
 
-/// Switches an integration to a record with this plugin, which has to be there only where something else is to run.
+/// Switches an integration to a record with this plugin, which has to be there only where something else is to run. What a
+/// disabled integration would run is built and judged all the same, but for its outside system, which is asked nothing.
 pub(super) async fn switch(
     shared: &Shared,
     old: &Arc<Integration>,
-    record: IntegrationRecord,
+    mut record: IntegrationRecord,
     plugin: Result<&Arc<Installed>>,
     how: Switch<'_>,
 ) -> Result<()> {
-    let stays = runs_as(&record, &old.record);
+    if record.disabled {
+        // Nothing runs that could do worse than before.
+        record.probation = None;
+    }
+    let stays = runs_as(&record, &old.record) && (record.disabled || !old.record.disabled);
     let mut checked = None;
     let mut needed = None;
     let runtime = match &old.runtime {
@@ -58,9 +66,9 @@ pub(super) async fn switch(
             let made_for = |purpose| build::runtime(shared, &old.name, &record, plugin, &old.live, purpose);
             let runtime = Arc::new(made_for(For::Calls)?);
             judge(&old.name, &runtime, plugin).await?;
-            if how.checked {
+            if how.checked && !record.disabled {
                 let tried = health::try_out(old, &made_for(For::Version)?).await;
-                checked = Some(tried.map_err(|error| not_well(old, &record, error))?.1);
+                checked = Some(tried.map_err(|error| not_well(old, &record, error, &how.remedy))?.1);
             }
             Ok(runtime)
         }
@@ -71,6 +79,7 @@ pub(super) async fn switch(
     if how.dry_run {
         return Ok(());
     }
+    let runtime = if record.disabled { Err(disabled(&old.name)) } else { runtime };
     let value = encode(&record)?;
     let (old, kind, message) = (old.clone(), how.kind, how.message);
     let decide = move |view: &View| {
@@ -90,6 +99,7 @@ pub(super) async fn switch(
             event: (kind, Some(name.to_string()), Some(record.plugin.clone()), message),
             apply: Box::new(move |view, revision| {
                 match checked {
+                    None if record.disabled => live.health.disabled(),
                     Some(checked) => live.health.begin(checked),
                     None if stays => {}
                     None => live.health.forget(),
@@ -112,9 +122,9 @@ fn runs_as(one: &IntegrationRecord, other: &IntegrationRecord) -> bool {
         && one.limits == other.limits
 }
 
-fn not_well(old: &Integration, record: &IntegrationRecord, error: Error) -> Error {
+fn not_well(old: &Integration, record: &IntegrationRecord, error: Error, remedy: &str) -> Error {
     let message = format!(
-        "`{}` stays at {}: {} finds its outside system not healthy: {}. Upgrade it when that is well, or with `--unchecked`",
+        "`{}` stays at {}: {} finds its outside system not healthy: {}. {remedy}",
         old.name, old.record.plugin_version, record.plugin_version, error.message
     );
     Error { message, ..error }

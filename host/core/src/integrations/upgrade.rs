@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    Integration, IntegrationRecord, Runtime, at_revision,
+    Integration, IntegrationRecord, Runtime, at_revision, enabling,
     switch::{Switch, switch},
 };
 use crate::{
@@ -35,6 +35,10 @@ pub struct UpgradeIntegration {
     /// The version of its plugin, an older one perhaps; the newest that is installed where none is named.
     #[serde(default)]
     pub version: Option<Version>,
+    /// Settings for the new version, over what it makes of the configuration that there is; `null` removes one (JSON Merge Patch,
+    /// RFC 7396). An address may be among them: whoever upgrades may set it, as the new version may not.
+    #[serde(default)]
+    pub config: Option<Map<String, Value>>,
     /// Everything is tried and nothing changed.
     #[serde(default)]
     pub dry_run: bool,
@@ -139,10 +143,13 @@ pub(crate) async fn upgrade(shared: &Shared, name: &str, wanted: UpgradeIntegrat
     // The newest release is no upgrade for who runs with something newer.
     let older = wanted.version.is_none() && *plugin.version() < old.record.plugin_version;
     if older || plugin.record.digest == old.record.plugin_digest {
-        return Ok(nothing_to_do(&old));
+        return nothing_to_do(&old, wanted.config.as_ref());
     }
     let before = view.plugin_of(&old.record)?;
-    let config = migrated(&old, before, plugin).await?;
+    let mut config = migrated(&old, before, plugin).await?;
+    if let Some(patch) = &wanted.config {
+        config::merge(&mut config, patch);
+    }
     let record = watched(leaving(&old.record, plugin, config), seconds, !wanted.unchecked);
     let endpoints_dropped =
         record.set_aside.keys().filter(|name| old.record.endpoints.contains_key(*name)).cloned().collect();
@@ -153,13 +160,14 @@ pub(crate) async fn upgrade(shared: &Shared, name: &str, wanted: UpgradeIntegrat
         between.map_or_else(Default::default, |(before, after)| operations_between(&before, &after));
     let (from, to, config) = (old.record.plugin_version.clone(), record.plugin_version.clone(), record.config.clone());
     let how = Switch::to(EventKind::IntegrationUpgraded, runs_with(&old, plugin));
-    let how = Switch { checked: !wanted.unchecked, dry_run: wanted.dry_run, ..how };
+    let checked = !wanted.unchecked && old.is_enabled();
+    let how = Switch { checked, dry_run: wanted.dry_run, ..how };
     switch(shared, &old, record, Ok(plugin), how).await.map_err(|error| {
         let about_settings = error.field.as_deref().is_some_and(|field| field.starts_with("/config"));
         match about_settings {
             true => Error {
                 message: format!(
-                    "{}\nGive the new version its settings with a document: `jackfield apply`",
+                    "{}\nGive the new version its settings when you upgrade: `jackfield integration upgrade {name} --set NAME=VALUE`",
                     error.message
                 ),
                 ..error
@@ -171,7 +179,7 @@ pub(crate) async fn upgrade(shared: &Shared, name: &str, wanted: UpgradeIntegrat
         from,
         to,
         changed: !wanted.dry_run,
-        checked: !wanted.unchecked,
+        checked,
         new_rights,
         operations_gained,
         operations_lost,
@@ -181,9 +189,22 @@ pub(crate) async fn upgrade(shared: &Shared, name: &str, wanted: UpgradeIntegrat
     })
 }
 
-fn nothing_to_do(integration: &Integration) -> Upgrade {
+/// What came of an upgrade to what it runs with. Settings that would change something are not for it.
+fn nothing_to_do(integration: &Integration, settings: Option<&Map<String, Value>>) -> Result<Upgrade> {
+    let mut config = integration.record.config.clone();
+    if let Some(patch) = settings {
+        config::merge(&mut config, patch);
+    }
+    if config != integration.record.config {
+        let IntegrationRecord { plugin_version, .. } = &integration.record;
+        let message = format!(
+            "`{}` runs with {plugin_version} already, so nothing is upgraded; change its settings with `jackfield integration update`",
+            integration.name
+        );
+        return Err(Error::new(ErrorKind::Conflict, ErrorSource::Caller, message).at("/config"));
+    }
     let version = &integration.record.plugin_version;
-    Upgrade {
+    Ok(Upgrade {
         from: version.clone(),
         to: version.clone(),
         changed: false,
@@ -192,9 +213,9 @@ fn nothing_to_do(integration: &Integration) -> Upgrade {
         operations_gained: Vec::new(),
         operations_lost: Vec::new(),
         endpoints_dropped: Vec::new(),
-        config: integration.record.config.clone(),
+        config,
         integration: integration.info(),
-    }
+    })
 }
 
 /// Has an integration run again with what it ran with before its latest upgrade; a second time, with what it was upgraded
@@ -262,13 +283,22 @@ pub(crate) async fn set(
     // A configuration that somebody gave is theirs: going back by itself would undo what they did.
     let probation = record.probation.filter(|_| other_version || wanted.config == old.record.config);
     let record = IntegrationRecord { probation, ..record };
-    let NewIntegration { config, labels, endpoints, limits, .. } = wanted;
-    let record = IntegrationRecord { config, labels, endpoints, limits, ..record };
-    let how = match other_version {
-        true => Switch::to(EventKind::IntegrationUpgraded, runs_with(old, plugin)),
-        false => Switch::to(EventKind::IntegrationUpdated, format!("`{}` was changed", old.name)).unchecked(),
+    let NewIntegration { config, labels, endpoints, limits, enabled, .. } = wanted;
+    let record = IntegrationRecord { config, labels, endpoints, limits, disabled: !enabled, ..record };
+    let (kind, done) = enabling::told(enabled);
+    let how = match (other_version, enabled == old.is_enabled()) {
+        (true, true) => Switch::to(EventKind::IntegrationUpgraded, runs_with(old, plugin)),
+        (true, false) => {
+            Switch::to(EventKind::IntegrationUpgraded, format!("{}, and was {done}", runs_with(old, plugin)))
+        }
+        (false, false) => Switch::to(kind, format!("`{}` was {done}", old.name)).unchecked(),
+        (false, true) => Switch::to(EventKind::IntegrationUpdated, format!("`{}` was changed", old.name)).unchecked(),
     };
-    let how = Switch { dry_run, fits: &fits, ..how };
+    let remedy = format!(
+        "Apply it again when that is well, or upgrade it by itself before, which can be told not to ask: `jackfield integration upgrade {} --help`",
+        old.name
+    );
+    let how = Switch { dry_run, fits: &fits, remedy, ..how };
     switch(shared, old, record, Ok(plugin), how).await
 }
 

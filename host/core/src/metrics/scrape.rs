@@ -16,7 +16,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{health, integrations::Integration, shared::Shared, view::View};
+use crate::{integrations::Integration, shared::Shared, view::View};
 
 /// All metrics of a host.
 pub(crate) fn text(shared: &Arc<Shared>) -> String {
@@ -102,10 +102,7 @@ fn host(encoder: &mut DescriptorEncoder<'_>, shared: &Shared, view: &View) -> fm
         gauge(m, &[("runtime", "long")], engine.in_background)
     })?;
     family(encoder, "integration_health", "1 for the state each integration is in", MetricType::Gauge, &mut |m| {
-        each(view, |integration| {
-            let state = health::word(integration.live.health.report().state);
-            gauge(m, &[("integration", &*integration.name), ("state", state)], 1)
-        })
+        each(view, |integration| gauge(m, &[("integration", &*integration.name), ("state", integration.state())], 1))
     })
 }
 

@@ -1,4 +1,4 @@
-//! Integrations: add, list by label and plugin, show, change, check, remove. The revision is the entity tag.
+//! Integrations: add, list by label and plugin, show, change, check, enable, disable, remove. The revision is the entity tag.
 
 use axum::{
     Json,
@@ -38,6 +38,14 @@ pub(super) fn verb_upgrade() -> MethodRouter<App> {
 
 pub(super) fn verb_rollback() -> MethodRouter<App> {
     post(roll_back)
+}
+
+pub(super) fn verb_enable() -> MethodRouter<App> {
+    post(enable)
+}
+
+pub(super) fn verb_disable() -> MethodRouter<App> {
+    post(disable)
 }
 
 async fn list(State(app): State<App>, uri: Uri) -> Result<Json<Page<IntegrationInfo>>, Problem> {
@@ -127,7 +135,7 @@ async fn upgrade(
 /// At which revision.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RollBack {
+struct At {
     #[serde(default)]
     revision: Option<u64>,
 }
@@ -138,8 +146,28 @@ async fn roll_back(
     request: Request,
 ) -> Result<Response, Problem> {
     Known::read(request.uri(), &[])?;
-    let RollBack { revision } = body::json(request, &app.options).await?;
+    let At { revision } = body::json(request, &app.options).await?;
     Ok(tagged(app.host.roll_back_integration(&name, revision).await?))
+}
+
+async fn enable(
+    State(app): State<App>,
+    Segments(name): Segments<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    Known::read(request.uri(), &[])?;
+    let At { revision } = body::json(request, &app.options).await?;
+    Ok(tagged(app.host.enable_integration(&name, revision).await?))
+}
+
+async fn disable(
+    State(app): State<App>,
+    Segments(name): Segments<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    Known::read(request.uri(), &[])?;
+    let At { revision } = body::json(request, &app.options).await?;
+    Ok(tagged(app.host.disable_integration(&name, revision).await?))
 }
 
 fn tagged(integration: IntegrationInfo) -> Response {

@@ -33,6 +33,8 @@ pub(crate) fn routes() -> Router<App> {
         .route("/v1/integrations/{name}/check", integrations::check())
         .route("/v1/integrations/{name}/upgrade", integrations::verb_upgrade())
         .route("/v1/integrations/{name}/rollback", integrations::verb_rollback())
+        .route("/v1/integrations/{name}/enable", integrations::verb_enable())
+        .route("/v1/integrations/{name}/disable", integrations::verb_disable())
         .route("/v1/integrations/{name}/grant", grants::item())
         .route("/v1/integrations/{name}/grant/explain", grants::verb_explain())
         .route("/v1/capabilities", capabilities::collection())
