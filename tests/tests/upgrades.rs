@@ -67,7 +67,14 @@ fn after_a_second_version_who_runs_with_the_first_is_named_and_upgraded_with_the
     let cli = |arguments: &[&str]| stand.server().cli(arguments).unwrap();
     assert_eq!(cli(&["plugin", "outdated"]), json!({"items": []}));
     let mut command = stand.program().command();
-    command.args(["plugin", "install", second.to_str().unwrap(), "--data", stand.data().to_str().unwrap()]);
+    command.args([
+        "plugin",
+        "install",
+        "--allow-unsigned",
+        second.to_str().unwrap(),
+        "--data",
+        stand.data().to_str().unwrap(),
+    ]);
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
