@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use jackfield_registry::{Digest, Rights};
+use jackfield_registry::{Digest, Limits, Rights};
 use jackfield_trust::{Delivery, Evidence, Origin, PublicKey, Signer, SimpleSignature, TrustPolicy};
 
 /// The public key of the corpus, of which nobody has the private one any more.
@@ -41,6 +41,7 @@ fn bundle(input: &[u8]) {
             digest,
             evidence: &evidence,
             rights: &Rights::default(),
+            limits: &Limits::default(),
             unsigned_file: true,
         })
     };

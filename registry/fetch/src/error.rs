@@ -35,6 +35,22 @@ pub enum FetchError {
         /// The status.
         status: u16,
     },
+    /// It takes too long.
+    #[error("{place}: it did not come within {seconds} seconds")]
+    Slow {
+        /// What was asked for.
+        place: String,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// It would come without TLS.
+    #[error(
+        "{place}: without TLS only this machine is asked, and what `--registry-plain-http HOST:PORT` names; write `https://`"
+    )]
+    Plain {
+        /// What was asked for.
+        place: String,
+    },
     /// It is too large.
     #[error("{place}: it has more than {most} bytes, which is the most that is taken")]
     TooLarge {

@@ -1,13 +1,18 @@
 //! Fetching: the file, what pins it, and the signatures beside it.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
-use jackfield_net::{Dialer, SenderOptions};
+use jackfield_net::{Address, Dialer, SenderOptions};
 use jackfield_oci::{Client, Options, Proxy, wasm};
 use jackfield_registry::Digest;
 use jackfield_trust::{Evidence, MAX_EVIDENCE_BYTES, Origin};
 
 use crate::{FetchError, Place, signatures, web};
+
+/// Ranges within a site, in which web servers with plugins commonly are.
+const WITHIN: [&str; 6] = ["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
+/// How long a plugin and everything beside it may take.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A plugin's file and what was found beside it, none of it believed.
 #[derive(Clone, Debug)]
@@ -29,19 +34,25 @@ pub struct Fetcher {
     dialer: Arc<Dialer>,
     ca_pem: Option<String>,
     proxy: Option<Proxy>,
+    plain_http: Vec<String>,
     registries: Client,
 }
 
 impl Fetcher {
     /// One that asks registries, and web servers, in this way.
     pub fn new(dialer: Arc<Dialer>, options: Options) -> Result<Self, FetchError> {
-        let (ca_pem, proxy) = (options.ca_pem.clone(), options.proxy.clone());
-        Ok(Self { registries: Client::new(dialer.clone(), options)?, ca_pem, proxy, dialer })
+        let (ca_pem, proxy, plain_http) = (options.ca_pem.clone(), options.proxy.clone(), options.plain_http.clone());
+        Ok(Self { registries: Client::new(dialer.clone(), options)?, ca_pem, proxy, plain_http, dialer })
     }
 
     /// One that shares nothing with a host.
     pub fn alone(options: Options) -> Result<Self, FetchError> {
         Self::new(Arc::new(Dialer::new()), options)
+    }
+
+    /// Whether a server may be spoken to without TLS.
+    fn plain_http(&self, address: &Address) -> bool {
+        address.is_loopback() || self.plain_http.iter().any(|host| *host == address.authority())
     }
 
     /// The client of registries.
@@ -53,6 +64,11 @@ impl Fetcher {
     ///
     /// A tag becomes a digest once, with the first answer; everything else is asked for by that digest.
     pub async fn fetch(&self, place: &Place, most: usize) -> Result<Fetched, FetchError> {
+        let slow = |_| FetchError::Slow { place: place.to_string(), seconds: PATIENCE.as_secs() };
+        tokio::time::timeout(PATIENCE, self.fetch_all(place, most)).await.map_err(slow)?
+    }
+
+    async fn fetch_all(&self, place: &Place, most: usize) -> Result<Fetched, FetchError> {
         let origin = place.origin();
         match place {
             Place::Registry(reference) => {
@@ -67,13 +83,21 @@ impl Fetcher {
                 })
             }
             Place::Web(file) => {
+                if !file.address.is_tls() && !self.plain_http(&file.address) {
+                    return Err(FetchError::Plain { place: place.to_string() });
+                }
                 let options = SenderOptions {
                     proxy: self.proxy.as_ref().and_then(|proxy| proxy.to(&file.address)).cloned(),
-                    ..SenderOptions::of_the_operator(self.ca_pem.clone())
+                    ca_pem: self.ca_pem.clone(),
+                    // Within a site, yes; what is only there for this machine itself, such as a cloud's metadata, no.
+                    allow_addresses: WITHIN.iter().filter_map(|range| range.parse().ok()).collect(),
+                    ..SenderOptions::default()
                 };
                 let get = |file, most| web::fetch(&self.dialer, &options, file, most);
                 let bytes = get(file, most).await?;
-                let evidence = match get(&file.signature(), MAX_EVIDENCE_BYTES).await {
+                let beside =
+                    file.signature().map_err(|_| FetchError::Status { place: place.to_string(), status: 400 })?;
+                let evidence = match get(&beside, MAX_EVIDENCE_BYTES).await {
                     Ok(bundle) => vec![Evidence::Bundle(bundle)],
                     // Nothing signs it. Whether it needs a signature is not decided here.
                     Err(error) if error.is_not_found() => Vec::new(),

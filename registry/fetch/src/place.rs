@@ -18,12 +18,11 @@ pub enum Place {
     Web(WebFile),
 }
 
-/// A file on a web server.
+/// A file on a web server, in the one spelling in which policies are compared with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebFile {
+    /// The file's whole address.
     pub(crate) address: Address,
-    /// Path and query.
-    pub(crate) path: String,
 }
 
 /// Why a text names no plugin.
@@ -38,6 +37,9 @@ pub enum PlaceError {
     /// The address is not right.
     #[error("the address is not right: {0}")]
     Address(#[from] AddressError),
+    /// There is a query.
+    #[error("a plugin's address has no query and no `#`")]
+    Query,
     /// There is no file in the address.
     #[error("the address names a server and no file; write `https://HOST/FILE`")]
     NoFile,
@@ -64,15 +66,16 @@ impl FromStr for Place {
     fn from_str(text: &str) -> Result<Self, PlaceError> {
         match text.split_once("://") {
             Some(("oci", _)) => Ok(Self::Registry(text.parse()?)),
-            Some((scheme @ ("https" | "http"), rest)) => {
-                let at = rest.find('/').ok_or(PlaceError::NoFile)?;
-                let (authority, path) = rest.split_at(at);
-                // What stands behind a `#` is not sent, and a file is a path that ends in a name.
-                if path.ends_with('/') || path.contains('#') {
+            Some(("https" | "http", rest)) => {
+                // One file has one name: a query, or a path that says the same in other words, would be another place to a policy.
+                if rest.contains(['?', '#']) {
+                    return Err(PlaceError::Query);
+                }
+                let address = Address::parse(text)?;
+                if address.base_path().is_empty() || rest.ends_with('/') {
                     return Err(PlaceError::NoFile);
                 }
-                let address = Address::parse(&format!("{scheme}://{authority}"))?;
-                Ok(Self::Web(WebFile { address, path: path.to_owned() }))
+                Ok(Self::Web(WebFile { address }))
             }
             _ => Err(PlaceError::Scheme),
         }
@@ -80,11 +83,14 @@ impl FromStr for Place {
 }
 
 impl WebFile {
+    /// Its path on the server.
+    pub(crate) fn path(&self) -> &str {
+        self.address.base_path()
+    }
+
     /// The file beside it that signs it.
-    pub(crate) fn signature(&self) -> Self {
-        let (path, query) = self.path.split_once('?').map_or((&*self.path, None), |(path, query)| (path, Some(query)));
-        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-        Self { address: self.address.clone(), path: format!("{path}{SIGNATURE_SUFFIX}{query}") }
+    pub(crate) fn signature(&self) -> Result<Self, PlaceError> {
+        Ok(Self { address: Address::parse(&format!("{self}{SIGNATURE_SUFFIX}"))? })
     }
 }
 
@@ -97,12 +103,9 @@ impl fmt::Display for Place {
     }
 }
 
-/// Without the query, which may be a secret.
 impl fmt::Display for WebFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.address.is_tls() { "https" } else { "http" };
-        let path = self.path.split('?').next().unwrap_or_default();
-        write!(f, "{scheme}://{}{path}", self.address.authority())
+        self.address.fmt(f)
     }
 }
 
@@ -119,7 +122,9 @@ mod tests {
         for (text, origin) in [
             ("oci://ghcr.io/acme/etcd:1.2.0", "oci://ghcr.io/acme/etcd"),
             ("oci://LOCALHOST:5000/etcd:1", "oci://localhost:5000/etcd"),
-            ("https://plugins.example/a/etcd.wasm?token=s3cret", "https://plugins.example/a/etcd.wasm"),
+            ("oci://ghcr.io:443/acme/etcd:1", "oci://ghcr.io/acme/etcd"),
+            ("oci://registry-1.docker.io/acme/etcd:1", "oci://docker.io/acme/etcd"),
+            ("https://Plugins.example:443/a/etcd.wasm", "https://plugins.example/a/etcd.wasm"),
             ("http://127.0.0.1:8080/etcd.wasm", "http://127.0.0.1:8080/etcd.wasm"),
         ] {
             assert_eq!(read(text).unwrap().origin().as_str(), origin, "{text}");
@@ -132,13 +137,14 @@ mod tests {
             "ftp://a/b",
             "https://u:p@h/f",
         ] {
-            assert!(read(text).is_err(), "{text}");
+            let error = read(text).unwrap_err().to_string();
+            assert!(!error.contains("u:p"), "{error}");
         }
     }
 
     #[test]
     fn a_signature_lies_beside_its_file() {
-        let Place::Web(file) = read("https://h/a.wasm?v=1").unwrap() else { panic!("not a web server") };
-        assert_eq!(file.signature().path, "/a.wasm.sigstore.json?v=1");
+        let Place::Web(file) = read("https://h/a.wasm").unwrap() else { panic!("not a web server") };
+        assert_eq!(file.signature().unwrap().path(), "/a.wasm.sigstore.json");
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use jackfield_oci::{Descriptor, OciError, Reference, wasm};
-use jackfield_registry::Manifest;
+use jackfield_oci::{Descriptor, Reference, Repository, wasm};
+use jackfield_registry::{Digest, Manifest};
 use jackfield_trust::PrivateKey;
 
 use crate::{FetchError, Fetcher, signatures};
@@ -37,13 +37,11 @@ impl Fetcher {
         Ok(wasm::push(self.registries(), reference, &artifact).await?)
     }
 
-    /// Signs what is in a registry; what describes the manifest that was signed.
-    pub async fn sign(&self, reference: &Reference, key: &PrivateKey) -> Result<Descriptor, FetchError> {
-        let manifest = self.registries().manifest(reference).await?;
-        // Whoever signs signs a plugin, not whatever is there.
-        manifest.image().map_err(|found| OciError::NotWasm { place: reference.to_string(), found })?;
-        let subject = manifest.descriptor();
-        signatures::attach(self.registries(), reference.repository(), &subject, key).await?;
-        Ok(subject)
+    /// Signs what is in a registry under a digest.
+    ///
+    /// Whoever signs says what: a registry that could choose by a tag could have anything signed.
+    pub async fn sign(&self, repository: &Repository, digest: Digest, key: &PrivateKey) -> Result<(), FetchError> {
+        let subject = self.registries().manifest(&repository.with_digest(digest)).await?.descriptor();
+        signatures::attach(self.registries(), repository, &subject, key).await
     }
 }

@@ -4,12 +4,19 @@
 //! attestations under `sha256-….att`. All are looked for; what is pushed is in both forms of signatures, so that either
 //! version finds one.
 
-use jackfield_oci::{Client, Descriptor, EMPTY, EMPTY_BYTES, IMAGE_MANIFEST, ImageManifest, OciError, Repository};
+use std::collections::BTreeSet;
+
+use jackfield_oci::{
+    Client, Descriptor, EMPTY, EMPTY_BYTES, IMAGE_MANIFEST, ImageManifest, OciError, Reference, Repository,
+};
 use jackfield_registry::Digest;
 use jackfield_trust::{Evidence, MAX_EVIDENCE_BYTES, PrivateKey, SimpleSignature};
 use serde_json::value::RawValue;
 
 use crate::FetchError;
+
+/// What is told where there is more than is looked at.
+const MORE: &str = "there is more beside it than is looked at";
 
 /// A bundle.
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -21,66 +28,111 @@ const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 /// An attestation in the older form.
 const ENVELOPE: &str = "application/vnd.dsse.envelope.v1+json";
 /// The most that is looked at, of what refers to one manifest.
-const MAX_FOUND: usize = 64;
+const MAX_FOUND: usize = 48;
 
 /// What is said of a manifest: every signature and attestation that there is, none of it believed.
+///
+/// A piece that cannot be had stands in nobody's way, and is not passed over either: it is there as [`Evidence::Missed`].
 pub(crate) async fn find(
     client: &Client,
     repository: &Repository,
     digest: &Digest,
 ) -> Result<Vec<Evidence>, FetchError> {
-    let mut found = Vec::new();
+    let mut search = Search { client, repository, found: Vec::new(), seen: BTreeSet::new() };
     // cosign lists its bundles under another type than they have, so each is looked into.
-    for referrer in client.referrers(repository, digest, None).await?.into_iter().take(MAX_FOUND) {
-        let manifest = client.manifest(&repository.with_digest(referrer.digest)).await?;
-        if let Ok(image) = manifest.image() {
-            layers(client, repository, image, &mut found).await?;
-        }
-    }
+    let referrers = client.referrers(repository, digest, None).await?;
+    // What says that it is a signature is looked into first: a registry full of other things hides nothing by that.
+    let (bundles, others): (Vec<_>, Vec<_>) =
+        referrers.into_iter().partition(|referrer| referrer.artifact_type.as_deref().is_none_or(may_be_bundle));
     for suffix in ["sig", "att"] {
         let tag = repository.with_tag(&tag(digest, suffix)).map_err(OciError::from)?;
-        match client.manifest(&tag).await {
-            Ok(manifest) => {
-                if let Ok(image) = manifest.image() {
-                    layers(client, repository, image, &mut found).await?;
-                }
-            }
-            Err(error) if error.is_not_found() => {}
-            Err(error) => return Err(error.into()),
-        }
+        search.manifest(&tag).await;
     }
-    Ok(found)
+    for referrer in bundles.into_iter().chain(others) {
+        search.manifest(&repository.with_digest(referrer.digest)).await;
+    }
+    Ok(search.found)
+}
+
+/// Whether a referrer of this type may be a bundle. cosign lists its own as what has no config.
+fn may_be_bundle(kind: &str) -> bool {
+    kind.starts_with(BUNDLES) || kind == EMPTY
 }
 
 fn tag(digest: &Digest, suffix: &str) -> String {
     format!("sha256-{}.{suffix}", digest.hex())
 }
 
-/// Adds what a manifest's layers say.
-async fn layers(
-    client: &Client,
-    repository: &Repository,
-    image: ImageManifest,
-    found: &mut Vec<Evidence>,
-) -> Result<(), FetchError> {
-    for layer in image.layers {
+/// Looking for signatures, in as many places as are looked at.
+struct Search<'s> {
+    client: &'s Client,
+    repository: &'s Repository,
+    found: Vec<Evidence>,
+    /// Layers that were looked at, whatever came of it.
+    seen: BTreeSet<Digest>,
+}
+
+impl Search<'_> {
+    fn missed(&mut self, place: &str, reason: &dyn std::fmt::Display) {
+        self.found.push(Evidence::Missed(format!("{place} could not be had: {reason}")));
+    }
+
+    /// Whether enough was looked at. That there is more is told once.
+    fn is_full(&mut self) -> bool {
+        let full = self.found.len().max(self.seen.len()) >= MAX_FOUND;
+        if full && !matches!(self.found.last(), Some(Evidence::Missed(reason)) if reason == MORE) {
+            self.found.push(Evidence::Missed(MORE.to_owned()));
+        }
+        full
+    }
+
+    /// Adds what the layers of a manifest say, where there is one.
+    async fn manifest(&mut self, reference: &Reference) {
+        if self.is_full() {
+            return;
+        }
+        match self.client.manifest(reference).await {
+            Ok(manifest) => {
+                // Others refer to plugins too.
+                for layer in manifest.image().map(|image| image.layers).unwrap_or_default() {
+                    self.layer(layer).await;
+                }
+            }
+            Err(error) if error.is_not_found() && reference.digest().is_none() => {}
+            Err(error) => self.missed("what refers to it", &error),
+        }
+    }
+
+    async fn layer(&mut self, layer: Descriptor) {
         let kind = layer.media_type.as_str();
         let says = kind.starts_with(BUNDLES) || kind == SIMPLE || kind == ENVELOPE;
-        if !says || found.len() >= MAX_FOUND {
-            continue;
+        if !says || self.is_full() || (kind != SIMPLE && !self.seen.insert(layer.digest)) {
+            return;
         }
-        let bytes = client.blob(repository, &layer, MAX_EVIDENCE_BYTES as u64).await?;
-        let evidence = match kind {
-            SIMPLE => layer
-                .annotations
-                .get(SIGNATURE)
-                .map(|signature| Evidence::Simple(SimpleSignature { payload: bytes, signature: signature.clone() })),
-            ENVELOPE => bundled(&bytes).map(Evidence::Bundle),
-            _ => Some(Evidence::Bundle(bytes)),
+        if kind == SIMPLE {
+            // One payload may be signed by several.
+            self.seen.insert(layer.digest);
+        }
+        let bytes = match self.client.blob(self.repository, &layer, MAX_EVIDENCE_BYTES as u64).await {
+            Ok(bytes) => bytes,
+            Err(error) => return self.missed("a signature or an attestation", &error),
         };
-        found.extend(evidence);
+        let signature = layer.annotations.get(SIGNATURE);
+        match kind {
+            SIMPLE => match signature {
+                Some(signature) => {
+                    let signature = signature.clone();
+                    self.found.push(Evidence::Simple(SimpleSignature { payload: bytes, signature }));
+                }
+                None => self.missed("a signature", &"it is a payload without one"),
+            },
+            ENVELOPE => match bundled(&bytes) {
+                Some(bundle) => self.found.push(Evidence::Bundle(bundle)),
+                None => self.missed("an attestation", &"it is not JSON"),
+            },
+            _ => self.found.push(Evidence::Bundle(bytes)),
+        }
     }
-    Ok(())
 }
 
 /// An envelope without a bundle, as a bundle of a key.

@@ -1,4 +1,4 @@
-//! Files on web servers: one request, no redirect, within a size and a time.
+//! Files on web servers: one request, no redirect, within a size.
 
 use std::time::{Duration, Instant};
 
@@ -7,9 +7,7 @@ use jackfield_net::{Dialer, OutgoingRequest, SenderOptions};
 
 use crate::{FetchError, place::WebFile};
 
-/// How long a file may take, from the first byte sent to the last received.
-const PATIENCE: Duration = Duration::from_secs(600);
-/// How long its beginning may take.
+/// How long a file's beginning may take. How long the whole may, who fetches says.
 const BEGINNING: Duration = Duration::from_secs(30);
 
 /// Fetches a file of `most` bytes at most.
@@ -24,7 +22,7 @@ pub(crate) async fn fetch(
         .sender(file.address.clone(), options)
         .map_err(|source| FetchError::Connect { place: place.clone(), source })?;
     let failed = |source| FetchError::Send { place: place.clone(), source };
-    let target = file.path.parse().map_err(|_| FetchError::Status { place: place.clone(), status: 400 })?;
+    let target = file.path().parse().map_err(|_| FetchError::Status { place: place.clone(), status: 400 })?;
     let request = OutgoingRequest { method: Method::GET, target, headers: HeaderMap::new(), body: bytes::Bytes::new() };
     let response = sender.send(request, Instant::now() + BEGINNING).await.map_err(failed)?;
     if response.status() != StatusCode::OK {
@@ -35,16 +33,12 @@ pub(crate) async fn fetch(
     if body.announced_len().is_some_and(|length| length > most as u64) {
         return Err(too_large());
     }
-    let all = async {
-        let mut bytes = Vec::new();
-        while let Some(piece) = body.next().await.map_err(failed)? {
-            if bytes.len() + piece.len() > most {
-                return Err(too_large());
-            }
-            bytes.extend_from_slice(&piece);
+    let mut bytes = Vec::new();
+    while let Some(piece) = body.next().await.map_err(failed)? {
+        if bytes.len() + piece.len() > most {
+            return Err(too_large());
         }
-        Ok(bytes)
-    };
-    let timeout = |_| failed(jackfield_net::SendError::Timeout { sent: true });
-    tokio::time::timeout(PATIENCE, all).await.map_err(timeout)?
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
 }

@@ -225,15 +225,20 @@ impl fmt::Display for Reference {
     }
 }
 
-/// A registry's host in one spelling, with its port where one was written.
+/// A registry's host in one spelling, so that who names it otherwise names no other place: with its port, unless that goes without
+/// saying for TLS, which every registry but those of this machine is spoken to with unless an operator says otherwise.
 pub(crate) fn canonical_registry(text: &str) -> Result<String, AddressError> {
     let (tls, plain) = (Address::parse(&format!("https://{text}"))?, Address::parse(&format!("http://{text}"))?);
     if !tls.base_path().is_empty() {
         return Err(AddressError::Path);
     }
-    // Each leaves out the port that goes without saying for it; whether TLS will be spoken is not known yet.
-    let (tls, plain) = (tls.authority(), plain.authority());
-    Ok(if plain.len() > tls.len() { plain } else { tls })
+    // Each leaves out the port that goes without saying for it.
+    let (here, tls, plain) = (tls.is_loopback(), tls.authority(), plain.authority());
+    match tls.as_str() {
+        "registry-1.docker.io" | "index.docker.io" => Ok(HUB.0.to_owned()),
+        _ if here && plain.len() > tls.len() => Ok(plain),
+        _ => Ok(tls),
+    }
 }
 
 pub(crate) fn is_repository(path: &str) -> bool {

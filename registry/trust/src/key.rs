@@ -6,7 +6,8 @@ use jackfield_registry::Digest;
 use sigstore_verify::crypto::KeyAlgorithm;
 use sigstore_verify::types::DerPublicKey;
 
-/// A public key: ECDSA P-256 or P-384, Ed25519, or RSA of 2048 bits and more.
+/// A public key: ECDSA P-256 or P-384, Ed25519, or RSA of 2048 bits and more. The last two sign what is in registries only: a
+/// bundle of a file has its digest, and theirs are not signatures of digests.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicKey(DerPublicKey);
 
@@ -42,8 +43,14 @@ impl PublicKey {
     /// Reads a key in PEM.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         let key = DerPublicKey::from_pem(pem.trim()).map_err(|error| KeyError::Public { reason: error.to_string() })?;
-        KeyAlgorithm::from_spki(&key).map_err(|error| KeyError::Public { reason: error.to_string() })?;
-        Ok(Self(key))
+        match KeyAlgorithm::from_spki(&key).map_err(|error| KeyError::Public { reason: error.to_string() })? {
+            KeyAlgorithm::EcdsaP256 | KeyAlgorithm::EcdsaP384 | KeyAlgorithm::Ed25519 | KeyAlgorithm::Rsa => {
+                Ok(Self(key))
+            }
+            other => {
+                Err(KeyError::Public { reason: format!("signatures of its kind, {other:?}, are not checked here") })
+            }
+        }
     }
 
     pub(crate) fn from_der(der: &[u8]) -> Self {

@@ -4,18 +4,13 @@
 use jackfield_registry::Digest;
 use sigstore_verify::crypto::{KeyAlgorithm, SigningScheme, verify_signature, verify_signature_prehashed};
 use sigstore_verify::types::{
-    Bundle, DsseEnvelope, HashAlgorithm, Sha256Hash, SignatureContent, Statement, VerificationMaterialContent,
-    bundle::MessageSignature,
+    Bundle, DsseEnvelope, HashAlgorithm, Sha256Hash, SignatureContent, Statement, bundle::MessageSignature,
 };
 
 use crate::{PublicKey, statement};
 
 /// Whether a bundle's signature is one of this key over something with this digest.
 pub(crate) fn verify(bundle: &Bundle, key: &PublicKey, digest: &Digest) -> Result<(), String> {
-    // A bundle with a certificate was signed by an identity; whose key that had is nothing to compare.
-    if !matches!(bundle.verification_material.content, VerificationMaterialContent::PublicKey(_)) {
-        return Err("the bundle is of an identity, not of a key".into());
-    }
     let algorithm = KeyAlgorithm::from_spki(key.der()).map_err(|error| error.to_string())?;
     let digest = Sha256Hash::new(*digest.as_bytes());
     match &bundle.content {

@@ -9,7 +9,7 @@
 //! must be, and cosign's older format and its encrypted keys. Nothing here reads a file, asks a network or knows the time.
 //!
 //! ```
-//! use jackfield_registry::{Digest, Rights};
+//! use jackfield_registry::{Digest, Limits, Rights};
 //! use jackfield_trust::{Delivery, Evidence, Origin, PrivateKey, TrustPolicy};
 //!
 //! let key = PrivateKey::generate()?;
@@ -23,6 +23,7 @@
 //!     digest: &Digest::of(file),
 //!     evidence: &[Evidence::Bundle(bundle)],
 //!     rights: &Rights::default(),
+//!     limits: &Limits::default(),
 //!     unsigned_file: false,
 //! })?;
 //! assert!(judged.signer.is_some());
@@ -45,7 +46,9 @@ mod statement;
 pub use evidence::{Evidence, MAX_EVIDENCE_BYTES};
 pub use key::{KeyError, PublicKey};
 pub use origin::Origin;
-pub use policy::{Ceiling, Delivery, Judgement, PolicyError, Refusal, SignerRule, SourceRule, TrustPolicy, Unsigned};
+pub use policy::{
+    AttestationRule, Ceiling, Delivery, Judgement, PolicyError, Refusal, SignerRule, SourceRule, TrustPolicy, Unsigned,
+};
 pub use private::PrivateKey;
 pub use root::{RootError, TrustRoot};
 pub use signer::Signer;

@@ -25,6 +25,11 @@ impl Origin {
         self.0.starts_with("file:")
     }
 
+    /// Whether it is in a registry.
+    pub(crate) fn is_registry(&self) -> bool {
+        self.0.starts_with("oci:")
+    }
+
     /// Whether a prefix covers it. A prefix ends where a name ends: `oci://ghcr.io/acme` covers `oci://ghcr.io/acme/etcd` and
     /// not `oci://ghcr.io/acme-plugins/etcd`; `oci://ghcr.io` covers no other port of that host.
     pub(crate) fn is_below(&self, prefix: &str) -> bool {

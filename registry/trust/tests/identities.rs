@@ -3,7 +3,7 @@
 
 use std::{fs, path::PathBuf, process::Command};
 
-use jackfield_registry::{Digest, Rights};
+use jackfield_registry::{Digest, Limits, Rights};
 use jackfield_trust::{Delivery, Evidence, Judgement, Origin, Refusal, Signer, TrustPolicy};
 
 /// The test data of `sigstore-verify`, as cargo unpacked it.
@@ -23,6 +23,7 @@ fn judge(policy: &str, bundle: Vec<u8>, digest: &Digest) -> Result<Judgement, Re
         digest,
         evidence: &[Evidence::Bundle(bundle)],
         rights: &rights,
+        limits: &Limits::default(),
         unsigned_file: false,
     })
 }
@@ -86,14 +87,22 @@ fn a_build_that_attests_what_the_rule_wants_beside_a_signature_is_let_in() {
     let (digest, key) = (Digest::of(&file), jackfield_trust::PrivateKey::generate().unwrap());
     let policy = format!(
         "{}[[source.signer]]\nkey = '''\n{}'''\n",
-        signer(WORKFLOW.0, WORKFLOW.1)
-            .replace("[[source.signer]]", &format!("attestations = [\"{ATTESTS}\"]\n[[source.signer]]")),
+        signer(WORKFLOW.0, WORKFLOW.1).replace(
+            "[[source.signer]]",
+            &format!("[[source.attestation]]\ntype = \"{ATTESTS}\"\n[[source.attestation.signer]]")
+        ),
         key.public().to_pem()
     );
     let (origin, rights) = (Origin::place("https://example.com/plugin.wasm"), Rights::default());
     let evidence = [Evidence::Bundle(data("conda-attestation.sigstore.json")), Evidence::Bundle(key.bundle(&digest))];
-    let delivery =
-        Delivery { origin: &origin, digest: &digest, evidence: &evidence, rights: &rights, unsigned_file: false };
+    let delivery = Delivery {
+        origin: &origin,
+        digest: &digest,
+        evidence: &evidence,
+        rights: &rights,
+        limits: &Limits::default(),
+        unsigned_file: false,
+    };
     let judged = TrustPolicy::parse(&policy).unwrap().judge(&delivery).unwrap();
     assert_eq!(judged.attestations, [ATTESTS]);
 }

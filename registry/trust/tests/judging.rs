@@ -26,16 +26,13 @@ fn judge(policy: &TrustPolicy, origin: &str, digest: &Digest, evidence: &[Eviden
         digest,
         evidence,
         rights: &Rights::default(),
+        limits: &Limits::default(),
         unsigned_file: false,
     })
 }
 
-fn signed_in_each_way(key: &PrivateKey, digest: &Digest) -> [Evidence; 3] {
-    [
-        Evidence::Bundle(key.bundle(digest)),
-        Evidence::Bundle(key.image_bundle(digest)),
-        Evidence::Simple(key.simple("registry.example/acme/etcd", digest)),
-    ]
+fn signed_in_each_way(key: &PrivateKey, digest: &Digest) -> [Evidence; 2] {
+    [Evidence::Bundle(key.image_bundle(digest)), Evidence::Simple(key.simple("registry.example/acme/etcd", digest))]
 }
 
 #[test]
@@ -54,6 +51,9 @@ fn a_signature_counts_if_it_is_by_a_signer_of_the_rule_and_of_this_digest() {
         let refused = judge(&policy, PLACE, &digest, &[evidence]);
         assert!(matches!(refused, Err(Refusal::NoSigner { .. })), "{refused:?}");
     }
+    // Whoever has a file signed has signed no manifest, be it one by its bytes.
+    let as_file = judge(&policy, PLACE, &digest, &[Evidence::Bundle(acme.bundle(&digest))]).unwrap_err();
+    assert!(as_file.to_string().contains("it signs a file"), "{as_file}");
     let refused = judge(&policy, PLACE, &digest, &[]).unwrap_err();
     assert!(matches!(refused, Refusal::Unsigned { .. }) && refused.to_string().contains("jackfield plugin sign"));
 }
@@ -95,7 +95,14 @@ fn the_rule_with_the_longest_prefix_decides_alone() {
 fn without_a_rule_nothing_is_installed_but_a_file_of_which_the_operator_says_so() {
     let (policy, digest, rights) = (TrustPolicy::default(), Digest::of(b"f"), Rights::default());
     let judged = |origin: &Origin, unsigned_file| {
-        policy.judge(&Delivery { origin, digest: &digest, evidence: &[], rights: &rights, unsigned_file })
+        policy.judge(&Delivery {
+            origin,
+            digest: &digest,
+            evidence: &[],
+            rights: &rights,
+            limits: &Limits::default(),
+            unsigned_file,
+        })
     };
     assert!(judged(&Origin::file("/p.wasm"), true).is_ok());
     let refused = judged(&Origin::file("/p.wasm"), false).unwrap_err().to_string();
@@ -112,6 +119,7 @@ fn a_rule_for_files_holds_whatever_the_operator_says() {
         digest: &Digest::of(b"f"),
         evidence: &[],
         rights: &Rights::default(),
+        limits: &Limits::default(),
         unsigned_file: true,
     };
     assert!(matches!(policy.judge(&delivery), Err(Refusal::Unsigned { .. })));
@@ -120,7 +128,8 @@ fn a_rule_for_files_holds_whatever_the_operator_says() {
 #[test]
 fn an_attestation_is_no_signature_and_a_signature_no_attestation() {
     let acme = key();
-    let wants = policy(&rule("oci:", &[&acme], "attestations = [\"https://slsa.dev/provenance/v1\"]"));
+    let wanted = "[[source.attestation]]\ntype = \"https://slsa.dev/provenance/v1\"\n";
+    let wants = policy(&format!("{}{wanted}", rule("oci:", &[&acme], "")));
     let digest = Digest::of(b"a manifest");
     let refused = judge(&wants, PLACE, &digest, &[Evidence::Bundle(acme.image_bundle(&digest))]).unwrap_err();
     assert!(matches!(refused, Refusal::Attestation { .. }), "{refused:?}");
@@ -129,22 +138,29 @@ fn an_attestation_is_no_signature_and_a_signature_no_attestation() {
 #[test]
 fn nobody_is_given_more_than_the_ceiling_of_where_it_came_from() {
     let text = "[plugin]\nname = \"p\"\nversion = \"1.0.0\"\ndescription = \"d\"\nhost = \"*\"\ncapabilities = [\"a:b@0.1.0\"]\n[limits]\nmemory-mib = 256\n[[endpoints]]\nname = \"api\"\ndescription = \"d\"\naddress = \"url\"\nmethods = [\"GET\", \"DELETE\"]\npaths = [\"/v1/*\"]\n[config]\ntype = \"object\"\n[config.properties.url]\ntype = \"string\"\n";
-    let rights = Rights::of(&Manifest::from_toml(text).unwrap(), &Limits::default());
+    let manifest = Manifest::from_toml(text).unwrap();
+    let rights = Rights::of(&manifest, &Limits::default());
     let acme = key();
     let digest = Digest::of(b"a manifest");
     let evidence = [Evidence::Bundle(acme.image_bundle(&digest))];
     let origin = Origin::place(PLACE);
     let judged = |ceiling: &str| {
         let text = format!("{}[source.ceiling]\n{ceiling}", rule("oci:", &[&acme], ""));
-        let delivery =
-            Delivery { origin: &origin, digest: &digest, evidence: &evidence, rights: &rights, unsigned_file: false };
+        let delivery = Delivery {
+            origin: &origin,
+            digest: &digest,
+            evidence: &evidence,
+            rights: &rights,
+            limits: &manifest.limits,
+            unsigned_file: false,
+        };
         policy(&text).judge(&delivery)
     };
     assert!(judged("methods = [\"GET\", \"DELETE\"]\nlimits = { memory-mib = 256 }").is_ok());
     let refused = judged("methods = [\"GET\"]").unwrap_err().to_string();
     assert!(refused.contains("DELETE /v1/*") && !refused.contains("GET"), "{refused}");
     let refused = judged("limits = { memory-mib = 255 }").unwrap_err().to_string();
-    assert!(refused.contains("memory-mib 256"), "{refused}");
+    assert!(refused.contains("use memory-mib 256; at most 255"), "{refused}");
 }
 
 #[test]
@@ -170,11 +186,8 @@ fn what_is_wrong_with_a_policy_is_told_with_its_place() {
 
 #[test]
 fn a_policy_is_the_same_in_toml_and_json() {
-    let text = rule(
-        "oci://a/",
-        &[&key()],
-        "unsigned = \"allow\"\nattestations = [\"t\"]\n[source.ceiling]\nmethods = [\"GET\"]",
-    );
+    let ceiling = "unsigned = \"allow\"\nceiling = { methods = [\"GET\"], limits = { memory-mib = 1 } }";
+    let text = format!("{}[[source.attestation]]\ntype = \"t\"\n", rule("oci://a/", &[&key()], ceiling));
     let policy = policy(&text);
     let again = TrustPolicy::from_json(policy.to_json().to_string().as_bytes()).unwrap();
     assert_eq!(again.to_json(), policy.to_json());

@@ -96,6 +96,7 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<(), F
         digest: &signed,
         evidence: &evidence,
         rights: &Rights::default(),
+        limits: &jackfield_core::Limits::default(),
         unsigned_file: false,
     });
     let judged = judged.map_err(|_| {

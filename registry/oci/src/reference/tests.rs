@@ -10,7 +10,9 @@ fn parse(text: &str) -> Reference {
 fn a_reference_is_written_out_in_one_form() {
     for (text, canonical) in [
         ("ghcr.io/acme/etcd:1.2.0", "oci://ghcr.io/acme/etcd:1.2.0"),
-        ("OCI://GHCR.io:443/acme/etcd:V1", "oci://ghcr.io:443/acme/etcd:V1"),
+        ("OCI://GHCR.io:443/acme/etcd:V1", "oci://ghcr.io/acme/etcd:V1"),
+        ("index.docker.io/acme/etcd:1", "oci://docker.io/acme/etcd:1"),
+        ("localhost:443/a:b", "oci://localhost:443/a:b"),
         ("localhost/a:b", "oci://localhost/a:b"),
         ("localhost:80/a:b", "oci://localhost:80/a:b"),
         ("oci://registry/a__b/c---d/e.f:_x", "oci://registry/a__b/c---d/e.f:_x"),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jackfield_registry::{Right, Rights};
+use jackfield_registry::{Limits, Right, Rights};
 use serde::{Deserialize, Serialize};
 
 /// The most that a plugin may ask for. What is not said has no ceiling.
@@ -21,15 +21,27 @@ pub struct Ceiling {
     /// Whether writes may be sent again of which nobody knows what came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub send_again: Option<bool>,
-    /// Limits by their names in manifests, e.g. `memory-mib`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub limits: BTreeMap<String, u64>,
+    /// Limits by their names in manifests, e.g. `memory-mib`: the most that calls may use, and not only what a plugin may ask for.
+    #[serde(default, skip_serializing_if = "is_unlimited")]
+    pub limits: Limits,
+}
+
+fn is_unlimited(limits: &Limits) -> bool {
+    *limits == Limits::default()
 }
 
 impl Ceiling {
-    /// Those rights that are above it, a line each.
-    pub(crate) fn exceeded(&self, rights: &Rights) -> Vec<String> {
-        rights.iter().filter(|right| !self.holds(right)).map(ToString::to_string).collect()
+    /// Those rights and limits that are above it, a line each. `limits`: those that the plugin would run with.
+    pub(crate) fn exceeded(&self, rights: &Rights, limits: &Limits) -> Vec<String> {
+        let mut beyond: Vec<String> =
+            rights.iter().filter(|right| !self.holds(right)).map(ToString::to_string).collect();
+        let most = by_name(&self.limits);
+        let above = |(name, value): (String, u64)| {
+            let most = most.get(&name).filter(|most| value > **most)?;
+            Some(format!("use {name} {value}; at most {most}"))
+        };
+        beyond.extend(by_name(limits).into_iter().filter_map(above));
+        beyond
     }
 
     fn holds(&self, right: &Right) -> bool {
@@ -39,9 +51,16 @@ impl Ceiling {
         match right {
             Right::Send { method, .. } => listed(&self.methods, method),
             Right::SafePost { .. } => self.safe_posts.unwrap_or(true),
-            Right::Limit { name, value } => self.limits.get(name).is_none_or(|most| value <= most),
+            // By what it would run with, which is more than what it asks for.
+            Right::Limit { .. } => true,
             Right::Issue { credential } => listed(&self.credentials, credential),
             Right::SendAgain { .. } => self.send_again.unwrap_or(true),
         }
     }
+}
+
+/// Limits by their names in manifests.
+fn by_name(limits: &Limits) -> BTreeMap<String, u64> {
+    let Ok(serde_json::Value::Object(named)) = serde_json::to_value(limits) else { return BTreeMap::new() };
+    named.into_iter().filter_map(|(name, value)| Some((name, value.as_u64()?))).collect()
 }

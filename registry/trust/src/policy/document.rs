@@ -2,11 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ceiling, Expected, MAX_RULES, PolicyError};
-use crate::PublicKey;
-
-/// The kinds of places plugins come from.
-const SCHEMES: [&str; 4] = ["oci:", "https:", "http:", "file:"];
+use super::{Ceiling, Expected, MAX_RULES, MAX_SIGNERS, PolicyError, Wanted, prefix};
+use crate::{PublicKey, statement};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -27,16 +24,26 @@ pub struct SourceRule {
     /// What becomes of a plugin without a signature.
     #[serde(default)]
     pub unsigned: Unsigned,
-    /// Attestations that a plugin needs besides, by the types of their predicates, e.g. `https://slsa.dev/provenance/v1`; each
-    /// from one of the signers.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub attestations: Vec<String>,
-    /// Who may have signed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub signer: Vec<SignerRule>,
     /// The most that a plugin may ask for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ceiling: Option<Ceiling>,
+    /// Who may have signed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signer: Vec<SignerRule>,
+    /// Attestations that a plugin needs besides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attestation: Vec<AttestationRule>,
+}
+
+/// An attestation that a plugin needs besides a signature.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AttestationRule {
+    /// The type of its predicate, e.g. `https://slsa.dev/provenance/v1`. What the predicate says is not read.
+    pub r#type: String,
+    /// Who may attest it, and signs nothing by that; where none is named, the rule's signers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signer: Vec<SignerRule>,
 }
 
 /// What becomes of a plugin without a signature.
@@ -63,51 +70,115 @@ pub struct SignerRule {
     /// Who vouches for an identity, e.g. `https://token.actions.githubusercontent.com`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
-    /// Who that is; `*` stands for anything.
+    /// Who that is; `*` stands for anything without an `@`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
 }
 
 impl Document {
-    /// Judges the rules; the signers of each.
-    pub(super) fn check(&self) -> Result<Vec<Vec<Expected>>, PolicyError> {
-        at_most(self.source.len())?;
+    /// Judges the rules; who is expected by each.
+    pub(super) fn check(&self) -> Result<Vec<Wanted>, PolicyError> {
+        at_most(self.source.len(), MAX_RULES)?;
         let mut all = Vec::with_capacity(self.source.len());
         for (number, rule) in self.source.iter().enumerate() {
             let prefix = rule.prefix.clone();
-            if !SCHEMES.iter().any(|scheme| prefix.starts_with(scheme)) {
-                return Err(PolicyError::Prefix { rule: number, prefix });
-            }
+            prefix::check(&prefix).map_err(|reason| PolicyError::Prefix {
+                rule: number,
+                prefix: prefix.clone(),
+                reason,
+            })?;
             // `oci://a` and `oci://a/` cover the same.
             let same = |other: &SourceRule| other.prefix.trim_end_matches('/') == prefix.trim_end_matches('/');
             if self.source.iter().take(number).any(same) {
                 return Err(PolicyError::Twice { rule: number, prefix });
             }
-            at_most(rule.signer.len())?;
-            let signers = rule.signer.iter().enumerate();
-            all.push(signers.map(|(at, signer)| signer.check(number, at)).collect::<Result<_, _>>()?);
+            let signers = expected(&rule.signer, &format!("source[{number}].signer"))?;
+            at_most(rule.attestation.len(), MAX_SIGNERS)?;
+            let attested = rule.attestation.iter().enumerate().map(|(at, attestation)| {
+                if attestation.r#type == statement::SIGNATURE {
+                    return Err(PolicyError::Attestation { place: format!("source[{number}].attestation[{at}].type") });
+                }
+                let by = expected(&attestation.signer, &format!("source[{number}].attestation[{at}].signer"))?;
+                Ok((attestation.r#type.clone(), if by.is_empty() { signers.clone() } else { by }))
+            });
+            let attestations = attested.collect::<Result<_, _>>()?;
+            all.push(Wanted { signers, attestations });
         }
         Ok(all)
     }
 }
 
-fn at_most(count: usize) -> Result<(), PolicyError> {
-    if count > MAX_RULES { Err(PolicyError::TooMany(count)) } else { Ok(()) }
+fn at_most(count: usize, most: usize) -> Result<(), PolicyError> {
+    if count > most { Err(PolicyError::TooMany { count, most }) } else { Ok(()) }
+}
+
+fn expected(signers: &[SignerRule], place: &str) -> Result<Vec<Expected>, PolicyError> {
+    at_most(signers.len(), MAX_SIGNERS)?;
+    signers.iter().enumerate().map(|(at, signer)| signer.check(&format!("{place}[{at}]"))).collect()
 }
 
 impl SignerRule {
-    fn check(&self, rule: usize, signer: usize) -> Result<Expected, PolicyError> {
+    fn check(&self, place: &str) -> Result<Expected, PolicyError> {
+        let place = place.to_owned();
         match (&self.key, &self.issuer, &self.subject) {
             (Some(pem), None, None) => {
-                PublicKey::from_pem(pem).map(Expected::Key).map_err(|error| PolicyError::Key { rule, signer, error })
+                PublicKey::from_pem(pem).map(Expected::Key).map_err(|error| PolicyError::Key { place, error })
             }
             (None, Some(issuer), Some(subject)) => {
-                if subject.chars().all(|c| c == '*') {
-                    return Err(PolicyError::Anybody { rule, signer, subject: subject.clone() });
+                if !issuer.starts_with("https://") {
+                    return Err(PolicyError::Issuer { place, issuer: issuer.clone() });
+                }
+                if is_anybody(subject) {
+                    return Err(PolicyError::Anybody { place, subject: subject.clone() });
                 }
                 Ok(Expected::Identity { issuer: issuer.clone(), subject: subject.clone() })
             }
-            _ => Err(PolicyError::Signer { rule, signer }),
+            _ => Err(PolicyError::Signer { place }),
+        }
+    }
+}
+
+/// Whether a pattern stands for people who have nothing in common but whoever vouches for them. Of a URI it names the host and
+/// whose it is there, of an address of mail the domain.
+fn is_anybody(subject: &str) -> bool {
+    let Some((before, _)) = subject.split_once('*') else { return subject.is_empty() };
+    let after = subject.rsplit('*').next().unwrap_or_default();
+    match before.split_once("://") {
+        // A host, and a part of the path that is whole.
+        Some((_, rest)) => rest.split('/').filter(|part| !part.is_empty()).count() < 2 || rest.matches('/').count() < 2,
+        None => !after.split_once('@').is_some_and(|(_, domain)| domain.contains('.') && !domain.starts_with('.')),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_names_at_least_a_domain_or_whose_repository_it_is() {
+        for anybody in [
+            "",
+            "*",
+            "**",
+            "*.*",
+            "*@*",
+            "*@com",
+            "*@.com",
+            "https://github.com/*",
+            "https://*/acme/x",
+            "https://github.com/acme*",
+            "a*",
+        ] {
+            assert!(is_anybody(anybody), "{anybody}");
+        }
+        for somebody in [
+            "a",
+            "a@example.com",
+            "*@example.com",
+            "https://github.com/acme/*",
+            "https://github.com/acme/*@refs/tags/*",
+        ] {
+            assert!(!is_anybody(somebody), "{somebody}");
         }
     }
 }

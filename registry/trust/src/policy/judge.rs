@@ -1,9 +1,14 @@
 //! Judging one plugin: the only way from evidence to an answer.
 
-use jackfield_registry::{Digest, Rights};
+use std::collections::BTreeSet;
 
-use super::{Expected, SourceRule, TrustPolicy, Unsigned};
-use crate::{Evidence, Origin, Signer, evidence::Proof};
+use jackfield_registry::{Digest, Limits, Rights};
+
+use super::{Expected, SourceRule, TrustPolicy, Unsigned, Wanted};
+use crate::{
+    Evidence, Origin, Signer,
+    evidence::{Claim, Signed},
+};
 
 /// The most pieces of evidence that are looked at.
 const MAX_EVIDENCE: usize = 64;
@@ -21,6 +26,8 @@ pub struct Delivery<'a> {
     pub evidence: &'a [Evidence],
     /// What it asks for.
     pub rights: &'a Rights,
+    /// The limits that it would run with.
+    pub limits: &'a Limits,
     /// Whether the operator said that this file will do without a signature. It counts for files for which there is no rule.
     pub unsigned_file: bool,
 }
@@ -32,7 +39,7 @@ pub struct Judgement {
     pub signer: Option<Signer>,
     /// The prefix of the rule that decided; none where there is none.
     pub rule: Option<String>,
-    /// What is attested of it, by the types of predicates.
+    /// What is attested of it that the rule wants, by the types of predicates.
     pub attestations: Vec<String>,
 }
 
@@ -109,61 +116,99 @@ fn listed(lines: &[String]) -> String {
 
 impl TrustPolicy {
     /// Judges a plugin by the rule for the place it came from.
+    ///
+    /// It takes time, up to a second for a registry that does its worst: not for a thread that others wait for.
     pub fn judge(&self, delivery: &Delivery<'_>) -> Result<Judgement, Refusal> {
-        let Delivery { origin, rights, .. } = *delivery;
-        let Some((rule, expected)) = self.rule(origin) else {
-            if origin.is_file() && delivery.unsigned_file {
+        let Some((rule, wanted)) = self.rule(delivery.origin) else {
+            if delivery.origin.is_file() && delivery.unsigned_file {
                 return Ok(Judgement { signer: None, rule: None, attestations: Vec::new() });
             }
-            return Err(Refusal::NoRule { origin: origin.clone() });
+            return Err(Refusal::NoRule { origin: delivery.origin.clone() });
         };
-        let (origin, prefix) = (origin.clone(), rule.prefix.clone());
-        let (signer, attestations) = self.signed(delivery, rule, expected)?;
-        if let Some(missing) = rule.attestations.iter().find(|wanted| !attestations.contains(wanted)) {
+        let (origin, prefix) = (delivery.origin.clone(), rule.prefix.clone());
+        let found = self.look(delivery, wanted)?;
+        let signer = signer(delivery, rule, wanted, &found)?;
+        let attestations: Vec<String> = found.attested.into_iter().collect();
+        if let Some((missing, _)) = wanted.attestations.iter().find(|(kind, _)| !attestations.contains(kind)) {
             return Err(Refusal::Attestation { origin, prefix, missing: missing.clone(), found: attestations });
         }
-        let beyond = rule.ceiling.as_ref().map(|ceiling| ceiling.exceeded(rights)).unwrap_or_default();
+        let ceiling = rule.ceiling.as_ref();
+        let beyond = ceiling.map(|ceiling| ceiling.exceeded(delivery.rights, delivery.limits)).unwrap_or_default();
         if !beyond.is_empty() {
             return Err(Refusal::Ceiling { origin, prefix, beyond });
         }
         Ok(Judgement { signer, rule: Some(prefix), attestations })
     }
 
-    /// Who signed, and what is attested by those who may sign.
-    fn signed(
-        &self,
-        delivery: &Delivery<'_>,
-        rule: &SourceRule,
-        expected: &[Expected],
-    ) -> Result<(Option<Signer>, Vec<String>), Refusal> {
-        let (mut signer, mut attestations, mut reasons) = (None, Vec::new(), Vec::new());
+    /// Looks at each piece of evidence once for each who is expected.
+    fn look(&self, delivery: &Delivery<'_>, wanted: &Wanted) -> Result<Found, Refusal> {
         let root = self.root()?;
+        let (digest, mut found) = (delivery.digest, Found::default());
+        let signed = if delivery.origin.is_registry() { Signed::Manifest } else { Signed::File };
         for evidence in delivery.evidence.iter().take(MAX_EVIDENCE) {
-            for expected in expected {
-                match evidence.proves(delivery.digest, expected, root) {
-                    Ok(Proof::Signed(by)) => signer = signer.or(Some(by)),
-                    Ok(Proof::Attested(_, kind)) => attestations.push(kind),
-                    Err(reason) => reasons.push(reason),
+            let piece = match evidence.read(digest, root) {
+                Ok(piece) => piece,
+                Err(reason) => {
+                    found.reasons.insert(reason);
+                    continue;
+                }
+            };
+            let by = |expected: &Expected| match expected {
+                Expected::Key(key) => piece.by_key(key, digest, signed),
+                Expected::Identity { issuer, subject } => piece.by_identity(issuer, subject, signed),
+            };
+            for expected in &wanted.signers {
+                match by(expected) {
+                    Ok((signer, Claim::Signed)) => found.signer = found.signer.take().or(Some(signer)),
+                    Ok((_, Claim::Attested(_))) => {}
+                    Err(reason) => {
+                        found.reasons.insert(reason);
+                    }
                 }
             }
+            let attested = wanted.attestations.iter().filter(|(kind, may)| {
+                may.iter().any(|expected| matches!(by(expected), Ok((_, Claim::Attested(said))) if said == *kind))
+            });
+            found.attested.extend(attested.map(|(kind, _)| kind.clone()));
         }
-        reasons.sort();
-        reasons.dedup();
-        let (origin, prefix) = (delivery.origin.clone(), rule.prefix.clone());
-        let nothing = delivery.evidence.is_empty() || expected.is_empty();
-        match (signer, rule.unsigned) {
-            (Some(signer), _) => Ok((Some(signer), attestations)),
-            // Where signers are named, a signature that is not theirs is worse than none.
-            (None, Unsigned::Allow) if nothing => Ok((None, attestations)),
-            (None, _) if delivery.evidence.is_empty() => Err(Refusal::Unsigned { origin, prefix }),
-            (None, _) => {
-                if expected.is_empty() {
-                    reasons.push("it names none".into());
-                } else if reasons.is_empty() {
-                    reasons.push("what there is attests something, but signs nothing".into());
-                }
-                Err(Refusal::NoSigner { origin, prefix, reasons })
+        if delivery.evidence.len() > MAX_EVIDENCE {
+            found.reasons.insert(format!("there is more beside it than the {MAX_EVIDENCE} pieces that are looked at"));
+        }
+        Ok(found)
+    }
+}
+
+/// What the evidence comes to.
+#[derive(Default)]
+struct Found {
+    signer: Option<Signer>,
+    /// The types of those attestations that the rule wants and that are by who may attest them.
+    attested: BTreeSet<String>,
+    reasons: BTreeSet<String>,
+}
+
+/// Who signed, where that is as the rule wants it.
+fn signer(
+    delivery: &Delivery<'_>,
+    rule: &SourceRule,
+    wanted: &Wanted,
+    found: &Found,
+) -> Result<Option<Signer>, Refusal> {
+    let (origin, prefix) = (delivery.origin.clone(), rule.prefix.clone());
+    let nothing = delivery.evidence.is_empty() || wanted.signers.is_empty();
+    match (&found.signer, rule.unsigned) {
+        (Some(signer), _) => Ok(Some(signer.clone())),
+        // Where signers are named, a signature that is not theirs is worse than none.
+        (None, Unsigned::Allow) if nothing => Ok(None),
+        (None, _) if delivery.evidence.is_empty() => Err(Refusal::Unsigned { origin, prefix }),
+        (None, _) => {
+            let mut reasons: Vec<String> = found.reasons.iter().cloned().collect();
+            if wanted.signers.is_empty() {
+                reasons = vec!["it names none".into()];
+            } else if reasons.is_empty() {
+                reasons.push("what there is attests something, but signs nothing".into());
             }
+            Err(Refusal::NoSigner { origin, prefix, reasons })
         }
     }
 }

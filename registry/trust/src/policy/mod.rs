@@ -4,31 +4,42 @@
 mod ceiling;
 mod document;
 mod judge;
+mod prefix;
 
 use std::sync::OnceLock;
 
 use crate::{KeyError, Origin, PublicKey, RootError, TrustRoot};
 pub use ceiling::Ceiling;
 use document::Document;
-pub use document::{SignerRule, SourceRule, Unsigned};
+pub use document::{AttestationRule, SignerRule, SourceRule, Unsigned};
 pub use judge::{Delivery, Judgement, Refusal};
 
-/// The most rules of a policy, and signers of a rule.
+/// The most rules of a policy.
 const MAX_RULES: usize = 1000;
+/// The most signers of a rule, or of an attestation: each takes time for each signature that is found.
+const MAX_SIGNERS: usize = 64;
 
 /// Whose signature what comes from where needs.
 #[derive(Debug, Default)]
 pub struct TrustPolicy {
     document: Document,
-    /// The signers of each rule of the document, in its order.
-    expected: Vec<Vec<Expected>>,
-    /// The document's trust root, or else the one that ships; read when an identity is first asked for.
+    /// Who is expected by each rule of the document, in its order.
+    wanted: Vec<Wanted>,
+    /// The document's trust root, or else the one that ships; read when a signature is first looked at.
     root: OnceLock<TrustRoot>,
+}
+
+/// Who is expected by a rule.
+#[derive(Debug)]
+struct Wanted {
+    signers: Vec<Expected>,
+    /// By the type of the predicate, who may attest it.
+    attestations: Vec<(String, Vec<Expected>)>,
 }
 
 /// Who is expected to have signed.
 #[derive(Clone, Debug)]
-pub(crate) enum Expected {
+enum Expected {
     /// The holder of a key.
     Key(PublicKey),
     /// Someone who an issuer vouched for.
@@ -40,24 +51,29 @@ pub(crate) enum Expected {
     },
 }
 
-/// What is wrong with a policy.
+/// What is wrong with a policy, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// It cannot be read.
     #[error("the trust policy cannot be read: {0}")]
     Syntax(String),
-    /// It has too many rules.
-    #[error("the trust policy has {0} rules or signers of one rule; at most {MAX_RULES} are read")]
-    TooMany(usize),
+    /// It has too many of something.
+    #[error("the trust policy has {count} rules, or signers in one place; at most {most} are read")]
+    TooMany {
+        /// How many.
+        count: usize,
+        /// How many may be.
+        most: usize,
+    },
     /// A prefix that covers nothing.
-    #[error(
-        "`source[{rule}].prefix` is `{prefix}`: it begins with `oci:`, `https:`, `http:` or `file:`, as in `oci://ghcr.io/acme/`"
-    )]
+    #[error("`source[{rule}].prefix` is `{prefix}`, which no place begins with: {reason}")]
     Prefix {
         /// The rule, from 0.
         rule: usize,
         /// The prefix.
         prefix: String,
+        /// Why not.
+        reason: &'static str,
     },
     /// Two rules for the same.
     #[error(
@@ -70,34 +86,42 @@ pub enum PolicyError {
         prefix: String,
     },
     /// A signer that is neither a key nor an identity.
-    #[error("`source[{rule}].signer[{signer}]` needs either `key`, or `issuer` and `subject`")]
+    #[error("`{place}` needs either `key`, or `issuer` and `subject`")]
     Signer {
-        /// The rule, from 0.
-        rule: usize,
-        /// The signer, from 0.
-        signer: usize,
+        /// Where.
+        place: String,
+    },
+    /// An issuer that is none.
+    #[error("`{place}.issuer` is `{issuer}`; an issuer is written as a URL: `https://accounts.google.com`")]
+    Issuer {
+        /// Where.
+        place: String,
+        /// What is written.
+        issuer: String,
     },
     /// A pattern that anybody matches.
     #[error(
-        "`source[{rule}].signer[{signer}].subject` is `{subject}`, which everybody is whom the issuer vouches for; name at least a domain or a repository"
+        "`{place}.subject` is `{subject}`, which stands for everybody whom the issuer vouches for; name at least a domain (`*@example.com`) or whose repository it is (`https://github.com/acme/*`)"
     )]
     Anybody {
-        /// The rule, from 0.
-        rule: usize,
-        /// The signer, from 0.
-        signer: usize,
+        /// Where.
+        place: String,
         /// The subject.
         subject: String,
     },
     /// A key that cannot be read.
-    #[error("`source[{rule}].signer[{signer}].key`: {error}")]
+    #[error("`{place}.key`: {error}")]
     Key {
-        /// The rule, from 0.
-        rule: usize,
-        /// The signer, from 0.
-        signer: usize,
+        /// Where.
+        place: String,
         /// What is wrong.
         error: KeyError,
+    },
+    /// An attestation that is a signature.
+    #[error("`{place}` is what cosign calls a signature; who has to sign is written as `[[source.signer]]`")]
+    Attestation {
+        /// Where.
+        place: String,
     },
     /// A trust root that cannot be read.
     #[error("`trust-root`: {0}")]
@@ -116,12 +140,12 @@ impl TrustPolicy {
     }
 
     fn new(document: Document) -> Result<Self, PolicyError> {
-        let expected = document.check()?;
+        let wanted = document.check()?;
         let root = OnceLock::new();
         if let Some(json) = &document.trust_root {
             _ = root.set(TrustRoot::from_json(json)?);
         }
-        Ok(Self { document, expected, root })
+        Ok(Self { document, wanted, root })
     }
 
     /// As JSON.
@@ -140,10 +164,10 @@ impl TrustPolicy {
     }
 
     /// The rule for a place: the one with the longest prefix that covers it.
-    fn rule(&self, origin: &Origin) -> Option<(&SourceRule, &[Expected])> {
-        let rules = self.document.source.iter().zip(&self.expected);
+    fn rule(&self, origin: &Origin) -> Option<(&SourceRule, &Wanted)> {
+        let rules = self.document.source.iter().zip(&self.wanted);
         let covers = rules.filter(|(rule, _)| origin.is_below(&rule.prefix));
-        covers.max_by_key(|(rule, _)| rule.prefix.len()).map(|(rule, expected)| (rule, expected.as_slice()))
+        covers.max_by_key(|(rule, _)| rule.prefix.len())
     }
 
     fn root(&self) -> Result<&TrustRoot, RootError> {
