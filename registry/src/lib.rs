@@ -1,7 +1,7 @@
 //! The package format: a plugin is one file, a WebAssembly component with its manifest and its WIT inside.
 //!
 //! The crate knows how a manifest is written ([`Manifest`]), how a component becomes a plugin ([`pack`]) and how a plugin
-//! is read ([`Package`]). It decides what can be understood, and refuses the rest with the line, the key and the remedy;
+//! is read ([`Package`]), and how the plugins of an installation are pinned ([`Lock`]). It decides what can be understood, and refuses the rest with the line, the key and the remedy;
 //! what a plugin may do is decided elsewhere. Without the feature `package` only the manifest is left, which is all the
 //! SDK's macro needs.
 
@@ -11,6 +11,8 @@ mod wit_folders;
 
 #[cfg(feature = "package")]
 mod digest;
+#[cfg(feature = "package")]
+mod lock;
 #[cfg(feature = "package")]
 mod pack;
 #[cfg(feature = "package")]
@@ -25,6 +27,8 @@ mod wit_text;
 pub use capability::{CapabilityRef, CapabilityRefError};
 #[cfg(feature = "package")]
 pub use digest::{Digest, DigestError, Hashing};
+#[cfg(feature = "package")]
+pub use lock::{Drift, LOCK_FILE, Lock, LockError, LockedPlugin, LockedSigner, MAX_LOCK_BYTES};
 pub use manifest::{
     Compatibility, EndpointRule, Limits, Manifest, ManifestError, ManifestFault, PluginSection, Writes,
 };

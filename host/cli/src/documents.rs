@@ -109,9 +109,33 @@ impl Document {
 
     /// Its plugins, be it one or several.
     pub(crate) fn plugins(&self) -> Vec<&Value> {
-        match self.value.get("plugin") {
-            Some(Value::Array(plugins)) => plugins.iter().collect(),
+        self.all("plugin")
+    }
+
+    /// Its integrations, be it one or several.
+    pub(crate) fn integrations(&self) -> Vec<&Value> {
+        self.all("integration")
+    }
+
+    /// Says where the file of a plugin is, where it names that plugin and says nothing of the kind.
+    pub(crate) fn fill_source(&mut self, id: &str, source: &str) {
+        let plugins = match self.value.get_mut("plugin") {
+            Some(Value::Array(plugins)) => plugins.iter_mut().collect(),
             Some(plugin) => vec![plugin],
+            None => Vec::new(),
+        };
+        for plugin in plugins.into_iter().filter_map(Value::as_object_mut) {
+            let text = |name: &str| plugin.get(name).and_then(Value::as_str).unwrap_or_default();
+            if format!("{}@{}", text("name"), text("version")) == id {
+                plugin.entry("source").or_insert_with(|| source.into());
+            }
+        }
+    }
+
+    fn all(&self, kind: &str) -> Vec<&Value> {
+        match self.value.get(kind) {
+            Some(Value::Array(all)) => all.iter().collect(),
+            Some(one) => vec![one],
             None => Vec::new(),
         }
     }

@@ -104,7 +104,7 @@ pub use jackfield_oci::{
 };
 pub use jackfield_reflect::nearest;
 /// What plugins ask for.
-pub use jackfield_registry::{Right, Rights};
+pub use jackfield_registry::{Digest, Right, Rights};
 pub use jackfield_sinks::{Sink, SinkError, SinkFailure, SinkState, SinkStatus};
 pub use jackfield_trust::{Evidence, Origin, PolicyError, Signer, TrustPolicy};
 /// What the vault tells of itself, and what it is given.

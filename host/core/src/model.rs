@@ -34,6 +34,12 @@ pub struct PluginInfo {
     /// Where it came from and who vouched for it then.
     #[serde(flatten)]
     pub provenance: Provenance,
+    /// Everything that it asks for, a line each: what integrations may do with it at most.
+    #[serde(default)]
+    pub rights: Vec<String>,
+    /// What stands for exactly those rights; none where it asks for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accept: Option<String>,
     /// What it says of itself and asks for.
     pub manifest: Manifest,
 }

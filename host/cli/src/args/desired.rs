@@ -4,18 +4,24 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::LockArgs;
+
 /// Make plugins and integrations what documents say they are to be
 ///
 /// A document holds a plugin or an integration, or several; a file may hold several documents (YAML, TOML or JSON). What a
 /// document does not name of an integration is empty, but for its plugin's version, which stays. Everything is tried before
 /// anything is changed, but for what needs a plugin that is still to be installed; applied twice it is a change once.
 /// `docs/documents.schema.json` describes documents to editors.
+///
+/// With `--locked`, every plugin that the documents name, installed or to be, must be what the lock file says, and is accepted
+/// with the rights that are locked; where its document has no `source`, it is taken from where it was locked.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
   jackfield apply -f jackfield.yaml --dry-run
   jackfield apply -f site/ --dry-run --exit-code || echo drift
   jackfield apply -f site/ --prune
+  jackfield apply -f site/ --locked --lock=site/jackfield.lock
   jackfield export | jackfield apply -f - --prune
 
 A document:
@@ -44,6 +50,9 @@ pub(crate) struct ApplyArgs {
     /// Remove what is there of the kinds that the documents are of, and is in none of them
     #[arg(long)]
     pub(crate) prune: bool,
+
+    #[command(flatten)]
+    pub(crate) lock: LockArgs,
 }
 
 /// Print what there is as documents for `apply`

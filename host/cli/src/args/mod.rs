@@ -33,7 +33,7 @@ pub(crate) use integration::{AddArgs, EndpointArgs, IntegrationVerb, ListArgs, U
 pub(crate) use issuer::{IssueArgs, IssuerArgs};
 pub(crate) use operation::OperationVerb;
 pub(crate) use parse::{Pair, ServerUrl};
-pub(crate) use plugin::{InstallArgs, PackArgs, PlaceArgs, PluginVerb, SignArgs, VerifyArgs};
+pub(crate) use plugin::{InstallArgs, LockArgs, PackArgs, PluginVerb, SignArgs, VerifyArgs, VouchingArgs};
 pub(crate) use registry::RegistryGlobals;
 pub(crate) use serve::{LogFormat, ServeArgs};
 pub(crate) use trust::TrustVerb;
@@ -124,7 +124,7 @@ pub(crate) enum Format {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Serve(ServeArgs),
-    /// Install, inspect, list, show, remove, pack, push, pull, sign and verify plugins
+    /// Install, inspect, lock, list, show, remove, pack, push, pull, sign and verify plugins
     #[command(subcommand, visible_alias = "plugins")]
     Plugin(PluginVerb),
     /// Show and set whose signature plugins need
@@ -238,6 +238,22 @@ mod tests {
         for line in ["jackfield -o json plugin list", "jackfield plugin list -o json"] {
             let cli = Cli::try_parse_from(line.split(' ')).unwrap();
             assert_eq!(cli.globals.output, Some(Format::Json), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_place_is_never_taken_for_the_lock_file() {
+        let read = |line: &str| match Cli::try_parse_from(line.split(' ')) {
+            Ok(Cli { command: Command::Plugin(PluginVerb::Install(args)), .. }) => Ok((args.place, args.lock.lock)),
+            Ok(_) => panic!("not install"),
+            Err(error) => Err(error.kind()),
+        };
+        let place = || Some("a.wasm".to_owned());
+        assert_eq!(read("jackfield plugin install --lock a.wasm"), Ok((place(), Some("jackfield.lock".into()))));
+        assert_eq!(read("jackfield plugin install a.wasm --lock=b"), Ok((place(), Some("b".into()))));
+        assert_eq!(read("jackfield plugin install --locked"), Ok((None, None)));
+        for wrong in ["--lock", "--locked --accept 00", "--locked --signature a.json"] {
+            assert!(read(&format!("jackfield plugin install {wrong}")).is_err(), "{wrong}");
         }
     }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use jackfield_registry::LOCK_FILE;
 
 use super::{Format, integration::PageArgs};
 
@@ -16,12 +17,32 @@ pub(crate) enum PluginVerb {
     /// asked, `--accept` says that exactly that was accepted; `plugin inspect` tells what to write there. Other versions of
     /// it stay, and so does what integrations run with, until they are upgraded. Installing the same file again changes
     /// nothing.
+    ///
+    /// Where there is a file `jackfield.lock` in the current folder, or with `--lock`, what is installed is recorded: its digest,
+    /// where it came from, its signer and its rights. With `--locked` that is what must be found, and anything else is
+    /// refused before anything is installed; its rights are those that were accepted when it was locked.
     #[command(after_long_help = "\
 Examples:
   jackfield plugin install oci://ghcr.io/acme/etcd:1.2.0
   jackfield plugin install https://plugins.example/etcd.wasm --accept 4f1c09d2a7b35e8860c1d4e2f3a59b07
-  jackfield plugin install playground.wasm --allow-unsigned")]
+  jackfield plugin install playground.wasm --allow-unsigned
+  jackfield plugin install oci://ghcr.io/acme/etcd:1.2.0 --lock
+  jackfield plugin install --locked
+  jackfield plugin install --locked --lock=site/jackfield.lock")]
     Install(InstallArgs),
+    /// Write the lock file of what is installed
+    ///
+    /// Each version of each plugin with its digest, where it came from, its signer and its rights; what the file named before and
+    /// is not installed is no longer in it. `plugin install --locked` and `apply --locked` hold elsewhere what it says.
+    #[command(after_long_help = "\
+Examples:
+  jackfield plugin lock
+  jackfield plugin lock site/jackfield.lock && git diff --exit-code site/jackfield.lock")]
+    Lock {
+        /// The file to write
+        #[arg(value_name = "FILE", default_value = LOCK_FILE)]
+        file: PathBuf,
+    },
     /// Tell what installing a plugin would do, who vouches for it, and what would be accepted with it
     #[command(after_long_help = "\
 Examples:
@@ -117,8 +138,15 @@ pub(crate) struct PlaceArgs {
     #[arg(value_name = "PLACE")]
     pub(crate) place: String,
 
+    #[command(flatten)]
+    pub(crate) vouching: VouchingArgs,
+}
+
+/// Who must vouch for a plugin.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct VouchingArgs {
     /// A file's signature, a sigstore bundle [default: FILE.sigstore.json, where there is one]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "place")]
     pub(crate) signature: Option<PathBuf>,
 
     /// Take a file without a signature, where the trust policy has no rule for files
@@ -133,12 +161,32 @@ pub(crate) struct PlaceArgs {
 /// What is installed, and what is accepted.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct InstallArgs {
+    /// A file, `-` for standard input, oci://REGISTRY/REPOSITORY:TAG, or https://HOST/FILE; with --locked everything that is
+    /// locked, unless it is named
+    #[arg(value_name = "PLACE", required_unless_present = "locked")]
+    pub(crate) place: Option<String>,
+
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) vouching: VouchingArgs,
 
     /// Accept what the plugin asks for: the digits that `plugin inspect` shows, which stand for exactly that
-    #[arg(long, value_name = "DIGITS")]
+    #[arg(long, value_name = "DIGITS", conflicts_with = "locked")]
     pub(crate) accept: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) lock: LockArgs,
+}
+
+/// The lock file, and whether what is installed must be what it names.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct LockArgs {
+    /// Record what is installed in a lock file [default: jackfield.lock, and without this option only where that is there]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = LOCK_FILE)]
+    pub(crate) lock: Option<PathBuf>,
+
+    /// Install only what the lock file names: the same file, from there, by the same signer, with the same rights
+    #[arg(long)]
+    pub(crate) locked: bool,
 }
 
 /// Sign a plugin, in a registry or in a file

@@ -6,36 +6,56 @@ use serde_json::{Value, json};
 
 use jackfield_core::Place;
 
-use super::{Context, place::Arrival, plugin};
+use super::{
+    Context,
+    lock::{LockFile, Told},
+    place::Arrival,
+    plugin,
+};
 use crate::{
     api::{Api, Request, Response, segment},
-    args::{ApplyArgs, PlaceArgs},
+    args::{ApplyArgs, VouchingArgs},
     documents::{self, Document},
     failure::Failure,
     output::{Cell, Style, Table, Tree, cell},
 };
 
 pub(super) async fn apply(context: &Context, args: ApplyArgs) -> Result<(), Failure> {
-    let documents = documents::read(&args.files)?;
+    let mut documents = documents::read(&args.files)?;
+    let holds = args.lock.locked.then(|| LockFile::that_holds(&args.lock)).transpose()?;
+    let records = if holds.is_some() { None } else { LockFile::that_records(&args.lock)? };
     let mut refused = false;
     let answer = context
         .with(async |api| {
             // Everything is asked and tried before anything is installed.
+            let mut search = Search { context, api, args: &args, holds: holds.as_ref(), differs: Vec::new() };
             let mut missing = Vec::new();
             for document in &documents {
                 for plugin in document.plugins() {
-                    let found = find(context, api, document, plugin, &args).await?;
+                    let found = search.find(document, plugin).await?;
                     refused |= found.as_ref().is_some_and(|missing| missing.refused);
                     missing.extend(found);
                 }
+                for integration in document.integrations() {
+                    search.judge_integration(document, integration).await?;
+                }
+            }
+            if let Some(lock) = holds.as_ref().filter(|_| !search.differs.is_empty()) {
+                return Err(lock.refuse("nothing was changed", &search.differs));
+            }
+            for Missing { id, place, .. } in &missing {
+                documents.iter_mut().for_each(|document| document.fill_source(id, place));
             }
             let tried = send(api, &documents, &args, true).await?;
             if args.dry_run {
                 return Ok(tried);
             }
-            for Missing { id, accept, arrival, .. } in missing {
-                api.request(arrival.install(accept)?).await?;
+            for Missing { id, accept, arrival, place, digest, .. } in missing {
+                let answer = api.request(arrival.install(accept.as_deref(), Some(&digest))?).await?;
                 context.ui.note(&format!("installed {id}"));
+                if let Some(lock) = &records {
+                    lock.record(context, &place, &answer.body)?;
+                }
             }
             send(api, &documents, &args, false).await
         })
@@ -58,64 +78,132 @@ struct Missing {
     id: String,
     accept: Option<String>,
     arrival: Arrival,
+    place: String,
+    /// The file that was looked at.
+    digest: String,
     /// It would not be installed: what it asks for is not accepted.
     refused: bool,
 }
 
-/// Finds the file of a plugin that is wanted and is not there, if its document says where it is, and has it accepted.
-async fn find(
-    context: &Context,
-    api: &Api,
-    document: &Document,
-    wanted: &Value,
-    args: &ApplyArgs,
-) -> Result<Option<Missing>, Failure> {
-    let text = |name: &str| wanted.get(name).and_then(Value::as_str);
-    let (Some(name), Some(version), Some(source)) = (text("name"), text("version"), text("source")) else {
-        return Ok(None);
-    };
-    let id = format!("{name}@{version}");
-    match api.request(Request::get(format!("/v1/plugins/{}", segment(&id)))).await {
-        Ok(_) => return Ok(None),
-        Err(Failure::Api(problem)) if problem.parts.kind == "not-found" => {}
-        Err(failure) => return Err(failure),
-    }
-    let wrong = |what: String| Failure::Usage(format!("{}: plugin `{id}`: {what}", document.place()));
-    let place = if Place::is_meant(source) { source.into() } else { document.resolve(source).display().to_string() };
-    let place = PlaceArgs { place, signature: None, allow_unsigned: args.allow_unsigned, allow_other_signer: false };
-    let arrival = Arrival::read(&place).map_err(|failure| match failure {
-        Failure::Usage(reason) => wrong(reason),
-        other => other,
-    })?;
-    let plan = api.request(arrival.dry_run()?).await?;
-    let plan: Tree = serde_json::from_slice(&plan.body).unwrap_or(Tree::Null);
-    let place = &place.place;
-    if plan.text("id") != id {
-        return Err(wrong(format!("{place} holds `{}`", plan.text("id"))));
-    }
-    if let Some(digest) = text("digest").filter(|digest| *digest != plan.text("digest")) {
-        return Err(wrong(format!("{place} is {}, not {digest}", plan.text("digest"))));
-    }
-    if !plan.text("refused").is_empty() {
-        return Err(wrong(plan.text("refused").to_owned()));
-    }
-    let asked_for = if plan.list("new-rights").is_empty() { "" } else { plan.text("accept") };
-    let accept = match text("accept") {
-        Some(accept) => Some(accept.to_owned()),
-        None if args.dry_run => None,
-        None => plugin::ask_if_possible(context, &plan)?,
-    };
-    let refused = !asked_for.is_empty() && accept.as_deref() != Some(asked_for);
-    if refused {
-        let lines = plan.list("new-rights").iter().map(|right| format!("\n  - {right}"));
-        let what = format!("it asks for what nobody accepted:{}", lines.collect::<String>());
-        let told = wrong(format!("{what}\nTo accept that, and nothing else, write `accept: {asked_for}`"));
-        if !args.dry_run {
-            return Err(told);
+/// Finds what documents name, and judges it by the lock where one must hold.
+struct Search<'a> {
+    context: &'a Context,
+    api: &'a Api,
+    args: &'a ApplyArgs,
+    holds: Option<&'a LockFile>,
+    /// What is not as it is locked, a line each.
+    differs: Vec<String>,
+}
+
+impl Search<'_> {
+    /// What the host has under an address, if it has something there.
+    async fn installed(&self, address: String) -> Result<Option<Response>, Failure> {
+        match self.api.request(Request::get(address)).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(Failure::Api(problem)) if problem.parts.kind == "not-found" => Ok(None),
+            Err(failure) => Err(failure),
         }
-        told.lines().iter().for_each(|(_, line)| context.ui.say(line));
     }
-    Ok(Some(Missing { id, accept, arrival, refused }))
+
+    /// Holds what is installed against the lock.
+    fn judge(&mut self, installed: &Response) -> Result<(), Failure> {
+        let Some(lock) = self.holds else { return Ok(()) };
+        let told = Told::read(&installed.body)?;
+        // Where a file lay that was handed over, the host does not know.
+        let place = told.pinned.clone().unwrap_or_else(|| "-".to_owned());
+        self.differs.extend(lock.compare(told, &place, None)?.1);
+        Ok(())
+    }
+
+    /// Holds the plugin that an integration runs with, or is to run with, against the lock.
+    async fn judge_integration(&mut self, document: &Document, wanted: &Value) -> Result<(), Failure> {
+        let Some(lock) = self.holds else { return Ok(()) };
+        let text = |name: &str| wanted.get(name).and_then(Value::as_str);
+        let Some(name) = text("name") else { return Ok(()) };
+        let plugin = text("plugin").unwrap_or(name);
+        if lock.lock.versions(plugin).next().is_none() {
+            self.differs.push(format!("{}: `{plugin}` of integration `{name}` is not in it", document.place()));
+            return Ok(());
+        }
+        let mut id = plugin.to_owned();
+        if let Some(version) = text("version") {
+            id = format!("{plugin}@{version}");
+        } else if let Some(there) = self.installed(format!("/v1/integrations/{}", segment(name))).await? {
+            let there: Tree = serde_json::from_slice(&there.body).unwrap_or(Tree::Null);
+            id = format!("{plugin}@{}", there.text("plugin-version"));
+        }
+        match self.installed(format!("/v1/plugins/{}", segment(&id))).await? {
+            Some(installed) => self.judge(&installed),
+            // It is one of those that documents want installed, or the host refuses the integration.
+            None => Ok(()),
+        }
+    }
+
+    /// Finds the file of a plugin that is wanted and is not there, if its document or the lock says where it is, and has it
+    /// accepted.
+    async fn find(&mut self, document: &Document, wanted: &Value) -> Result<Option<Missing>, Failure> {
+        let text = |name: &str| wanted.get(name).and_then(Value::as_str);
+        let (Some(name), Some(version)) = (text("name"), text("version")) else { return Ok(None) };
+        let id = format!("{name}@{version}");
+        if let Some(installed) = self.installed(format!("/v1/plugins/{}", segment(&id))).await? {
+            return self.judge(&installed).map(|()| None);
+        }
+        let locked = self.holds.and_then(|lock| Some((lock, lock.lock.get(name, &version.parse().ok()?)?)));
+        if self.holds.is_some() && locked.is_none() {
+            self.differs.push(format!("`{id}` is not in it"));
+            return Ok(None);
+        }
+        let place = match (text("source"), locked) {
+            (Some(source), _) if Place::is_meant(source) => source.to_owned(),
+            (Some(source), _) => document.resolve(source).display().to_string(),
+            (None, Some((lock, entry))) => lock.place(entry)?,
+            (None, None) => return Ok(None),
+        };
+        let wrong = |what: String| Failure::Usage(format!("{}: plugin `{id}`: {what}", document.place()));
+        let vouching = VouchingArgs { allow_unsigned: self.args.allow_unsigned, ..VouchingArgs::default() };
+        let arrival = Arrival::read(&place, &vouching).map_err(|failure| match failure {
+            Failure::Usage(reason) => wrong(reason),
+            other => other,
+        })?;
+        let answer = self.api.request(arrival.dry_run()?).await?;
+        let plan: Tree = serde_json::from_slice(&answer.body).unwrap_or(Tree::Null);
+        if plan.text("id") != id {
+            return Err(wrong(format!("{place} holds `{}`", plan.text("id"))));
+        }
+        if let Some(digest) = text("digest").filter(|digest| *digest != plan.text("digest")) {
+            return Err(wrong(format!("{place} is {}, not {digest}", plan.text("digest"))));
+        }
+        let mut locked = None;
+        if let Some(lock) = self.holds {
+            let (entry, lines) = lock.compare(Told::read(&answer.body)?, &place, None)?;
+            if !lines.is_empty() {
+                self.differs.extend(lines);
+                return Ok(None);
+            }
+            locked = entry.and_then(|entry| entry.accept.clone());
+        }
+        if !plan.text("refused").is_empty() {
+            return Err(wrong(plan.text("refused").to_owned()));
+        }
+        let asked_for = if plan.list("new-rights").is_empty() { "" } else { plan.text("accept") };
+        let accept = match text("accept").map(str::to_owned).or(locked) {
+            Some(accept) => Some(accept),
+            None if self.args.dry_run => None,
+            None => plugin::ask_if_possible(self.context, &plan)?,
+        };
+        let refused = !asked_for.is_empty() && accept.as_deref() != Some(asked_for);
+        if refused {
+            let lines = plan.list("new-rights").iter().map(|right| format!("\n  - {right}"));
+            let what = format!("it asks for what nobody accepted:{}", lines.collect::<String>());
+            let told = wrong(format!("{what}\nTo accept that, and nothing else, write `accept: {asked_for}`"));
+            if !self.args.dry_run {
+                return Err(told);
+            }
+            told.lines().iter().for_each(|(_, line)| self.context.ui.say(line));
+        }
+        let digest = plan.text("digest").to_owned();
+        Ok(Some(Missing { id, accept, arrival, place, digest, refused }))
+    }
 }
 
 fn show(applied: &Tree, style: Style) -> String {

@@ -12,6 +12,7 @@ mod integration;
 mod integration_views;
 mod issuer;
 mod kubeconfig;
+mod lock;
 mod offered;
 mod operation;
 mod outdated;

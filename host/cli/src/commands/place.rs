@@ -11,7 +11,7 @@ use serde_json::json;
 use super::read_stdin;
 use crate::{
     api::{Query, Request},
-    args::PlaceArgs,
+    args::VouchingArgs,
     failure::Failure,
 };
 
@@ -33,29 +33,31 @@ enum What {
 
 impl Arrival {
     /// Reads what is here of it.
-    pub(super) fn read(args: &PlaceArgs) -> Result<Self, Failure> {
+    pub(super) fn read(place: &str, args: &VouchingArgs) -> Result<Self, Failure> {
         let mut query = Query::default();
         for (name, allowed) in
             [("allow-unsigned", args.allow_unsigned), ("allow-other-signer", args.allow_other_signer)]
         {
             query.add_some(name, allowed.then_some(true));
         }
-        if Place::is_meant(&args.place) {
+        if Place::is_meant(place) {
             if args.signature.is_some() {
                 let message = "--signature is for files; a signature elsewhere is looked for where the plugin is";
                 return Err(Failure::Usage(message.into()));
             }
-            return Ok(Self { what: What::Elsewhere(args.place.clone()), query });
+            return Ok(Self { what: What::Elsewhere(place.to_owned()), query });
         }
-        let path = Path::new(&args.place);
+        let path = Path::new(place);
         let (bytes, signature) = (file(path)?, signature(path, args.signature.as_deref())?);
         Ok(Self { what: What::File { bytes, signature }, query })
     }
 
-    /// What installs it, with what says that what it asks for is accepted.
-    pub(super) fn install(&self, accept: Option<String>) -> Result<Request, Failure> {
+    /// What installs it, with what says that what it asks for is accepted, and which file it must be where one was looked
+    /// at before.
+    pub(super) fn install(&self, accept: Option<&str>, digest: Option<&str>) -> Result<Request, Failure> {
         let mut query = self.query.clone();
         query.add_some("accept", accept);
+        query.add_some("digest", digest);
         self.request(&query)
     }
 

@@ -1,11 +1,17 @@
 //! `jackfield plugin`: install, inspect, list, show, remove; packing is in [`super::pack`], publishing in
-//! [`super::publish`], what is outdated in [`super::outdated`].
+//! [`super::publish`], what is outdated in [`super::outdated`], what has to do with lock files in [`super::lock`].
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use http::{Method, StatusCode};
 
-use super::{Context, outdated, pack, place::Arrival, plugin_views as views, publish};
+use super::{
+    Context,
+    lock::{self, LockFile},
+    outdated, pack,
+    place::Arrival,
+    plugin_views as views, publish,
+};
 use crate::{
     api::{Query, Request, segment},
     args::{InstallArgs, PluginVerb},
@@ -16,8 +22,9 @@ use crate::{
 pub(super) async fn run(context: &Context, verb: PluginVerb) -> Result<(), Failure> {
     match verb {
         PluginVerb::Install(args) => install(context, args).await,
-        PluginVerb::Inspect(place) => {
-            let request = Arrival::read(&place)?.dry_run()?;
+        PluginVerb::Lock { file } => lock::write(context, file).await,
+        PluginVerb::Inspect(args) => {
+            let request = Arrival::read(&args.place, &args.vouching)?.dry_run()?;
             context.show(request, |plan| views::plan(plan, context.ui.style)).await
         }
         PluginVerb::List(page) => {
@@ -46,17 +53,23 @@ pub(super) async fn run(context: &Context, verb: PluginVerb) -> Result<(), Failu
 }
 
 async fn install(context: &Context, args: InstallArgs) -> Result<(), Failure> {
-    let arrival = Arrival::read(&args.place)?;
+    // Without one `--locked` is there: the command line says so.
+    let Some(place) = args.place.as_deref().filter(|_| !args.lock.locked) else {
+        return lock::install(context, &args).await;
+    };
+    let lock = LockFile::that_records(&args.lock)?;
+    let arrival = Arrival::read(place, &args.vouching)?;
     let (answer, behind) = context
         .with(async |api| {
-            let accept = match args.accept {
-                None if args.place.place != "-" && may_ask() => {
-                    let plan = api.request(arrival.dry_run()?).await?;
-                    ask_if_possible(context, &serde_json::from_slice(&plan.body).unwrap_or(Tree::Null))?
-                }
-                given => given,
-            };
-            let answer = api.request(arrival.install(accept)?).await?;
+            let (mut accept, mut digest) = (args.accept, None);
+            if accept.is_none() && place != "-" && may_ask() {
+                let plan = api.request(arrival.dry_run()?).await?;
+                let plan = serde_json::from_slice(&plan.body).unwrap_or(Tree::Null);
+                accept = ask_if_possible(context, &plan)?;
+                // What is installed is what was looked at, whatever is there by then.
+                digest = Some(plan.text("digest").to_owned()).filter(|digest| !digest.is_empty());
+            }
+            let answer = api.request(arrival.install(accept.as_deref(), digest.as_deref())?).await?;
             // It is installed: whatever comes of looking who could run with it, that is no failure.
             let behind = match answer.status {
                 StatusCode::CREATED => outdated::behind(api, &answer.body).await.unwrap_or_default(),
@@ -73,6 +86,9 @@ async fn install(context: &Context, args: InstallArgs) -> Result<(), Failure> {
         }
         views::installed(plugin, new)
     })?;
+    if let Some(lock) = lock {
+        lock.record(context, place, &answer.body)?;
+    }
     if let Some(next) = next {
         context.ui.note(&next);
     }

@@ -191,12 +191,14 @@ fn created() -> Result<Duration, Failure> {
 }
 
 /// Writes a file wholly or not at all; a key never over another file, and for its owner alone.
-fn write(file: &Path, bytes: &[u8], key: bool) -> Result<(), Failure> {
+pub(super) fn write(file: &Path, bytes: &[u8], key: bool) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::Failed(format!("{} cannot be written: {error}", file.display()));
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // A temporary file is its owner's alone.
     let mut draft = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     draft.write_all(bytes).map_err(failed)?;
+    // Or a name may outlive a crash that its bytes do not.
+    draft.as_file().sync_all().map_err(failed)?;
     if key {
         return draft.persist_noclobber(file).map(drop).map_err(|error| failed(error.error));
     }
@@ -219,7 +221,7 @@ fn failed(place: &str, error: &dyn std::fmt::Display) -> Failure {
 }
 
 /// Prints what was done, a line a fact.
-fn show(context: &Context, answer: &serde_json::Value) -> Result<(), Failure> {
+pub(super) fn show(context: &Context, answer: &serde_json::Value) -> Result<(), Failure> {
     context.ui.answer(answer.to_string().as_bytes(), |tree: &Tree| {
         let mut facts = Table::plain();
         for (name, value) in tree.members() {

@@ -21,6 +21,8 @@ pub struct NewPlugin {
     pub signed: Digest,
     /// What was found beside it: signatures and attestations, not yet believed.
     pub evidence: Vec<Evidence>,
+    /// The file that it must be, where somebody has looked at one before; another is refused.
+    pub expect_digest: Option<Digest>,
     /// What is accepted of what it asks for.
     pub accept: Accept,
     /// Whether a file will do without a signature, where the trust policy has no rule for it.
@@ -39,6 +41,7 @@ impl NewPlugin {
             origin: Origin::file(path),
             pinned: None,
             evidence: Vec::new(),
+            expect_digest: None,
             accept: Accept::Nothing,
             allow_unsigned: false,
             allow_other_signer: false,
@@ -66,6 +69,7 @@ pub(crate) async fn fetch(shared: &Shared, place: &str) -> Result<NewPlugin> {
         pinned: Some(fetched.pinned),
         signed: fetched.signed,
         evidence: fetched.evidence,
+        expect_digest: None,
         accept: Accept::Nothing,
         allow_unsigned: false,
         allow_other_signer: false,

@@ -11,7 +11,6 @@ mod provenance;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use bytes::Bytes;
 use jackfield_engine as engine;
 use jackfield_reflect::Reflection;
 use jackfield_registry::{Digest, Manifest};
@@ -102,6 +101,8 @@ impl Installed {
             installed_at: *installed_at,
             capabilities: capabilities.into_iter().collect(),
             provenance: provenance.clone(),
+            rights: rights(manifest).lines(),
+            accept: token(manifest),
             manifest: manifest.clone(),
         }
     }
@@ -116,17 +117,32 @@ pub(crate) fn missing(reason: String) -> Error {
     Error::new(ErrorKind::Unavailable, ErrorSource::Host, reason)
 }
 
-/// Reads a plugin's file beside what is installed.
-async fn inspected(view: &Arc<View>, bytes: &Bytes) -> Result<inspect::Inspected> {
-    let (bytes, view) = (bytes.clone(), view.clone());
-    let inspect = move || inspect::inspect(&bytes, &view);
+/// Reads a plugin's file beside what is installed; nothing of it where another file is expected.
+async fn inspected(view: &Arc<View>, new: &NewPlugin) -> Result<inspect::Inspected> {
+    let (bytes, expected, view) = (new.file.clone(), new.expect_digest, view.clone());
+    let inspect = move || {
+        expected.map_or(Ok(()), |expected| is_expected(expected, Digest::of(&bytes)))?;
+        inspect::inspect(&bytes, &view)
+    };
     tokio::task::spawn_blocking(inspect).await.map_err(|e| Error::internal(e.to_string()))?
+}
+
+/// Whether a file is the one that was looked at before: what a tag names may change at any moment.
+fn is_expected(expected: Digest, found: Digest) -> Result<()> {
+    if expected == found {
+        return Ok(());
+    }
+    let message = format!(
+        "the plugin is not installed: its file is to be {expected}, and what is there is {found}. Look at what is there now with `jackfield plugin inspect`"
+    );
+    let error = Error::new(ErrorKind::Conflict, ErrorSource::Caller, message);
+    Err(Error { code: Some("other-digest".into()), ..error })
 }
 
 /// What installing a plugin would do. Nothing of it runs.
 pub(crate) async fn plan(shared: &Shared, new: &NewPlugin) -> Result<InstallPlan> {
     let view = shared.view.load_full();
-    let inspected = inspected(&view, &new.file).await?;
+    let inspected = inspected(&view, new).await?;
     may_install(&view, &inspected, &Accept::Everything)?;
     Ok(acceptance::plan(&view, new, &inspected))
 }
@@ -136,7 +152,7 @@ pub(crate) async fn plan(shared: &Shared, new: &NewPlugin) -> Result<InstallPlan
 /// Nothing of it runs before the trust policy has let it in and what it asks for is accepted.
 pub(crate) async fn install(shared: &Shared, new: NewPlugin) -> Result<(PluginInfo, bool)> {
     let view = shared.view.load_full();
-    let inspected = inspected(&view, &new.file).await?;
+    let inspected = inspected(&view, &new).await?;
     let manifest = &inspected.package.manifest;
     let id = id_of(manifest).to_string();
     let provenance = provenance::judge(&view.trust, &new, &acceptance::rights(manifest))?;

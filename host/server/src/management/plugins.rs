@@ -8,14 +8,18 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use jackfield_core::{Accept, Evidence, NewPlugin, PluginInfo};
+use jackfield_core::{Accept, Digest, Evidence, NewPlugin, PluginInfo};
 
 use serde::Deserialize;
 
 use crate::{
     paging::{self, Page},
     problem::Problem,
-    request::{body, path::Segments, query::Known},
+    request::{
+        body,
+        path::Segments,
+        query::{self, Known},
+    },
     state::App,
 };
 
@@ -46,10 +50,13 @@ async fn list(State(app): State<App>, uri: Uri) -> Result<Json<Page<PluginInfo>>
 
 /// 201 for a file that is new here, 200 for one that is installed already: installing is idempotent.
 async fn install(State(app): State<App>, request: Request) -> Result<Response, Problem> {
-    let query = Known::read(request.uri(), &["accept", "allow-other-signer", "allow-unsigned", "dry-run"])?;
+    let query = Known::read(request.uri(), &["accept", "allow-other-signer", "allow-unsigned", "digest", "dry-run"])?;
     let accept = query.one("accept")?.map_or(Accept::Nothing, |token| Accept::Only(token.to_owned()));
     let (allow_unsigned, allow_other_signer) = (query.flag("allow-unsigned")?, query.flag("allow-other-signer")?);
     let dry_run = query.flag("dry-run")?;
+    let expect_digest: Option<Digest> = query.one("digest")?.map(str::parse).transpose().map_err(|error| {
+        Problem::invalid(format!("the query parameter `digest` is {error}")).at(query::pointer("digest"))
+    })?;
     let arrived = if body::is_json(&request) {
         let place: Place = body::json(request, &app.options).await?;
         app.host.fetch_plugin(&place.from).await?
@@ -57,7 +64,7 @@ async fn install(State(app): State<App>, request: Request) -> Result<Response, P
         let evidence = signatures(request.headers())?;
         NewPlugin { evidence, ..NewPlugin::file(body::plugin(request, &app.options).await?, UPLOADED) }
     };
-    let new = NewPlugin { accept, allow_unsigned, allow_other_signer, ..arrived };
+    let new = NewPlugin { accept, expect_digest, allow_unsigned, allow_other_signer, ..arrived };
     if dry_run {
         return Ok(Json(app.host.plan_install(&new).await?).into_response());
     }
