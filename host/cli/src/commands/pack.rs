@@ -7,7 +7,7 @@ use std::{
     time::SystemTime,
 };
 
-use jackfield_registry::{Manifest, Package, pack};
+use jackfield_registry::{Contents, Manifest, Package, pack};
 use serde_json::json;
 
 use super::Context;
@@ -33,7 +33,8 @@ pub(super) fn run(context: &Context, args: &PackArgs) -> Result<(), Failure> {
     let wit_dirs: Vec<&Path> = own_wit.iter().map(PathBuf::as_path).collect();
 
     let failed = |error: &dyn std::fmt::Display| Failure::Failed(format!("{}: {error}", component.display()));
-    let packed = pack(&bytes, &manifest, &wit_dirs).map_err(|error| failed(&error))?;
+    let packed = pack(&bytes, &manifest, &Contents { wit_dirs: &wit_dirs, ..Contents::default() })
+        .map_err(|error| failed(&error))?;
     // What was packed is judged as an installation would judge it, while its author is still at hand.
     let package = Package::read(&packed).map_err(|error| failed(&error))?;
     let operations = jackfield_core::inspect_plugin(&packed).map_err(|error| failed(&error))?;
