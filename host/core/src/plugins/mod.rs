@@ -3,6 +3,7 @@
 
 mod acceptance;
 mod arrival;
+mod contents;
 mod id;
 mod inspect;
 mod known;
@@ -31,6 +32,8 @@ pub use acceptance::{Accept, InstallPlan};
 pub(crate) use acceptance::{operations_between, rights, token};
 pub use arrival::NewPlugin;
 pub(crate) use arrival::fetch;
+pub use contents::PluginText;
+pub(crate) use contents::text;
 pub(crate) use id::PluginId;
 pub(crate) use load::{load_all, sandbox};
 pub use provenance::Provenance;
