@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 use super::{Context, pack, place::Arrival, plugin_views as views, publish};
 use crate::{
     api::{Query, Request, segment},
-    args::{InstallArgs, PluginVerb},
+    args::{Format, InstallArgs, PluginVerb},
     failure::Failure,
     output::{Tree, printable, printable_lines},
 };
@@ -54,7 +54,11 @@ async fn text(context: &Context, name: &str, which: &str) -> Result<(), Failure>
 
 async fn sbom(context: &Context, name: &str) -> Result<(), Failure> {
     let body = given_along(context, name, "sbom").await?;
-    context.ui.answer(&body, |_| shown(&body))
+    match context.ui.format {
+        // It is not taken apart for that: some lists are JSON by the letter and hold what few readers do.
+        Format::Table => context.ui.print(&shown(&body)),
+        _ => context.ui.answer(&body, |_| String::new()),
+    }
 }
 
 async fn given_along(context: &Context, name: &str, which: &str) -> Result<bytes::Bytes, Failure> {
