@@ -14,8 +14,8 @@ use crate::{
     Answer, Applied, Apply, AuditPage, CallRequest, CapabilityInfo, ChangeBatch, CodeAnswer, Consent, CredentialUse,
     Error, Event, GrantAnswer, GrantInfo, GrantQuestion, HealthReport, HostBuilder, InstallPlan, IntegrationInfo,
     IssuerInfo, IssuerSettings, JournaledWrite, NewConsent, NewCredential, NewIntegration, NewPlugin, PluginInfo,
-    PluginText, Readiness, Resolution, Result, Rotation, Status, UpdateIntegration, Upgrade, UpgradeIntegration,
-    WatchRequest, audit, calls, consents, credentials, desired, feeds, grants, health,
+    Readiness, Resolution, Result, Rotation, Status, UpdateIntegration, Upgrade, UpgradeIntegration, WatchRequest,
+    audit, calls, consents, credentials, desired, feeds, grants, health,
     integrations::{self, upgrade},
     issuing, journal, metrics, plugins, rotation,
     shared::Shared,
@@ -49,7 +49,7 @@ impl Host {
         HostBuilder::default()
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.inner.shared
     }
 
@@ -104,13 +104,6 @@ impl Host {
     pub fn plugin(&self, name: &str) -> Result<PluginInfo> {
         let view = self.shared().view.load();
         Ok(view.plugin(name)?.info(&view))
-    }
-
-    /// The README, the license or the bill of materials of a plugin, `NAME` or `NAME@VERSION`, as it was packed; fails with
-    /// `not-found` where it was packed without.
-    pub async fn plugin_text(&self, name: &str, text: PluginText) -> Result<String> {
-        self.shared().open()?;
-        plugins::text(self.shared(), name, text).await
     }
 
     /// Removes a version of a plugin; fails with `conflict` while integrations run with it.

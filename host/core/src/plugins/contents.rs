@@ -5,7 +5,7 @@
 use jackfield_registry::{Package, Sbom};
 use jackfield_store::Bucket;
 
-use crate::{Error, Result, faults, shared::Shared};
+use crate::{Error, Host, Result, faults, shared::Shared};
 
 /// What a package may hold beside what runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +36,16 @@ impl PluginText {
     }
 }
 
-/// One of those, of `NAME` or `NAME@VERSION`.
-pub(crate) async fn text(shared: &Shared, wanted: &str, text: PluginText) -> Result<String> {
+impl Host {
+    /// The README, the license or the bill of materials of a plugin, `NAME` or `NAME@VERSION`, as it was packed; fails with
+    /// `not-found` where it was packed without.
+    pub async fn plugin_text(&self, name: &str, text: PluginText) -> Result<String> {
+        self.shared().open()?;
+        read(self.shared(), name, text).await
+    }
+}
+
+async fn read(shared: &Shared, wanted: &str, text: PluginText) -> Result<String> {
     let (id, digest) = {
         let view = shared.view.load();
         let plugin = view.plugin(wanted)?;

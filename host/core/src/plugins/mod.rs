@@ -33,7 +33,6 @@ pub(crate) use acceptance::{operations_between, rights, token};
 pub use arrival::NewPlugin;
 pub(crate) use arrival::fetch;
 pub use contents::PluginText;
-pub(crate) use contents::text;
 pub(crate) use id::PluginId;
 pub(crate) use load::{load_all, sandbox};
 pub use provenance::Provenance;
