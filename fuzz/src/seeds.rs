@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use jackfield_registry::{Manifest, first_party_wit, pack};
+use jackfield_registry::{Contents, Manifest, Sbom, first_party_wit, pack};
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{ManglingAndAbi, Resolve};
 
@@ -64,7 +64,12 @@ fn plugin(capabilities: &[&str]) -> Vec<u8> {
     let mut module = dummy_module(&resolve, world, ManglingAndAbi::Standard32);
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("a module takes a section");
     let component = ComponentEncoder::default().module(&module).expect("a dummy fits its world").encode();
-    pack(&component.expect("a dummy becomes a component"), &manifest, &[]).expect("it exports what its manifest says")
+    let sbom = r#"{"bomFormat":"CycloneDX","specVersion":"1.6","components":[{"name":"seed","version":"1.2.3"}]}"#;
+    let sbom = Sbom::parse(sbom.to_owned()).expect("it is a bill of materials");
+    let contents =
+        Contents { wit_dirs: &[], readme: Some("# Seed\n"), license: Some("As you like.\n"), sbom: Some(&sbom) };
+    pack(&component.expect("a dummy becomes a component"), &manifest, &contents)
+        .expect("it exports what its manifest says")
 }
 
 /// Our packages, nested in one text.

@@ -10,14 +10,30 @@ use wit_parser::decoding::{DecodedWasm, decode};
 use wit_parser::{WorldItem, WorldKey};
 
 use crate::package::{Package, PackageError};
-use crate::sections::{MANIFEST_SECTION, Section, WIT_SECTION, sections};
-use crate::{Manifest, wit_text};
+use crate::sections::{
+    LICENSE_SECTION, MANIFEST_SECTION, README_SECTION, SBOM_SECTION, Section, WIT_SECTION, sections,
+};
+use crate::{Manifest, Sbom, wit_text};
 
 /// The interface every plugin exports.
 const LIFECYCLE: &str = "jackfield:plugin/lifecycle@0.1.0";
 
 /// The interface that plugins export which make credentials.
 const ISSUER: &str = "jackfield:plugin/credential-issuer@0.1.0";
+
+/// What is packed beside the manifest; nothing of it has to be there, but WIT that is not Jackfield's own.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Contents<'a> {
+    /// Folders with the author's own WIT (files of one package, or one folder a package); Jackfield's own packages are
+    /// always known.
+    pub wit_dirs: &'a [&'a Path],
+    /// The README, in Markdown.
+    pub readme: Option<&'a str>,
+    /// The text of the license, or of the licenses.
+    pub license: Option<&'a str>,
+    /// What the plugin was built from.
+    pub sbom: Option<&'a Sbom>,
+}
 
 /// Why a component cannot be packed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -99,36 +115,39 @@ fn list(names: &[String]) -> String {
     if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
 }
 
-/// Packs a component: writes its manifest and the WIT of its capabilities into it. `wit_dirs` are folders with the
-/// author's own WIT (files of one package, or one folder a package); Jackfield's own packages are always known.
-pub fn pack(component: &[u8], manifest: &Manifest, wit_dirs: &[&Path]) -> Result<Vec<u8>, PackError> {
+/// Packs a component: writes its manifest, the WIT of its capabilities and whatever else there is of it into it.
+pub fn pack(component: &[u8], manifest: &Manifest, contents: &Contents<'_>) -> Result<Vec<u8>, PackError> {
     let found = sections(component).map_err(PackError::Component)?;
-    if found.iter().any(is_ours) {
+    if found.iter().any(Section::is_ours) {
         return Err(PackError::AlreadyPacked);
     }
     check_exports(&exports(component)?, manifest)?;
-    let wit = wit_text::collect(manifest, wit_dirs)?;
+    let wit = wit_text::collect(manifest, contents.wit_dirs)?;
     let json = serde_json::to_vec(manifest).map_err(|e| PackError::Unwritable(e.to_string()))?;
     let mut packed = component.to_vec();
-    for (name, data) in [(MANIFEST_SECTION, json.as_slice()), (WIT_SECTION, wit.as_bytes())] {
-        CustomSection { name: name.into(), data: data.into() }.append_to(&mut packed);
+    for (name, data) in [
+        (MANIFEST_SECTION, Some(json.as_slice())),
+        (WIT_SECTION, Some(wit.as_bytes())),
+        (README_SECTION, contents.readme.map(str::as_bytes)),
+        (LICENSE_SECTION, contents.license.map(str::as_bytes)),
+        (SBOM_SECTION, contents.sbom.map(|sbom| sbom.as_str().as_bytes())),
+    ] {
+        if let Some(data) = data {
+            CustomSection { name: name.into(), data: data.into() }.append_to(&mut packed);
+        }
     }
     // Whoever installs it must be able to read it, so it is read here first.
     Package::read(&packed).map_err(PackError::Component)?;
     Ok(packed)
 }
 
-/// A component without the sections that packing adds. One that is not packed comes back as it is.
+/// A component without the sections that packing adds, in whichever version of the format. One that is not packed comes back as it is.
 pub fn strip(component: &[u8]) -> Result<Vec<u8>, PackageError> {
     let mut stripped = component.get(..8).unwrap_or_default().to_vec();
-    for section in sections(component)?.iter().filter(|section| !is_ours(section)) {
+    for section in sections(component)?.iter().filter(|section| !section.is_ours()) {
         stripped.extend_from_slice(&component[section.range.clone()]);
     }
     Ok(stripped)
-}
-
-fn is_ours(section: &Section<'_>) -> bool {
-    matches!(section.name, Some(MANIFEST_SECTION | WIT_SECTION))
 }
 
 /// The ids of the interfaces that a component exports, and the names of whatever else it exports.

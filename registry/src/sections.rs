@@ -1,5 +1,5 @@
 //! The sections of a component, seen from outside. A component is a header of eight bytes and a row of sections, each
-//! with its own length, so finding the two that are ours needs no understanding of the others; whether the component is
+//! with its own length, so finding those that are ours needs no understanding of the others; whether the component is
 //! sound is the engine's business. The bytes are a stranger's: every length is checked against what is there.
 
 use std::ops::Range;
@@ -10,6 +10,18 @@ use crate::package::PackageError;
 pub(crate) const MANIFEST_SECTION: &str = "jackfield:manifest";
 /// The custom section with the WIT text.
 pub(crate) const WIT_SECTION: &str = "jackfield:wit";
+/// The custom section with the README, in Markdown.
+pub(crate) const README_SECTION: &str = "jackfield:readme";
+/// The custom section with the text of the license.
+pub(crate) const LICENSE_SECTION: &str = "jackfield:license";
+/// The custom section with the bill of materials, as JSON.
+pub(crate) const SBOM_SECTION: &str = "jackfield:sbom";
+
+/// What the names of our sections begin with. A name without a number is that of the first version of its section; a section
+/// whose form changes gets a new name, `jackfield:wit@2`.
+const OURS: &str = "jackfield:";
+/// The sections that are read here.
+const KNOWN: [&str; 5] = [MANIFEST_SECTION, WIT_SECTION, README_SECTION, LICENSE_SECTION, SBOM_SECTION];
 
 /// Sections beyond so many are not a component's but a reader's burden: each takes three bytes in the file and fifty here.
 const MAX_SECTIONS: usize = 10_000;
@@ -22,6 +34,19 @@ pub(crate) struct Section<'a> {
     pub(crate) name: Option<&'a str>,
     /// What it holds; for a custom section, what comes after the name.
     pub(crate) data: &'a [u8],
+}
+
+impl Section<'_> {
+    /// Whether packing wrote it, in this version of the format or another.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.name.is_some_and(|name| name.starts_with(OURS))
+    }
+
+    /// The name, where it is one of ours that is not read here: what a later version wrote must not be passed over, since
+    /// nobody here can know what it takes back of the rest.
+    pub(crate) fn unknown(&self) -> Option<&str> {
+        self.name.filter(|name| self.is_ours() && !KNOWN.contains(name))
+    }
 }
 
 /// The sections of a component; an error where these bytes are none.

@@ -1,58 +1,17 @@
 //! From a component to a plugin in one file and back.
 
+mod common;
+
 use std::path::Path;
 
-use jackfield_registry::{Digest, Manifest, PackError, Package, PackageError, pack, strip};
-use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
-use wit_parser::{ManglingAndAbi, Resolve};
-
-const ECHO: &str = "
-    /// Says it again.
-    package acme:echo@1.0.0;
-    /// Echoes.
-    interface echo {
-      use jackfield:types/types@0.1.0.{error};
-      /// Says `what` again.
-      say: func(what: string) -> result<string, error>;
-    }
-";
-
-/// A component that exports these interfaces, all of whose functions trap.
-fn component(exports: &[&str]) -> Vec<u8> {
-    let mut resolve = Resolve::default();
-    let first = include_str!("../../wit/types/types.wit");
-    resolve.push_source("types.wit", first).unwrap();
-    let lifecycle = include_str!("../../wit/plugin/lifecycle.wit");
-    resolve.push_source("lifecycle.wit", lifecycle).unwrap();
-    resolve.push_source("kv.wit", include_str!("../../wit/key-value/key-value.wit")).unwrap();
-    resolve.push_source("echo.wit", ECHO).unwrap();
-    let exports: String = exports.iter().map(|name| format!("export {name};")).collect();
-    let package = resolve.push_source("world.wit", &format!("package a:b; world w {{ {exports} }}")).unwrap();
-    let world = resolve.select_world(&[package], None).unwrap();
-    let mut module = dummy_module(&resolve, world, ManglingAndAbi::Standard32);
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
-    ComponentEncoder::default().module(&module).unwrap().encode().unwrap()
-}
-
-const LIFECYCLE: &str = "jackfield:plugin/lifecycle@0.1.0";
-
-fn manifest(capabilities: &str) -> Manifest {
-    Manifest::from_toml(&format!(
-        "[plugin]\nname = \"echo\"\nversion = \"1.2.3\"\ndescription = \"Echo\"\nhost = \"*\"\ncapabilities = {capabilities}"
-    ))
-    .unwrap()
-}
-
-fn echo() -> (Vec<u8>, Manifest, tempfile::TempDir) {
-    let wit = tempfile::tempdir().unwrap();
-    std::fs::write(wit.path().join("echo.wit"), ECHO).unwrap();
-    (component(&[LIFECYCLE, "acme:echo/echo@1.0.0"]), manifest("[\"acme:echo@1.0.0\"]"), wit)
-}
+use common::{ECHO, LIFECYCLE, component, echo, manifest, with};
+use jackfield_registry::{Contents, Digest, PackError, Package, PackageError, pack, strip};
+use wit_parser::Resolve;
 
 #[test]
 fn what_is_packed_is_read_back_with_manifest_wit_and_docs() {
     let (component, manifest, wit) = echo();
-    let packed = pack(&component, &manifest, &[wit.path()]).unwrap();
+    let packed = pack(&component, &manifest, &with(&[wit.path()])).unwrap();
     let package = Package::read(&packed).unwrap();
     assert_eq!(package.manifest, manifest);
     assert_eq!(package.digest, Digest::of(&packed));
@@ -73,8 +32,8 @@ fn what_is_packed_is_read_back_with_manifest_wit_and_docs() {
 #[test]
 fn the_same_input_is_packed_into_the_same_bytes() {
     let (component, manifest, wit) = echo();
-    let packed = pack(&component, &manifest, &[wit.path()]).unwrap();
-    assert_eq!(pack(&component, &manifest, &[wit.path()]).unwrap(), packed);
+    let packed = pack(&component, &manifest, &with(&[wit.path()])).unwrap();
+    assert_eq!(pack(&component, &manifest, &with(&[wit.path()])).unwrap(), packed);
     assert_eq!(strip(&packed).unwrap(), component);
     assert_eq!(strip(&component).unwrap(), component);
 }
@@ -83,7 +42,8 @@ fn the_same_input_is_packed_into_the_same_bytes() {
 fn jackfields_own_wit_needs_no_folder() {
     let component = component(&[LIFECYCLE, "jackfield:key-value/key-value@0.1.0", "jackfield:key-value/locks@0.1.0"]);
     let manifest = manifest("[\"jackfield:key-value@0.1.0\", \"jackfield:key-value/locks@0.1.0\"]");
-    assert!(Package::read(&pack(&component, &manifest, &[]).unwrap()).unwrap().wit.contains("compare-and-set"));
+    let packed = pack(&component, &manifest, &Contents::default()).unwrap();
+    assert!(Package::read(&packed).unwrap().wit.contains("compare-and-set"));
 }
 
 #[test]
@@ -97,40 +57,43 @@ fn one_folder_a_package_is_read_in_the_order_of_use() {
         std::fs::create_dir(wit.path().join(folder)).unwrap();
         std::fs::write(wit.path().join(folder).join("x.wit"), text).unwrap();
     }
-    let package = Package::read(&pack(&component, &manifest, &[wit.path()]).unwrap()).unwrap();
+    let package = Package::read(&pack(&component, &manifest, &with(&[wit.path()])).unwrap()).unwrap();
     assert!(package.wit.contains("package acme:words@1.0.0 {"));
 }
 
 #[test]
 fn a_component_is_packed_once() {
     let (component, manifest, wit) = echo();
-    let packed = pack(&component, &manifest, &[wit.path()]).unwrap();
-    assert_eq!(pack(&packed, &manifest, &[wit.path()]), Err(PackError::AlreadyPacked));
+    let packed = pack(&component, &manifest, &with(&[wit.path()])).unwrap();
+    assert_eq!(pack(&packed, &manifest, &with(&[wit.path()])), Err(PackError::AlreadyPacked));
 }
 
 #[test]
 fn the_manifest_and_the_exports_must_agree() {
     let (component_, manifest_, wit) = echo();
     let more = manifest("[\"acme:echo@1.0.0\", \"jackfield:key-value/locks@0.1.0\"]");
-    let error = pack(&component_, &more, &[wit.path()]).unwrap_err().to_string();
+    let error = pack(&component_, &more, &with(&[wit.path()])).unwrap_err().to_string();
     assert_eq!(
         error,
         "plugin.toml names the capability `jackfield:key-value/locks@0.1.0`, which the component does not export; it exports acme:echo/echo@1.0.0"
     );
     let both = component(&[LIFECYCLE, "acme:echo/echo@1.0.0", "jackfield:key-value/leases@0.1.0"]);
-    let error = pack(&both, &manifest_, &[wit.path()]).unwrap_err().to_string();
+    let error = pack(&both, &manifest_, &with(&[wit.path()])).unwrap_err().to_string();
     assert!(error.contains("exports `jackfield:key-value/leases@0.1.0`, which plugin.toml does not name"), "{error}");
     let without = component(&["acme:echo/echo@1.0.0"]);
-    assert!(matches!(pack(&without, &manifest_, &[wit.path()]), Err(PackError::NoLifecycle { .. })));
+    assert!(matches!(pack(&without, &manifest_, &with(&[wit.path()])), Err(PackError::NoLifecycle { .. })));
 }
 
 #[test]
 fn missing_and_broken_wit_is_named() {
     let (component, manifest, wit) = echo();
-    assert_eq!(pack(&component, &manifest, &[]), Err(PackError::WitNotFound { package: "acme:echo@1.0.0".into() }));
-    assert!(matches!(pack(&component, &manifest, &[Path::new("/nowhere")]), Err(PackError::WitFolders(_))));
+    assert_eq!(
+        pack(&component, &manifest, &Contents::default()),
+        Err(PackError::WitNotFound { package: "acme:echo@1.0.0".into() })
+    );
+    assert!(matches!(pack(&component, &manifest, &with(&[Path::new("/nowhere")])), Err(PackError::WitFolders(_))));
     std::fs::write(wit.path().join("echo.wit"), ECHO.replace("{error}", "{errors}")).unwrap();
-    let error = pack(&component, &manifest, &[wit.path()]).unwrap_err().to_string();
+    let error = pack(&component, &manifest, &with(&[wit.path()])).unwrap_err().to_string();
     assert!(error.contains("name `error` does not exist") && error.contains("echo.wit:8:"), "{error}");
 }
 
@@ -140,7 +103,7 @@ fn a_package_that_is_there_twice_is_named() {
     std::fs::create_dir_all(wit.path().join("deps/types")).unwrap();
     let copy = wit.path().join("deps/types/types.wit");
     std::fs::write(&copy, include_str!("../../wit/types/types.wit")).unwrap();
-    let error = pack(&component, &manifest, &[wit.path()]).unwrap_err().to_string();
+    let error = pack(&component, &manifest, &with(&[wit.path()])).unwrap_err().to_string();
     assert!(
         error.contains("the WIT package jackfield:types@0.1.0 is in ") && error.contains("need no copy"),
         "{error}"
@@ -149,7 +112,7 @@ fn a_package_that_is_there_twice_is_named() {
     std::fs::remove_dir(wit.path().join("deps/types")).unwrap();
     let other = tempfile::tempdir().unwrap();
     std::fs::write(other.path().join("same.wit"), ECHO).unwrap();
-    assert!(pack(&component, &manifest, &[wit.path(), other.path()]).is_err());
+    assert!(pack(&component, &manifest, &with(&[wit.path(), other.path()])).is_err());
 }
 
 #[test]
@@ -166,7 +129,7 @@ fn what_is_no_plugin_is_refused_with_what_it_is() {
 #[test]
 fn sections_that_are_doubled_broken_or_cut_off_are_refused() {
     let (component, manifest, wit) = echo();
-    let packed = pack(&component, &manifest, &[wit.path()]).unwrap();
+    let packed = pack(&component, &manifest, &with(&[wit.path()])).unwrap();
     let mut doubled = packed.clone();
     doubled.extend_from_slice(&packed[component.len()..]);
     assert_eq!(Package::read(&doubled), Err(PackageError::Duplicate { section: "jackfield:manifest" }));

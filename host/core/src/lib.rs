@@ -115,7 +115,7 @@ pub use jackfield_vault::{
 };
 pub use journal::{JournaledWrite, Resolution, WriteState};
 pub use model::*;
-pub use plugins::{Accept, InstallPlan, NewPlugin, Provenance, inspect_plugin};
+pub use plugins::{Accept, InstallPlan, NewPlugin, PluginText, Provenance, inspect_plugin};
 pub use requests::{Answer, CallRequest, ChangeBatch, Readiness, WatchRequest};
 pub use rotation::Rotation;
 pub use spending::{SpendSettings, Spent};

@@ -137,6 +137,11 @@ async fn what_is_answered_is_what_the_document_says() {
     for (template, path) in [
         ("/v1/plugins/{name}", "/v1/plugins/playground"),
         ("/v1/plugins/{name}", "/v1/plugins/nope"),
+        ("/v1/plugins/{name}/readme", "/v1/plugins/playground/readme"),
+        ("/v1/plugins/{name}/license", "/v1/plugins/playground@0.1.0/license"),
+        ("/v1/plugins/{name}/sbom", "/v1/plugins/playground/sbom"),
+        ("/v1/plugins/{name}/sbom", "/v1/plugins/playground/sbom?format=x"),
+        ("/v1/plugins/{name}/readme", "/v1/plugins/nope/readme"),
         ("/v1/integrations/{name}", "/v1/integrations/play"),
         ("/v1/capabilities/{capability}", "/v1/capabilities/key-value"),
         ("/v1/capabilities/{capability}", "/v1/capabilities/key-value?format=wit"),

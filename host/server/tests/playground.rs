@@ -35,6 +35,20 @@ async fn a_plugin_in_use_is_not_removed() {
 }
 
 #[tokio::test]
+async fn a_plugin_shows_the_texts_that_were_packed_with_it_and_says_which_were_not() {
+    let api = Api::playing().await;
+    let readme = api.get("/v1/plugins/playground/readme").await;
+    assert_eq!(readme.header("content-type"), "text/markdown; charset=utf-8", "{}", readme.text());
+    assert!(readme.text().starts_with("# The playground plugin\n"), "{}", readme.text());
+    let license = api.get("/v1/plugins/playground/license").await;
+    assert_eq!(license.header("content-type"), "text/plain; charset=utf-8");
+    assert!(license.text().contains("Apache License") && license.text().contains("MIT License"), "{}", license.text());
+    assert!(api.get("/v1/plugins/playground/sbom").await.detail(404, "not-found").contains("bill of materials"));
+    api.get("/v1/plugins/playground/wit").await.problem(404, "not-found");
+    assert_eq!(api.delete("/v1/plugins/playground/readme").await.status, 405);
+}
+
+#[tokio::test]
 async fn an_integration_is_added_once() {
     let api = Api::playing().await;
     let again = api.post("/v1/integrations", json!({"name": "play", "plugin": "playground"})).await;

@@ -63,7 +63,8 @@
 //! }
 //! ```
 //!
-//! `cargo build --release --target wasm32-wasip2` makes the component, `jackfield plugin pack` the plugin. From the WIT
+//! `cargo build --release --target wasm32-wasip2` makes the component, `jackfield plugin pack` the plugin, with the README,
+//! the license and the bill of materials (`sbom.json`) that lie beside `plugin.toml`. From the WIT
 //! alone come its REST routes, command line, OpenAPI and docs.
 //!
 //! What a plugin can do goes through the host: [`http`] to the endpoints of its manifest, [`config`], [`state`] and

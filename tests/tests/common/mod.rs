@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jackfield_registry::{Manifest, Package, pack, strip};
+use jackfield_registry::{Contents, Manifest, Package, pack, strip};
 use jackfield_tests::packed;
 
 /// A plugin of this checkout, one of those with Jackfield's own capabilities, as another version with another manifest; its
@@ -19,6 +19,6 @@ pub(crate) fn version(plugin: &str, version: &str, folder: &Path, change: impl F
     manifest.plugin.version = version.parse().unwrap();
     change(&mut manifest);
     let path = folder.join(format!("{plugin}-{version}.wasm"));
-    fs::write(&path, pack(&strip(&file).unwrap(), &manifest, &[]).unwrap()).unwrap();
+    fs::write(&path, pack(&strip(&file).unwrap(), &manifest, &Contents::default()).unwrap()).unwrap();
     path
 }

@@ -12,6 +12,9 @@ use crate::cargo;
 /// the first are for tests and benchmarks only.
 const PLACES: [(&str, &str); 3] = [("plugins", "plugin"), ("tests/hostile", "guest"), ("benches", "guest")];
 
+/// What they are all licensed under; the files are the checkout's and not in each folder.
+const LICENSES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
+
 /// Builds and packs every plugin; the packed files, by name.
 pub(crate) fn build() -> Result<Vec<(String, PathBuf)>> {
     target::ensure()?;
@@ -66,6 +69,7 @@ fn pack(guest: &Guest, into: PathBuf) -> Result<PathBuf> {
     pack.current_dir(cargo::workspace())
         .args(["plugin", "pack"])
         .arg(format!("{}/{}", guest.folder, guest.name))
+        .args(LICENSES.iter().flat_map(|file| ["--license", file]))
         .arg("-o")
         .arg(&into);
     cargo::output(&mut pack).with_context(|| format!("packing plugin {}", guest.name))?;

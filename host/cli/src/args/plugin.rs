@@ -62,10 +62,24 @@ Examples:
     #[command(after_long_help = "\
 Examples:
   jackfield plugin show etcd
-  jackfield plugin show etcd@0.1.0 -o yaml")]
+  jackfield plugin show etcd@0.1.0 -o yaml
+  jackfield plugin show etcd --readme
+  jackfield plugin show etcd --sbom -o json > etcd.cdx.json")]
     Show {
         /// The plugin, of which the newest version is meant, or `NAME@VERSION`
         name: String,
+
+        /// Print its README
+        #[arg(long, group = "text")]
+        readme: bool,
+
+        /// Print the text of its license
+        #[arg(long, group = "text")]
+        license: bool,
+
+        /// Print what it was built from, its bill of materials; `-o json` gives the very bytes
+        #[arg(long, group = "text")]
+        sbom: bool,
     },
     /// List the integrations that run with an older version than the newest installed release of their plugin
     ///
@@ -244,9 +258,10 @@ pub(crate) struct VerifyArgs {
     pub(crate) trust_root: Option<PathBuf>,
 }
 
-/// Pack a component, its manifest and its WIT into one file
+/// Pack a component, its manifest, its WIT and what is given along into one file
 ///
-/// Reads DIR/plugin.toml and the component that cargo built from DIR, and writes the file that `plugin install` takes.
+/// Reads DIR/plugin.toml and the component that cargo built from DIR, and writes the file that `plugin install` takes. README,
+/// license and bill of materials go in too, where there are any: `plugin show` prints them.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Without --component, the newest of target/wasm32-wasip2/{guest,release,debug}/NAME.wasm is taken, where
@@ -255,7 +270,8 @@ NAME is the crate's and `target` is looked for in CARGO_TARGET_DIR, in DIR and i
 Examples:
   cargo build --release --target wasm32-wasip2 && jackfield plugin pack
   jackfield plugin pack plugins/etcd -o etcd.wasm
-  jackfield plugin pack . --component build/plugin.wasm --wit wit")]
+  jackfield plugin pack . --component build/plugin.wasm --wit wit
+  cargo cyclonedx --format json && jackfield plugin pack --sbom my-plugin.cdx.json")]
 pub(crate) struct PackArgs {
     /// The plugin's folder
     #[arg(value_name = "DIR", default_value = ".")]
@@ -268,6 +284,18 @@ pub(crate) struct PackArgs {
     /// The folder of the plugin's own WIT packages [default: DIR/wit, where there is one]
     #[arg(long, value_name = "DIR")]
     pub(crate) wit: Option<PathBuf>,
+
+    /// The README, in Markdown [default: DIR/README.md, where there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) readme: Option<PathBuf>,
+
+    /// The license's text; may be given several times [default: Cargo.toml's `license-file`, or DIR/LICENSE*]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) license: Vec<PathBuf>,
+
+    /// What it was built from: CycloneDX 1.x or SPDX 2.3, as JSON [default: DIR/sbom.json, where there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sbom: Option<PathBuf>,
 
     /// The file to write [default: NAME.wasm]
     #[arg(short = 'o', long, value_name = "FILE")]

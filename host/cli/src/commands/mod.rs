@@ -7,6 +7,7 @@ mod call;
 mod capability;
 mod credential;
 mod desired;
+mod enclosed;
 mod grant;
 mod integration;
 mod integration_views;

@@ -1,4 +1,4 @@
-//! `jackfield plugin pack`: a component, its manifest and its WIT become one file. What can be packed is decided by the
+//! `jackfield plugin pack`: a component, its manifest, its WIT and what is given along become one file. What can be packed is decided by the
 //! package format; here the inputs are found where cargo leaves them, and the result is told.
 
 use std::{
@@ -10,7 +10,7 @@ use std::{
 use jackfield_registry::{Manifest, Package, pack};
 use serde_json::json;
 
-use super::Context;
+use super::{Context, enclosed::Enclosed};
 use crate::{
     args::PackArgs,
     failure::Failure,
@@ -32,8 +32,10 @@ pub(super) fn run(context: &Context, args: &PackArgs) -> Result<(), Failure> {
     let own_wit = args.wit.clone().or_else(|| Some(dir.join("wit")).filter(|wit| wit.is_dir()));
     let wit_dirs: Vec<&Path> = own_wit.iter().map(PathBuf::as_path).collect();
 
+    let enclosed = Enclosed::read(args)?;
+
     let failed = |error: &dyn std::fmt::Display| Failure::Failed(format!("{}: {error}", component.display()));
-    let packed = pack(&bytes, &manifest, &wit_dirs).map_err(|error| failed(&error))?;
+    let packed = pack(&bytes, &manifest, &enclosed.contents(&wit_dirs)).map_err(|error| failed(&error))?;
     // What was packed is judged as an installation would judge it, while its author is still at hand.
     let package = Package::read(&packed).map_err(|error| failed(&error))?;
     let operations = jackfield_core::inspect_plugin(&packed).map_err(|error| failed(&error))?;
@@ -56,6 +58,10 @@ pub(super) fn run(context: &Context, args: &PackArgs) -> Result<(), Failure> {
         "digest": package.digest.to_string(),
         "capabilities": manifest.plugin.capabilities,
         "operations": operations,
+        "readme": enclosed.readme.as_ref().map(|(file, _)| file.display().to_string()),
+        "license": enclosed.license.iter().flat_map(|(files, _)| files).map(|file| file.display().to_string()).collect::<Vec<_>>(),
+        "sbom": enclosed.sbom.as_ref().map(|(file, _)| file.display().to_string()),
+        "sbom-format": enclosed.sbom.as_ref().map(|(_, sbom)| sbom.format().to_string()),
     });
     context.ui.answer(answer.to_string().as_bytes(), table)
 }
@@ -70,6 +76,9 @@ fn table(answer: &Tree) -> String {
     facts.row([Cell::from("digest"), Cell::from(answer.text("digest"))]);
     facts.row([Cell::from("capabilities"), Cell::from(answer.texts("capabilities"))]);
     facts.row([Cell::from("operations"), Cell::from(answer.texts("operations"))]);
+    facts.row([Cell::from("readme"), Cell::from(answer.text("readme"))]);
+    facts.row([Cell::from("license"), Cell::from(answer.texts("license"))]);
+    facts.row([Cell::from("sbom"), Cell::from(answer.text("sbom"))]);
     facts.render(Style::default())
 }
 

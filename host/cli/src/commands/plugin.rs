@@ -14,9 +14,9 @@ use super::{
 };
 use crate::{
     api::{Query, Request, segment},
-    args::{InstallArgs, PluginVerb},
+    args::{Format, InstallArgs, PluginVerb},
     failure::Failure,
-    output::{Tree, printable},
+    output::{Tree, printable, printable_lines},
 };
 
 pub(super) async fn run(context: &Context, verb: PluginVerb) -> Result<(), Failure> {
@@ -34,7 +34,10 @@ pub(super) async fn run(context: &Context, verb: PluginVerb) -> Result<(), Failu
             let request = Request::get(format!("/v1/plugins{}", query.as_str()));
             context.show_page(request, |items| views::list(items, context.ui.style)).await
         }
-        PluginVerb::Show { name } => {
+        PluginVerb::Show { name, readme: true, .. } => text(context, &name, "readme").await,
+        PluginVerb::Show { name, license: true, .. } => text(context, &name, "license").await,
+        PluginVerb::Show { name, sbom: true, .. } => sbom(context, &name).await,
+        PluginVerb::Show { name, .. } => {
             let request = Request::get(format!("/v1/plugins/{}", segment(&name)));
             context.show(request, |plugin| views::show(plugin, context.ui.style)).await
         }
@@ -50,6 +53,36 @@ pub(super) async fn run(context: &Context, verb: PluginVerb) -> Result<(), Failu
         PluginVerb::Verify(args) => publish::verify(context, &args).await,
         PluginVerb::Keygen { name } => publish::keygen(context, &name),
     }
+}
+
+/// Prints a text that a plugin's author gave along. It is text in every format.
+async fn text(context: &Context, name: &str, which: &str) -> Result<(), Failure> {
+    context.ui.print(&shown(&given_along(context, name, which).await?))
+}
+
+async fn sbom(context: &Context, name: &str) -> Result<(), Failure> {
+    let body = given_along(context, name, "sbom").await?;
+    match context.ui.format {
+        // It is not taken apart for that: some lists are JSON by the letter and hold what few readers do.
+        Format::Table => context.ui.print(&shown(&body)),
+        _ => context.ui.answer(&body, |_| String::new()),
+    }
+}
+
+async fn given_along(context: &Context, name: &str, which: &str) -> Result<bytes::Bytes, Failure> {
+    let request = Request::get(format!("/v1/plugins/{}/{which}", segment(name)));
+    Ok(context.with(async |api| api.request(request).await).await?.body)
+}
+
+/// A stranger's text as a terminal may have it, up to the end of a line.
+fn shown(text: &[u8]) -> String {
+    // Ends of lines as some systems write them are no attempt at anything.
+    let text = String::from_utf8_lossy(text).replace("\r\n", "\n");
+    let mut shown = printable_lines(&text).into_owned();
+    if !shown.is_empty() && !shown.ends_with('\n') {
+        shown.push('\n');
+    }
+    shown
 }
 
 async fn install(context: &Context, args: InstallArgs) -> Result<(), Failure> {
@@ -120,5 +153,18 @@ pub(super) fn ask_if_possible(context: &Context, plan: &Tree) -> Result<Option<S
     match line.trim().to_ascii_lowercase().as_str() {
         "y" | "yes" => Ok(Some(accept.to_owned())),
         _ => Err(Failure::Failed("nothing was installed: what it asks for was not accepted".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strangers_text_is_shown_and_not_obeyed() {
+        assert_eq!(shown(b"# Echo\r\n\tone\x1b]0;title\x07"), "# Echo\n\tone\\u{1b}]0;title\\u{7}\n");
+        assert_eq!(shown("a\u{9b}2J\u{202e}\rb\n\u{fffd}\n".as_bytes()), "a\\u{9b}2J\\u{202e}\\rb\n\u{fffd}\n");
+        assert_eq!(shown(b"\xff"), "\u{fffd}\n");
+        assert_eq!(shown(b""), "");
     }
 }

@@ -3,6 +3,7 @@
 
 mod acceptance;
 mod arrival;
+mod contents;
 mod id;
 mod inspect;
 mod known;
@@ -30,6 +31,7 @@ pub use acceptance::{Accept, InstallPlan};
 pub(crate) use acceptance::{operations_between, rights, token};
 pub use arrival::NewPlugin;
 pub(crate) use arrival::fetch;
+pub use contents::PluginText;
 pub(crate) use id::PluginId;
 pub(crate) use load::{load_all, sandbox};
 pub use provenance::Provenance;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use jackfield_core::{CallRequest, Error, Host, HostBuilder, IntegrationInfo, NewIntegration, Result};
-use jackfield_registry::{Manifest, Package, pack, strip};
+use jackfield_registry::{Contents, Manifest, Package, pack, strip};
 use serde_json::{Value, json};
 
 /// A packed plugin of this repository.
@@ -26,8 +26,8 @@ pub fn version(name: &str, version: &str, change: impl FnOnce(&mut Manifest)) ->
     manifest.plugin.version = version.parse().unwrap();
     change(&mut manifest);
     let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/hostile/unruly/wit");
-    let wit: &[&Path] = if name == "unruly" { &[&wit] } else { &[] };
-    pack(&strip(&file).unwrap(), &manifest, wit).unwrap()
+    let wit_dirs: &[&Path] = if name == "unruly" { &[&wit] } else { &[] };
+    pack(&strip(&file).unwrap(), &manifest, &Contents { wit_dirs, ..Contents::default() }).unwrap()
 }
 
 /// How hosts are built here: compiled code is kept between test runs.

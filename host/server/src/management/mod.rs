@@ -2,6 +2,7 @@
 //! trail. Each handler is one call of the embedding API; what is decided here is the status, the paging and the header.
 
 use axum::Router;
+use jackfield_core::PluginText;
 
 use crate::state::App;
 
@@ -28,6 +29,9 @@ pub(crate) fn routes() -> Router<App> {
         .route("/v1/export", desired::export())
         .route("/v1/plugins", plugins::collection())
         .route("/v1/plugins/{name}", plugins::item())
+        .route("/v1/plugins/{name}/readme", plugins::text(PluginText::Readme))
+        .route("/v1/plugins/{name}/license", plugins::text(PluginText::License))
+        .route("/v1/plugins/{name}/sbom", plugins::text(PluginText::Sbom))
         .route("/v1/integrations", integrations::collection())
         .route("/v1/integrations/{name}", integrations::item())
         .route("/v1/integrations/{name}/check", integrations::check())

@@ -1,4 +1,4 @@
-//! Plugins: install a file, list, show, remove.
+//! Plugins: install a file, list, show, read what it holds for people, remove.
 
 use axum::{
     Json,
@@ -8,11 +8,12 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use jackfield_core::{Accept, Digest, Evidence, NewPlugin, PluginInfo};
+use jackfield_core::{Accept, Digest, Evidence, NewPlugin, PluginInfo, PluginText};
 
 use serde::Deserialize;
 
 use crate::{
+    answer,
     paging::{self, Page},
     problem::Problem,
     request::{
@@ -28,6 +29,9 @@ const UPLOADED: &str = "upload";
 /// The header with the signature of an uploaded file.
 const SIGNATURE: &str = "jackfield-signature";
 
+/// What a README is.
+const MARKDOWN: &str = "text/markdown; charset=utf-8";
+
 /// Where the host takes a plugin from.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,6 +45,19 @@ pub(super) fn collection() -> MethodRouter<App> {
 
 pub(super) fn item() -> MethodRouter<App> {
     get(show).delete(remove)
+}
+
+pub(super) fn text(text: PluginText) -> MethodRouter<App> {
+    get(move |State(app): State<App>, Segments(name): Segments<String>, uri: Uri| async move {
+        Known::read(&uri, &[])?;
+        let read = app.host.plugin_text(&name, text).await?;
+        Ok::<_, Problem>(match text {
+            PluginText::Readme => ([(header::CONTENT_TYPE, MARKDOWN)], read).into_response(),
+            // A text answers as `text/plain; charset=utf-8`.
+            PluginText::License => read.into_response(),
+            PluginText::Sbom => answer::json(read.into()),
+        })
+    })
 }
 
 async fn list(State(app): State<App>, uri: Uri) -> Result<Json<Page<PluginInfo>>, Problem> {
