@@ -223,6 +223,7 @@ impl HostBuilder {
         let stop = watch::Sender::new(false);
         let plugins = plugins::load_all(&engine, &*store).await?;
         let trust = trust::load(&*store).await?;
+        let signers = plugins::load_signers(&*store, &plugins).await?;
         let dialer = Arc::new(match self.resolver {
             Some(resolver) => Dialer::new().with_resolver(resolver.0),
             None => Dialer::new(),
@@ -268,7 +269,7 @@ impl HostBuilder {
             stop: stop.clone(),
         });
         let followers = audit::sinks::prepare(&self.audit_sinks, begun.as_ref(), &shared)?;
-        let mut view = View { plugins, trust, ..View::default() };
+        let mut view = View { plugins, trust, signers, ..View::default() };
         view.integrations = integrations::load_all(&shared, &view).await?;
         tell_of_cassettes(&shared.cassettes, &view.integrations)?;
         shared.view.store(Arc::new(view));

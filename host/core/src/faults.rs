@@ -150,7 +150,7 @@ pub(crate) fn guest(error: types::Error) -> Error {
 }
 
 /// A stranger's text, a guest's or one that names what is in a file of his, bounded and without control characters but line breaks.
-fn text(mut text: String) -> String {
+pub(crate) fn text(mut text: String) -> String {
     text.truncate(text.floor_char_boundary(MAX_MESSAGE));
     text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
 }

@@ -141,7 +141,7 @@ impl Shared {
     }
 
     /// Records that what was wanted is not so.
-    async fn not_done(&self, kind: EventKind, about: About<'_>, wanted: &str, error: &Error) {
+    pub(crate) async fn not_done(&self, kind: EventKind, about: About<'_>, wanted: &str, error: &Error) {
         let Some(audit) = &self.audit else { return };
         let message: String = format!("not so: {wanted}: {}", error.message).chars().take(300).collect();
         if let Err(error) = audit.administration(kind.as_str(), about.target, audit::outcome(error), &message).await {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jackfield_registry::Digest;
 use jackfield_store::{Bucket, Mutation, Store};
 use jackfield_trust::TrustPolicy;
 
@@ -60,10 +61,13 @@ fn decide(view: &View, trust: Trust) -> Result<Decision> {
     if view.trust.policy().is_ok_and(|now| now.to_json() == document) {
         return Ok(Decision::Nothing);
     }
+    let digest = |document: &serde_json::Value| Digest::of(document.to_string().as_bytes()).to_string();
+    let before = view.trust.policy().map_or("one that cannot be read".to_owned(), |policy| digest(&policy.to_json()));
     let rules = trust.policy()?.rules().len();
+    let told = format!("the trust policy was set: {}, of {rules} rules; before: {before}", digest(&document));
     Ok(Decision::Change(Change {
         mutations: vec![Mutation::set(Bucket::Meta, KEY, document.to_string())],
         apply: Box::new(move |view, _| view.trust = trust),
-        event: (EventKind::TrustPolicySet, None, None, format!("the trust policy was set; rules: {rules}")),
+        event: (EventKind::TrustPolicySet, None, None, told),
     }))
 }

@@ -14,7 +14,7 @@ use crate::{
     CapabilityInfo, Error, OperationInfo, Result,
     integrations::{Integration, IntegrationRecord},
     names,
-    plugins::{Installed, PluginId, missing},
+    plugins::{Installed, PluginId, Signers, missing},
     trust::Trust,
     wit_text,
 };
@@ -25,6 +25,7 @@ pub(crate) struct View {
     pub(crate) plugins: BTreeMap<PluginId, Arc<Installed>>,
     pub(crate) integrations: BTreeMap<String, Arc<Integration>>,
     pub(crate) trust: Trust,
+    pub(crate) signers: Signers,
 }
 
 impl View {

@@ -23,6 +23,8 @@ pub struct Fetched {
     pub origin: Origin,
     /// What would fetch exactly this again.
     pub pinned: String,
+    /// The tag that named it, where one did and no digest besides.
+    pub tag: Option<String>,
     /// The digest that signatures are of: of the manifest in a registry, otherwise of the file.
     pub signed: Digest,
     /// Signatures and attestations.
@@ -78,6 +80,7 @@ impl Fetcher {
                     file: pulled.bytes,
                     origin,
                     pinned: reference.pinned(pulled.digest).to_string(),
+                    tag: reference.tag().filter(|_| reference.digest().is_none()).map(str::to_owned),
                     signed: pulled.digest,
                     evidence,
                 })
@@ -104,7 +107,7 @@ impl Fetcher {
                     Err(error) => return Err(error),
                 };
                 let signed = Digest::of(&bytes);
-                Ok(Fetched { file: bytes, pinned: place.to_string(), origin, signed, evidence })
+                Ok(Fetched { file: bytes, pinned: place.to_string(), tag: None, origin, signed, evidence })
             }
         }
     }

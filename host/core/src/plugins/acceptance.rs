@@ -79,12 +79,11 @@ fn new_rights(view: &View, manifest: &Manifest) -> Rights {
     rights(manifest).beyond(&had)
 }
 
-pub(super) fn plan(view: &View, new: &NewPlugin, inspected: &Inspected) -> InstallPlan {
+pub(super) fn plan(view: &View, new: &NewPlugin, inspected: &Inspected, judged: Result<Provenance>) -> InstallPlan {
     let manifest = &inspected.package.manifest;
     let name = &manifest.plugin.name;
     let new_rights = new_rights(view, manifest);
-    let judged = provenance::judge(&view.trust, new, &rights(manifest));
-    let judged = judged.and_then(|provenance| provenance::goes_on(view, name, new, &provenance).map(|()| provenance));
+    let judged = judged.and_then(|found| provenance::goes_on(view, name, new, &found).map(|_| found));
     let refused = judged.as_ref().err().map(|error| error.message.clone());
     let newest = view.plugin(name).ok().and_then(|plugin| plugin.code.as_ref().ok());
     let (gained, lost) =

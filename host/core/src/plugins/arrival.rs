@@ -1,7 +1,7 @@
 //! A plugin's file as it arrives: from whom, with what beside it, and what the operator has said of it.
 
 use bytes::Bytes;
-use jackfield_fetch::Place;
+use jackfield_fetch::{Place, PlaceError};
 use jackfield_registry::{Digest, MAX_PACKAGE_BYTES};
 use jackfield_trust::{Evidence, Origin};
 
@@ -17,6 +17,8 @@ pub struct NewPlugin {
     pub origin: Origin,
     /// What would fetch exactly this again; none for a file that was handed over.
     pub pinned: Option<String>,
+    /// The tag that named it; where that is a version, it must be the plugin's.
+    pub tag: Option<String>,
     /// The digest that signatures of it are of: of its manifest in a registry, otherwise of the file.
     pub signed: Digest,
     /// What was found beside it: signatures and attestations, not yet believed.
@@ -40,6 +42,7 @@ impl NewPlugin {
             file,
             origin: Origin::file(path),
             pinned: None,
+            tag: None,
             evidence: Vec::new(),
             expect_digest: None,
             accept: Accept::Nothing,
@@ -61,12 +64,14 @@ impl NewPlugin {
 
 /// Fetches a plugin from where it is published. Nothing of it is believed, and nothing accepted.
 pub(crate) async fn fetch(shared: &Shared, place: &str) -> Result<NewPlugin> {
-    let place: Place = place.parse().map_err(|error| Error::invalid(format!("`{place}`: {error}")))?;
+    // What was written is not repeated: it may be an address with a password.
+    let place: Place = place.parse().map_err(|error: PlaceError| Error::invalid(error.to_string()))?;
     let fetched = shared.fetcher.fetch(&place, MAX_PACKAGE_BYTES).await.map_err(faults::fetch)?;
     Ok(NewPlugin {
         file: fetched.file.into(),
         origin: fetched.origin,
         pinned: Some(fetched.pinned),
+        tag: fetched.tag,
         signed: fetched.signed,
         evidence: fetched.evidence,
         expect_digest: None,

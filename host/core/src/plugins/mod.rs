@@ -9,6 +9,7 @@ mod inspect;
 mod known;
 mod load;
 mod provenance;
+mod signers;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -24,7 +25,7 @@ use crate::{
     clock::now_ms,
     config::Schema,
     registrar::{Change, Decision, encode},
-    shared::Shared,
+    shared::{About, Shared},
     view::{View, operation_info},
 };
 pub use acceptance::{Accept, InstallPlan};
@@ -35,6 +36,7 @@ pub use contents::PluginText;
 pub(crate) use id::PluginId;
 pub(crate) use load::{load_all, sandbox};
 pub use provenance::Provenance;
+pub(crate) use signers::{Signers, load as load_signers};
 
 /// Judges a plugin's file as an installation would, without running anything of it; its operations, each with the short
 /// name of its capability.
@@ -119,14 +121,35 @@ pub(crate) fn missing(reason: String) -> Error {
     Error::new(ErrorKind::Unavailable, ErrorSource::Host, reason)
 }
 
-/// Reads a plugin's file beside what is installed; nothing of it where another file is expected.
-async fn inspected(view: &Arc<View>, new: &NewPlugin) -> Result<inspect::Inspected> {
-    let (bytes, expected, view) = (new.file.clone(), new.expect_digest, view.clone());
+/// Reads a plugin's file beside what is installed, nothing of it where another file is expected, and has the trust policy
+/// judge it.
+async fn inspected(view: &Arc<View>, new: &NewPlugin) -> Result<(inspect::Inspected, Result<Provenance>)> {
+    let (new, view) = (new.clone(), view.clone());
     let inspect = move || {
-        expected.map_or(Ok(()), |expected| is_expected(expected, Digest::of(&bytes)))?;
-        inspect::inspect(&bytes, &view)
+        new.expect_digest.map_or(Ok(()), |expected| is_expected(expected, Digest::of(&new.file)))?;
+        let inspected = inspect::inspect(&new.file, &view)?;
+        let manifest = &inspected.package.manifest;
+        is_tagged(manifest, new.tag.as_deref())?;
+        let provenance = provenance::judge(&view.trust, &new, manifest);
+        Ok((inspected, provenance))
     };
     tokio::task::spawn_blocking(inspect).await.map_err(|e| Error::internal(e.to_string()))?
+}
+
+/// Whether a plugin is of the version that its tag says, where that says one: under the tag of a new version somebody may have put
+/// an old one, which was signed as well.
+fn is_tagged(manifest: &Manifest, tag: Option<&str>) -> Result<()> {
+    let plugin = &manifest.plugin;
+    let said = tag.and_then(|tag| tag.strip_prefix('v').unwrap_or(tag).parse::<Version>().ok());
+    // A tag has no `+`.
+    let bare = |version: &Version| Version { build: semver::BuildMetadata::EMPTY, ..version.clone() };
+    match said {
+        Some(said) if bare(&said) != bare(&plugin.version) => Err(Error::invalid(format!(
+            "the tag says version {said}, and what is there is `{}` {}; look for another tag, or name what is there by its digest",
+            plugin.name, plugin.version
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a file is the one that was looked at before: what a tag names may change at any moment.
@@ -144,9 +167,9 @@ fn is_expected(expected: Digest, found: Digest) -> Result<()> {
 /// What installing a plugin would do. Nothing of it runs.
 pub(crate) async fn plan(shared: &Shared, new: &NewPlugin) -> Result<InstallPlan> {
     let view = shared.view.load_full();
-    let inspected = inspected(&view, new).await?;
+    let (inspected, provenance) = inspected(&view, new).await?;
     may_install(&view, &inspected, &Accept::Everything)?;
-    Ok(acceptance::plan(&view, new, &inspected))
+    Ok(acceptance::plan(&view, new, &inspected, provenance))
 }
 
 /// Installs a plugin. Returns whether it was not installed already.
@@ -154,11 +177,19 @@ pub(crate) async fn plan(shared: &Shared, new: &NewPlugin) -> Result<InstallPlan
 /// Nothing of it runs before the trust policy has let it in and what it asks for is accepted.
 pub(crate) async fn install(shared: &Shared, new: NewPlugin) -> Result<(PluginInfo, bool)> {
     let view = shared.view.load_full();
-    let inspected = inspected(&view, &new).await?;
+    let (inspected, judged) = inspected(&view, &new).await?;
     let manifest = &inspected.package.manifest;
     let id = id_of(manifest).to_string();
-    let provenance = provenance::judge(&view.trust, &new, &acceptance::rights(manifest))?;
-    provenance::goes_on(&view, &manifest.plugin.name, &new, &provenance)?;
+    let name = &manifest.plugin.name;
+    let judged = judged.and_then(|found| provenance::goes_on(&view, name, &new, &found).map(|_| found));
+    let provenance = match judged {
+        Ok(provenance) => provenance,
+        Err(error) => {
+            let wanted = format!("`{id}` was installed; from {}", new.pinned.as_deref().unwrap_or(new.origin.as_str()));
+            shared.not_done(EventKind::PluginInstalled, About::installed(None, Some(name)), &wanted, &error).await;
+            return Err(error);
+        }
+    };
     if let Decision::Nothing = may_install(&view, &inspected, &new.accept)? {
         return Ok((view.plugin(&id)?.info(&view), false));
     }
@@ -210,15 +241,18 @@ fn may_install(view: &View, inspected: &inspect::Inspected, accept: &Accept) -> 
 }
 
 fn decide(view: &View, inspected: &inspect::Inspected, installed: Arc<Installed>, new: &NewPlugin) -> Result<Decision> {
-    let id = installed.id();
-    provenance::goes_on(view, &id.name, new, &installed.record.provenance)?;
+    let (id, provenance) = (installed.id(), &installed.record.provenance);
+    let other_signer = provenance::goes_on(view, &id.name, new, provenance)?;
+    let signers = view.signers.after(&id.name, provenance.signer.as_ref(), other_signer);
     let Decision::Change(mut change) = may_install(view, inspected, &new.accept)? else { return Ok(Decision::Nothing) };
-    change.event.3.push_str(&provenance::told(&installed.record.provenance));
+    change.event.3.push_str(&provenance::told(provenance, other_signer));
     change.mutations = vec![
         Mutation::set(Bucket::Components, installed.record.digest.to_string(), new.file.to_vec()),
         Mutation::set(Bucket::Plugins, id.to_string(), encode(&installed.record)?),
+        Signers::mutation(&id.name, &signers)?,
     ];
     change.apply = Box::new(move |view, _| {
+        view.signers.set(&id.name, signers);
         view.plugins.insert(id, installed);
     });
     Ok(Decision::Change(change))

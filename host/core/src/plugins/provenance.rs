@@ -1,11 +1,13 @@
 //! Who vouches for a plugin: the trust policy's answer, and whether it is who vouched for the versions before.
 
-use jackfield_registry::Rights;
+use std::collections::BTreeSet;
+
+use jackfield_registry::Manifest;
 use jackfield_trust::{Delivery, Judgement, Origin, Signer};
 use serde::{Deserialize, Serialize};
 
-use super::NewPlugin;
-use crate::{Error, ErrorKind, ErrorSource, Result, trust::Trust, view::View};
+use super::{NewPlugin, acceptance};
+use crate::{Error, ErrorKind, ErrorSource, Result, faults, limits, trust::Trust, view::View};
 
 /// Where an installed plugin came from and who vouched for it then.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +19,9 @@ pub struct Provenance {
     /// What would fetch exactly this again: a reference with the manifest's digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pinned: Option<String>,
+    /// The prefix of the trust policy's rule that let it in; none where there was none for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
     /// Who signed it; none where that was not needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signer: Option<Signer>,
@@ -25,47 +30,57 @@ pub struct Provenance {
     pub attestations: Vec<String>,
 }
 
-/// Has the trust policy judge a plugin.
-pub(super) fn judge(trust: &Trust, new: &NewPlugin, rights: &Rights) -> Result<Provenance> {
+/// Has the trust policy judge a plugin. It takes time: not for a thread that others wait for.
+pub(super) fn judge(trust: &Trust, new: &NewPlugin, manifest: &Manifest) -> Result<Provenance> {
+    let (rights, limits) = (acceptance::rights(manifest), limits::unset(&manifest.limits));
     let delivery = Delivery {
         origin: &new.origin,
         digest: &new.signed,
         evidence: &new.evidence,
-        rights,
+        rights: &rights,
+        limits: &limits,
         unsigned_file: new.allow_unsigned,
     };
-    let Judgement { signer, attestations, .. } = trust.policy()?.judge(&delivery).map_err(|refusal| {
-        let error = Error::new(ErrorKind::PermissionDenied, ErrorSource::Caller, refusal.to_string());
-        Error { code: Some("not-trusted".into()), ..error }
-    })?;
-    Ok(Provenance { origin: Some(new.origin.clone()), pinned: new.pinned.clone(), signer, attestations })
+    let judged = trust.policy()?.judge(&delivery);
+    let Judgement { signer, rule, attestations } =
+        judged.map_err(|refusal| refused(&refusal.to_string(), "not-trusted"))?;
+    Ok(Provenance { origin: Some(new.origin.clone()), pinned: new.pinned.clone(), rule, signer, attestations })
 }
 
-/// Whether who vouches for a version is who vouched for one that is installed. What nobody signed before, anybody may sign.
-pub(super) fn goes_on(view: &View, name: &str, new: &NewPlugin, provenance: &Provenance) -> Result<()> {
-    let before: Vec<&Signer> =
-        view.versions(name).filter_map(|plugin| plugin.record.provenance.signer.as_ref()).collect();
+fn refused(reason: &str, code: &str) -> Error {
+    let error = Error::new(ErrorKind::PermissionDenied, ErrorSource::Caller, faults::text(reason.to_owned()));
+    Error { code: Some(code.to_owned()), ..error }
+}
+
+/// Whether who vouches for a version is who vouched for one before, installed or not any more; whether another was allowed. What
+/// nobody signed before, anybody may sign.
+pub(super) fn goes_on(view: &View, name: &str, new: &NewPlugin, provenance: &Provenance) -> Result<bool> {
+    let before = view.signers.of(name);
     let same = provenance.signer.as_ref().is_some_and(|signer| before.iter().any(|other| signer.is(other)));
-    if before.is_empty() || same || new.allow_other_signer {
-        return Ok(());
+    if before.is_empty() || same {
+        return Ok(false);
     }
-    let mut known: Vec<String> = before.into_iter().map(ToString::to_string).collect();
-    known.sort();
-    known.dedup();
+    if new.allow_other_signer {
+        return Ok(true);
+    }
+    let known: BTreeSet<String> = before.iter().map(ToString::to_string).collect();
     let now = provenance.signer.as_ref().map_or("by nobody".to_owned(), |signer| format!("by {signer}"));
     let message = format!(
-        "`{name}` is not installed: it is signed {now}, and installed versions of it are signed by {}. If its makers say that this is right, install it with `--allow-other-signer`",
-        known.join(", ")
+        "`{name}` is not installed: it is signed {now}, and versions of it that were installed before are signed by {}. If its makers say that this is right, install it with `--allow-other-signer`",
+        known.into_iter().collect::<Vec<_>>().join(", ")
     );
-    let error = Error::new(ErrorKind::PermissionDenied, ErrorSource::Caller, message);
-    Err(Error { code: Some("other-signer".into()), ..error })
+    Err(refused(&message, "other-signer"))
 }
 
-/// What is told of where a plugin came from.
-pub(super) fn told(provenance: &Provenance) -> String {
+/// What is told of where a plugin came from, and of what the operator let pass.
+pub(super) fn told(provenance: &Provenance, other_signer: bool) -> String {
     let origin = provenance.pinned.as_deref().or(provenance.origin.as_ref().map(Origin::as_str));
     let origin = origin.map(|origin| format!("; from {origin}")).unwrap_or_default();
-    let signer =
-        provenance.signer.as_ref().map_or("; signed by nobody".to_owned(), |signer| format!("; signed by {signer}"));
-    origin + &signer
+    let signer = provenance.signer.as_ref().map_or("nobody".to_owned(), ToString::to_string);
+    let rule = provenance
+        .rule
+        .as_ref()
+        .map_or("no rule: allowed without a signature".to_owned(), |r| format!("the rule for {r}"));
+    let other = if other_signer { "; another signer than before was allowed" } else { "" };
+    format!("{origin}; signed by {signer}; by {rule}{other}")
 }
