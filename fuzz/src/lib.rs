@@ -12,6 +12,7 @@ pub mod evidence;
 pub mod json_bridge;
 pub mod kubeconfig;
 pub mod lines;
+pub mod lock;
 pub mod manifest;
 pub mod oci;
 pub mod path;
@@ -34,6 +35,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("json-bridge", json_bridge::check),
     ("kubeconfig", kubeconfig::check),
     ("lines", lines::check),
+    ("lock", lock::check),
     ("manifest", manifest::check),
     ("oci", oci::check),
     ("path", path::check),

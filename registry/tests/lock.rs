@@ -126,6 +126,18 @@ fn what_is_not_as_it_was_written_is_refused_with_its_line() {
 }
 
 #[test]
+fn an_error_is_short_whatever_is_in_the_file() {
+    for text in [
+        format!("version = 1\n{} = 1\n", "k".repeat(100_000)),
+        format!("version = [{}]\n", "1, ".repeat(100_000)),
+        format!("version = 1\n[[plugin]]\nname = \"{}\"\n", "n".repeat(100_000)),
+    ] {
+        let error = text.parse::<Lock>().unwrap_err().to_string();
+        assert!(error.len() < 1500, "{} bytes", error.len());
+    }
+}
+
+#[test]
 fn more_plugins_than_anybody_has_are_not_read() {
     let many: Vec<LockedPlugin> =
         (0..1001).map(|number| LockedPlugin { version: semver::Version::new(1, 0, number), ..echo() }).collect();

@@ -20,6 +20,8 @@ const MAX_RIGHTS: usize = 8192;
 const MAX_TEXT: usize = 4096;
 /// The longest name of a plugin, and of a version: as in manifests.
 const MAX_NAME: usize = 64;
+/// The longest explanation, in characters: it may repeat what is in the file.
+const MAX_MESSAGE: usize = 300;
 /// How many digits stand for rights.
 const ACCEPT_DIGITS: usize = 32;
 
@@ -64,13 +66,23 @@ struct Entry {
     accept: Option<Spanned<String>>,
 }
 
+impl LockError {
+    fn new(line: Option<usize>, message: &str) -> Self {
+        let mut shown: String = message.chars().take(MAX_MESSAGE).collect();
+        if shown.len() < message.len() {
+            shown.push('…');
+        }
+        Self { line, message: shown }
+    }
+}
+
 impl FromStr for Lock {
     type Err = LockError;
 
     fn from_str(text: &str) -> Result<Self, LockError> {
         if text.len() > MAX_LOCK_BYTES {
             let message = format!("it has {} bytes; at most {MAX_LOCK_BYTES} are read", text.len());
-            return Err(LockError { line: None, message });
+            return Err(LockError::new(None, &message));
         }
         let lines = Lines(text);
         // Said first: what a later form has more is no fault of this one.
@@ -79,17 +91,17 @@ impl FromStr for Lock {
             Some(version) if version.get_ref().as_integer() == Some(FORM) => {}
             Some(version) => {
                 let message = format!("its form is {}, and this Jackfield reads form {FORM}", version.get_ref());
-                return Err(lines.error(&version.span(), message));
+                return Err(lines.error(&version.span(), &message));
             }
             None => {
                 let message = format!("it does not say `version = {FORM}`, as lock files do");
-                return Err(LockError { line: None, message });
+                return Err(LockError::new(None, &message));
             }
         }
         let text: Text = toml::from_str(text).map_err(|error| lines.not_toml(&error))?;
         if text.plugin.len() > MAX_PLUGINS {
             let message = format!("it locks {} versions of plugins; at most {MAX_PLUGINS} are read", text.plugin.len());
-            return Err(LockError { line: None, message });
+            return Err(LockError::new(None, &message));
         }
         let mut lock = Self::default();
         for entry in text.plugin {
@@ -97,7 +109,7 @@ impl FromStr for Lock {
             let plugin = lines.plugin(entry.into_inner(), &at)?;
             let id = plugin.id();
             if lock.insert(plugin).is_some() {
-                return Err(lines.error(&at, format!("`{id}` is locked twice")));
+                return Err(lines.error(&at, &format!("`{id}` is locked twice")));
             }
         }
         Ok(lock)
@@ -108,16 +120,16 @@ impl FromStr for Lock {
 struct Lines<'t>(&'t str);
 
 impl Lines<'_> {
-    fn error(&self, at: &Range<usize>, message: impl Into<String>) -> LockError {
+    fn error(&self, at: &Range<usize>, message: &str) -> LockError {
         let before = self.0.as_bytes().get(..at.start).unwrap_or_default();
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        LockError { line: Some(line), message: message.into() }
+        LockError::new(Some(line), message)
     }
 
     fn not_toml(&self, error: &toml::de::Error) -> LockError {
         match error.span() {
             Some(span) => self.error(&span, error.message()),
-            None => LockError { line: None, message: error.message().to_owned() },
+            None => LockError::new(None, error.message()),
         }
     }
 
@@ -127,17 +139,17 @@ impl Lines<'_> {
         if !starts_well || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
             return Err(self.error(at, "`name` is not that of a plugin: lower-case letters, digits and `-`"));
         }
-        let wrong = |error: semver::Error| self.error(at, format!("`version` of `{name}` is no version: {error}"));
+        let wrong = |error: semver::Error| self.error(at, &format!("`version` of `{name}` is no version: {error}"));
         let version = Version::parse(&self.text("version", entry.version, MAX_NAME)?).map_err(wrong)?;
         if entry.rights.len() > MAX_RIGHTS {
             let message = format!("`{name}` has {} rights; at most {MAX_RIGHTS} are read", entry.rights.len());
-            return Err(self.error(at, message));
+            return Err(self.error(at, &message));
         }
         let rights = entry.rights.into_iter().map(|right| self.text("rights", right, MAX_TEXT));
         let accept = entry.accept.map(|accept| self.accept(accept)).transpose()?;
         let rights = rights.collect::<Result<Vec<_>, _>>()?;
         if rights.is_empty() != accept.is_none() {
-            return Err(self.error(at, format!("`{name}` has `rights` without `accept`, or the other way round")));
+            return Err(self.error(at, &format!("`{name}` has `rights` without `accept`, or the other way round")));
         }
         Ok(LockedPlugin {
             version,
@@ -162,7 +174,7 @@ impl Lines<'_> {
     fn accept(&self, accept: Spanned<String>) -> Result<String, LockError> {
         let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         if accept.get_ref().len() != ACCEPT_DIGITS || !digits(accept.get_ref()) {
-            return Err(self.error(&accept.span(), format!("`accept` is not {ACCEPT_DIGITS} digits of 0-9 and a-f")));
+            return Err(self.error(&accept.span(), &format!("`accept` is not {ACCEPT_DIGITS} digits of 0-9 and a-f")));
         }
         Ok(accept.into_inner())
     }
@@ -176,6 +188,6 @@ impl Lines<'_> {
             _ if found.chars().any(char::is_control) => "has control characters".to_owned(),
             _ => return Ok(text.into_inner()),
         };
-        Err(self.error(&text.span(), format!("`{key}` {wrong}")))
+        Err(self.error(&text.span(), &format!("`{key}` {wrong}")))
     }
 }
