@@ -64,15 +64,17 @@ impl Shop {
         pushed["pushed"].as_str().unwrap().strip_prefix("oci://").unwrap().to_owned()
     }
 
-    fn sign(&self, place: &str) {
-        self.done(&["plugin", "sign", place, "--key", self.key.to_str().unwrap()]);
+    /// Signs what was pushed.
+    fn sign(&self, pinned: &str) {
+        self.done(&["plugin", "sign", &format!("oci://{pinned}"), "--key", self.key.to_str().unwrap()]);
     }
 
     /// Has plugins from the registry need the signature of one of these keys.
     fn trust(&self, keys: &[&Path], rest: &str) {
+        let (rest, tables) = if rest.starts_with("[[") { ("", rest) } else { (rest, "") };
         let signer = |key: &&Path| format!("[[source.signer]]\nkey = '''\n{}'''\n", fs::read_to_string(key).unwrap());
         let signers: String = keys.iter().map(signer).collect();
-        let policy = format!("[[source]]\nprefix = \"oci://{}\"\n{rest}\n{signers}", self.registry.address());
+        let policy = format!("[[source]]\nprefix = \"oci://{}\"\n{rest}\n{signers}{tables}", self.registry.address());
         let file = self.stand.scratch().join("trust.toml");
         fs::write(&file, policy).unwrap();
         self.done(&["trust", "set", file.to_str().unwrap()]);
@@ -112,7 +114,9 @@ fn what_jackfield_pushes_and_signs_oras_pulls_and_cosign_verifies() {
     let (place, _) = shop.place("acme/playground:0.1.0");
     let pinned = shop.push(&packed("playground"), &place);
     assert_eq!(pinned, shop.push(&packed("playground"), &place), "the same file is the same manifest");
-    shop.sign(&place);
+    let by_tag = shop.asked(&["plugin", "sign", &place, "--key", shop.key.to_str().unwrap()]).unwrap_err();
+    assert!(by_tag.contains("by its digest"), "a registry does not choose what is signed: {by_tag}");
+    shop.sign(&pinned);
 
     let folder = shop.stand.scratch().join("pulled");
     Oras::find().unwrap().pull(&pinned, &folder).unwrap();
@@ -132,7 +136,7 @@ fn what_jackfield_pushes_and_signs_oras_pulls_and_cosign_verifies() {
         cosigns()[0].verify(key, &pinned).unwrap();
         shop.done(&["plugin", "verify", &place, "--key", key.to_str().unwrap()]);
     }
-    shop.sign(&place);
+    shop.sign(&pinned);
     cosigns()[0].verify(&other.public, &pinned).unwrap();
 }
 
@@ -176,11 +180,12 @@ fn one_key_is_read_by_jackfield_and_by_cosign() {
         cosign.sign(&ours, &pinned).unwrap();
         // Made by cosign, used by Jackfield.
         let theirs = cosign.generate_keys(shop.stand.scratch(), &format!("theirs-{}", cosign.version())).unwrap();
-        shop.done(&["plugin", "sign", &place, "--key", theirs.private.to_str().unwrap()]);
+        shop.done(&["plugin", "sign", &format!("oci://{pinned}"), "--key", theirs.private.to_str().unwrap()]);
         cosign.verify(&theirs.public, &pinned).unwrap();
     }
     shop.done(&["plugin", "verify", &place, "--key", shop.public.to_str().unwrap()]);
-    let mut wrong = shop.command(&["plugin", "sign", &place, "--key", shop.key.to_str().unwrap()]);
+    let by_digest = format!("oci://{pinned}");
+    let mut wrong = shop.command(&["plugin", "sign", &by_digest, "--key", shop.key.to_str().unwrap()]);
     let error = answer(wrong.env("JACKFIELD_KEY_PASSWORD", "wrong")).unwrap_err();
     assert!(error.contains("the password does not open the private key"), "{error}");
 }
@@ -227,7 +232,11 @@ fn an_attestation_signs_nothing_and_is_wanted_besides_where_the_policy_says_so()
     let pinned = shop.push(&packed("playground"), &place);
     let predicate = shop.stand.scratch().join("predicate.json");
     fs::write(&predicate, json!({"buildDefinition": {}, "runDetails": {}}).to_string()).unwrap();
-    let wanted = "attestations = [\"https://slsa.dev/provenance/v1\"]";
+    let wanted = |key: &Path| {
+        let key = fs::read_to_string(key).unwrap();
+        let kind = "[[source.attestation]]\ntype = \"https://slsa.dev/provenance/v1\"";
+        format!("{kind}\n[[source.attestation.signer]]\nkey = '''\n{key}'''\n")
+    };
     for (cosign, format) in cosigns().iter().zip([Format::Legacy, Format::Bundle]) {
         let keys = cosign.generate_keys(shop.stand.scratch(), &format!("maker-{}", cosign.version())).unwrap();
         cosign.attest(format, &keys, "https://slsa.dev/provenance/v1", &predicate, &pinned).unwrap();
@@ -235,11 +244,11 @@ fn an_attestation_signs_nothing_and_is_wanted_besides_where_the_policy_says_so()
         let refused = shop.install(&place).unwrap_err();
         assert!(refused.contains("attests something, but signs nothing"), "cosign {}: {refused}", cosign.version());
 
-        shop.trust(&[&shop.public], wanted);
-        shop.sign(&place);
+        shop.sign(&pinned);
+        shop.trust(&[&shop.public], &wanted(&shop.public));
         let refused = shop.install(&place).unwrap_err();
         assert!(refused.contains("wants an attestation"), "somebody else's counts for nothing: {refused}");
-        shop.trust(&[&keys.public, &shop.public], wanted);
+        shop.trust(&[&shop.public], &wanted(&keys.public));
         let installed = shop.install(&place).unwrap();
         assert_eq!(installed["attestations"][0], "https://slsa.dev/provenance/v1", "{installed}");
         shop.done(&["plugin", "remove", "playground"]);
@@ -249,9 +258,9 @@ fn an_attestation_signs_nothing_and_is_wanted_besides_where_the_policy_says_so()
 #[test]
 fn what_a_registry_tampers_with_is_not_installed() {
     let shop = Shop::open();
-    let (place, _) = shop.place("acme/playground:0.1.0");
+    let (place, _) = shop.place("acme/playground:stable");
     let pinned = shop.push(&packed("playground"), &place);
-    shop.sign(&place);
+    shop.sign(&pinned);
     shop.trust(&[&shop.public], "");
 
     // Another file under the same tag: the signature is of what was there before.
@@ -261,6 +270,12 @@ fn what_a_registry_tampers_with_is_not_installed() {
     assert!(refused.contains("is not signed"), "{refused}");
     let by_digest = format!("oci://{pinned}");
     assert_eq!(shop.plan(&by_digest)["version"], "0.1.0");
+
+    // An old version, signed as well, under the tag of a new one.
+    let (newer, _) = shop.place("acme/playground:0.3.0");
+    assert_eq!(shop.push(&packed("playground"), &newer).split('@').nth(1), pinned.split('@').nth(1));
+    let refused = shop.install(&newer).unwrap_err();
+    assert!(refused.contains("the tag says version 0.3.0"), "{refused}");
 
     // A bit of the component, in the registry's own storage.
     let manifest: Value = serde_json::from_slice(&Oras::find().unwrap().manifest(&pinned).unwrap()).unwrap();
@@ -292,29 +307,40 @@ fn what_was_signed_once_is_not_replaced_by_anybody_elses() {
     let shop = Shop::open();
     let (first, second) = (shop.place("acme/play:0.1.0").0, shop.place("acme/play:0.2.0").0);
     shop.trust(&[&shop.public], "unsigned = \"allow\"");
-    shop.push(&packed("playground"), &first);
-    shop.sign(&first);
+    let pinned = shop.push(&packed("playground"), &first);
+    shop.sign(&pinned);
     shop.install(&first).unwrap();
+    // Nor when nothing of it is installed any more.
+    shop.done(&["plugin", "remove", "playground"]);
 
-    shop.push(&version("playground", "0.2.0", shop.stand.scratch(), |_| {}), &second);
+    let pinned = shop.push(&version("playground", "0.2.0", shop.stand.scratch(), |_| {}), &second);
     let refused = shop.install(&second).unwrap_err();
     assert!(refused.contains("other-signer") && refused.contains("signed by nobody"), "{refused}");
     let other = cosigns()[1].generate_keys(shop.stand.scratch(), "other").unwrap();
-    shop.done(&["plugin", "sign", &second, "--key", other.private.to_str().unwrap()]);
+    shop.done(&["plugin", "sign", &format!("oci://{pinned}"), "--key", other.private.to_str().unwrap()]);
     shop.trust(&[&shop.public, &other.public], "");
     let refused = shop.install(&second).unwrap_err();
     assert!(refused.contains("other-signer") && refused.contains("--allow-other-signer"), "{refused}");
+    assert_eq!(shop.installed(), 0);
+    let accept = shop.done(&["plugin", "inspect", &second, "--allow-other-signer"])["accept"].clone();
+    let accept = accept.as_str().unwrap();
+    shop.done(&["plugin", "install", &second, "--allow-other-signer", "--accept", accept]);
     assert_eq!(shop.installed(), 1);
-    shop.done(&["plugin", "install", &second, "--allow-other-signer"]);
-    assert_eq!(shop.installed(), 2);
+    let audit = shop.stand.server().get("/v1/audit?limit=1000").unwrap().to_string();
+    for told in ["another signer than before was allowed", "not so: `playground@0.2.0` was installed"] {
+        assert!(audit.contains(told), "{told} in {audit}");
+    }
 }
 
 #[test]
 fn nobody_gets_more_than_the_ceiling_of_where_it_came_from() {
     let shop = Shop::open();
     let (place, _) = shop.place("acme/playground:0.1.0");
-    shop.push(&packed("playground"), &place);
-    shop.sign(&place);
+    let pinned = shop.push(&packed("playground"), &place);
+    shop.sign(&pinned);
+    shop.trust(&[&shop.public], "ceiling = { limits = { memory-mib = 1 } }");
+    let refused = shop.install(&place).unwrap_err();
+    assert!(refused.contains("use memory-mib") && refused.contains("at most 1"), "{refused}");
     shop.trust(&[&shop.public], "ceiling = { send-again = false }");
     let refused = shop.install(&place).unwrap_err();
     assert!(refused.contains("have writes sent again") && refused.contains("not-trusted"), "{refused}");
@@ -359,8 +385,8 @@ fn a_plugin_of_a_registry_is_installed_in_moments() {
         // Each is another file, so that nothing is compiled already.
         let file = version("playground", &format!("0.1.{}", number + 1), shop.stand.scratch(), |_| {});
         let (place, _) = shop.place(&format!("acme/playground:0.1.{}", number + 1));
-        shop.push(&file, &place);
-        shop.sign(&place);
+        let key = shop.key.to_str().unwrap();
+        shop.done(&["plugin", "push", file.to_str().unwrap(), &place, "--key", key]);
         let accept = shop.plan(&place)["accept"].as_str().unwrap().to_owned();
         let begun = Instant::now();
         let path = format!("/v1/plugins?accept={accept}");

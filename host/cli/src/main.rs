@@ -10,6 +10,7 @@ mod commands;
 mod compiler;
 mod documents;
 mod failure;
+mod file;
 mod memory;
 mod output;
 mod params;

@@ -14,5 +14,5 @@ mod web;
 
 pub use error::FetchError;
 pub use fetch::{Fetched, Fetcher};
-pub use jackfield_oci::{Options, Reference};
+pub use jackfield_oci::{Options, Reference, ReferenceError};
 pub use place::{Place, PlaceError, SIGNATURE_SUFFIX, WebFile};

@@ -33,7 +33,7 @@ pub(crate) use integration::{AddArgs, EndpointArgs, IntegrationVerb, ListArgs, U
 pub(crate) use issuer::{IssueArgs, IssuerArgs};
 pub(crate) use operation::OperationVerb;
 pub(crate) use parse::{Pair, ServerUrl};
-pub(crate) use plugin::{InstallArgs, LockArgs, PackArgs, PluginVerb, SignArgs, VerifyArgs, VouchingArgs};
+pub(crate) use plugin::{InstallArgs, LockArgs, PackArgs, PluginVerb, PushArgs, SignArgs, VerifyArgs, VouchingArgs};
 pub(crate) use registry::RegistryGlobals;
 pub(crate) use serve::{LogFormat, ServeArgs};
 pub(crate) use trust::TrustVerb;

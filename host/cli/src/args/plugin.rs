@@ -102,20 +102,7 @@ Examples:
         name: String,
     },
     Pack(PackArgs),
-    /// Push a packed plugin to a registry
-    ///
-    /// It is pushed as cosign, oras and wkg read it. Nobody installs it before it is signed: `plugin sign`.
-    #[command(after_long_help = "\
-Examples:
-  jackfield plugin push etcd.wasm oci://ghcr.io/acme/etcd:1.2.0")]
-    Push {
-        /// The packed component
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-        /// Where to: oci://REGISTRY/REPOSITORY:TAG
-        #[arg(value_name = "PLACE")]
-        place: String,
-    },
+    Push(PushArgs),
     /// Fetch a plugin from a registry or a web server into a file, without installing it
     #[command(after_long_help = "\
 Examples:
@@ -203,17 +190,39 @@ pub(crate) struct LockArgs {
     pub(crate) locked: bool,
 }
 
+/// Push a packed plugin to a registry, and sign it
+///
+/// It is pushed as cosign, oras and wkg read it. Without --key it is not signed, and hardly anybody installs it before it is:
+/// `plugin sign`.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  jackfield plugin push etcd.wasm oci://ghcr.io/acme/etcd:1.2.0 --key acme.key")]
+pub(crate) struct PushArgs {
+    /// The packed component
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// Where to: oci://REGISTRY/REPOSITORY:TAG
+    #[arg(value_name = "PLACE")]
+    pub(crate) place: String,
+
+    /// The private key to sign with, as `plugin keygen` or cosign writes it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+}
+
 /// Sign a plugin, in a registry or in a file
 ///
-/// In a registry the signature is pushed beside it, as `cosign sign` does; a file's is written to FILE.sigstore.json, as
+/// In a registry the signature is pushed beside what has the digest that is named, as `cosign sign` does; a file's is written to FILE.sigstore.json, as
 /// `cosign sign-blob --bundle` does. The key's password is asked for, or taken from JACKFIELD_KEY_PASSWORD.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = "\
 Examples:
-  jackfield plugin sign oci://ghcr.io/acme/etcd:1.2.0 --key acme.key
+  jackfield plugin sign oci://ghcr.io/acme/etcd:1.2.0@sha256:9f2c… --key acme.key
   jackfield plugin sign etcd.wasm --key cosign.key")]
 pub(crate) struct SignArgs {
-    /// A file, or oci://REGISTRY/REPOSITORY:TAG
+    /// A file, or oci://REGISTRY/REPOSITORY@DIGEST
     #[arg(value_name = "PLACE")]
     pub(crate) place: String,
 

@@ -101,7 +101,11 @@ pub(super) fn signature(path: &Path, named: Option<&Path>) -> Result<Option<Vec<
     let found = beside(path);
     match named {
         Some(named) => file(named).map(Some),
-        None if path != Path::new("-") && found.exists() => file(&found).map(Some),
-        None => Ok(None),
+        None if path == Path::new("-") => Ok(None),
+        // One that is there and cannot be read is not passed over.
+        None => match std::fs::symlink_metadata(&found) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            _ => file(&found).map(Some),
+        },
     }
 }

@@ -47,7 +47,7 @@ pub(super) async fn run(context: &Context, verb: PluginVerb) -> Result<(), Failu
             context.show(request, |_| format!("removed plugin {}\n", printable(&name))).await
         }
         PluginVerb::Pack(args) => pack::run(context, &args),
-        PluginVerb::Push { file, place } => publish::push(context, &file, &place).await,
+        PluginVerb::Push(args) => publish::push(context, &args).await,
         PluginVerb::Pull { place, file } => publish::pull(context, &place, file).await,
         PluginVerb::Sign(args) => publish::sign(context, &args).await,
         PluginVerb::Verify(args) => publish::verify(context, &args).await,

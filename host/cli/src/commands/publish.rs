@@ -3,21 +3,21 @@
 
 use std::{
     fs,
-    io::Write as _,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use jackfield_core::{Evidence, Origin, Place, Rights, Secret, TrustPolicy};
-use jackfield_fetch::{Fetched, Fetcher, Reference};
-use jackfield_registry::{Digest, MAX_PACKAGE_BYTES, Package};
-use jackfield_trust::{Delivery, PrivateKey};
+use jackfield_fetch::{Fetched, Fetcher, PlaceError, Reference, ReferenceError};
+use jackfield_registry::{Digest, Limits, MAX_PACKAGE_BYTES, Package};
+use jackfield_trust::{Delivery, PrivateKey, Refusal};
 use serde_json::json;
 
 use super::{Context, place};
 use crate::{
-    args::{SignArgs, VerifyArgs},
+    args::{PushArgs, SignArgs, VerifyArgs},
     failure::Failure,
+    file::{Kind, Over, write},
     output::{Cell, Style, Table, Tree},
     secret,
 };
@@ -25,33 +25,44 @@ use crate::{
 /// What holds a key's password; cosign's own name for it is as good.
 const PASSWORDS: [&str; 2] = ["JACKFIELD_KEY_PASSWORD", "COSIGN_PASSWORD"];
 
-pub(super) async fn push(context: &Context, file: &Path, place: &str) -> Result<(), Failure> {
-    let reference = reference(place)?;
-    let bytes = place::file(file)?;
-    let package = Package::read(&bytes).map_err(|error| failed(&file.display().to_string(), &error))?;
-    let pushed = fetcher(context)?.push(&reference, bytes, &package.manifest, created()?).await;
+pub(super) async fn push(context: &Context, args: &PushArgs) -> Result<(), Failure> {
+    let reference = reference(&args.place)?;
+    let key = args.key.as_deref().map(private_key).transpose()?;
+    let bytes = place::file(&args.file)?;
+    let package = Package::read(&bytes).map_err(|error| failed(&args.file.display(), &error))?;
+    let fetcher = fetcher(context)?;
+    let pushed = fetcher.push(&reference, bytes, &package.manifest, created()?).await;
     let manifest = pushed.map_err(|error| Failure::Failed(error.to_string()))?;
-    let plugin = &package.manifest.plugin;
+    if let Some(key) = &key {
+        // What was made here, whatever the registry has made of it.
+        let signed = fetcher.sign(reference.repository(), manifest.digest, key).await;
+        signed.map_err(|error| Failure::Failed(error.to_string()))?;
+    }
     let answer = json!({
         "pushed": reference.pinned(manifest.digest).to_string(),
-        "plugin": format!("{}@{}", plugin.name, plugin.version),
+        "plugin": id(&package),
         "digest": package.digest.to_string(),
+        "key": key.map(|key| key.public().fingerprint()).unwrap_or_default(),
     });
     show(context, &answer)
 }
 
 pub(super) async fn pull(context: &Context, place: &str, file: Option<PathBuf>) -> Result<(), Failure> {
     let fetched = fetch(context, place).await?;
-    let package = Package::read(&fetched.file).map_err(|error| failed(place, &error))?;
+    let package = Package::read(&fetched.file).map_err(|error| failed(&fetched.pinned, &error))?;
     let plugin = &package.manifest.plugin;
-    let file = file.unwrap_or_else(|| PathBuf::from(format!("{}-{}.wasm", plugin.name, plugin.version)));
-    write(&file, &fetched.file, false)?;
+    // What a stranger's file is called is not taken for a wish to have another one overwritten.
+    let (file, over) = match file {
+        Some(file) => (file, Over::Anything),
+        None => (PathBuf::from(format!("{}-{}.wasm", plugin.name, plugin.version)), Over::Nothing),
+    };
+    write(&file, &fetched.file, over, Kind::Ordinary)?;
     let answer = json!({
         "pulled": fetched.pinned,
-        "plugin": format!("{}@{}", plugin.name, plugin.version),
+        "plugin": id(&package),
         "digest": package.digest.to_string(),
         "file": file.display().to_string(),
-        "signatures": fetched.evidence.len(),
+        "unverified-signatures": fetched.evidence.len(),
     });
     show(context, &answer)
 }
@@ -60,19 +71,32 @@ pub(super) async fn sign(context: &Context, args: &SignArgs) -> Result<(), Failu
     let key = private_key(&args.key)?;
     if Place::is_meant(&args.place) {
         let reference = reference(&args.place)?;
-        let signed = fetcher(context)?.sign(&reference, &key).await;
-        let manifest = signed.map_err(|error| Failure::Failed(error.to_string()))?;
-        let pinned = reference.pinned(manifest.digest).to_string();
-        return show(context, &json!({"signed": pinned, "key": key.public().fingerprint()}));
+        let Some(digest) = reference.digest() else {
+            return Err(Failure::Usage(format!(
+                "{reference}: a tag is whatever the registry says it is; sign what you pushed, by its digest, which `jackfield plugin push` printed ({reference}@sha256:…), or push with `--key`"
+            )));
+        };
+        // Whoever signs signs a plugin, and is told which.
+        let fetched = fetch(context, &args.place).await?;
+        let package = Package::read(&fetched.file).map_err(|error| failed(&fetched.pinned, &error))?;
+        let signed = fetcher(context)?.sign(reference.repository(), digest, &key).await;
+        signed.map_err(|error| Failure::Failed(error.to_string()))?;
+        let answer = json!({
+            "signed": fetched.pinned,
+            "plugin": id(&package),
+            "digest": package.digest.to_string(),
+            "key": key.public().fingerprint(),
+        });
+        return show(context, &answer);
     }
     let file = Path::new(&args.place);
     let bytes = place::file(file)?;
-    // Whoever signs signs a plugin, not whatever is there.
     let package = Package::read(&bytes).map_err(|error| failed(&args.place, &error))?;
     let signature = place::beside(file);
-    write(&signature, &key.bundle(&package.digest), false)?;
+    write(&signature, &key.bundle(&package.digest), Over::Anything, Kind::Ordinary)?;
     let answer = json!({
         "signed": args.place,
+        "plugin": id(&package),
         "digest": package.digest.to_string(),
         "signature": signature.display().to_string(),
         "key": key.public().fingerprint(),
@@ -80,37 +104,45 @@ pub(super) async fn sign(context: &Context, args: &SignArgs) -> Result<(), Failu
     show(context, &answer)
 }
 
+fn id(package: &Package) -> String {
+    format!("{}@{}", package.manifest.plugin.name, package.manifest.plugin.version)
+}
+
 pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<(), Failure> {
     let policy = policy(args)?;
-    let (evidence, signed) = if Place::is_meant(&args.place) {
-        let Fetched { evidence, signed, .. } = fetch(context, &args.place).await?;
-        (evidence, signed)
+    let (evidence, signed, origin, shown) = if Place::is_meant(&args.place) {
+        if args.signature.is_some() {
+            let message = "--signature is for files; a signature elsewhere is looked for where the plugin is";
+            return Err(Failure::Usage(message.into()));
+        }
+        let Fetched { evidence, signed, origin, pinned, .. } = fetch(context, &args.place).await?;
+        (evidence, signed, origin, pinned)
     } else {
         let file = Path::new(&args.place);
         let bytes = place::file(file)?;
         let found = place::signature(file, args.signature.as_deref())?;
-        (found.into_iter().map(Evidence::Bundle).collect(), Digest::of(&bytes))
+        let evidence: Vec<Evidence> = found.into_iter().map(Evidence::Bundle).collect();
+        (evidence, Digest::of(&bytes), Origin::file("upload"), args.place.clone())
     };
     let judged = policy.judge(&Delivery {
-        origin: &Origin::file(&args.place),
+        origin: &origin,
         digest: &signed,
         evidence: &evidence,
         rights: &Rights::default(),
-        limits: &jackfield_core::Limits::default(),
+        limits: &Limits::default(),
         unsigned_file: false,
     });
-    let judged = judged.map_err(|_| {
-        let found = match evidence.len() {
-            0 => "there is no signature".to_owned(),
-            1 => "the one signature that there is is not".to_owned(),
-            count => format!("of the {count} signatures and attestations that there are none is"),
+    let judged = judged.map_err(|refusal| {
+        let reasons = match refusal {
+            Refusal::NoSigner { reasons, .. } => reasons.join("; "),
+            _ => "there is no signature".to_owned(),
         };
-        Failure::Failed(format!("{} ({signed}) is not signed by the signer that was named: {found}", args.place))
+        Failure::Failed(format!("{shown} ({signed}) is not signed by the signer that was named: {reasons}"))
     })?;
     let signer = judged.signer.map(|signer| signer.to_string()).unwrap_or_default();
     show(
         context,
-        &json!({"verified": args.place, "digest": signed.to_string(), "signer": signer, "attestations": judged.attestations}),
+        &json!({"verified": shown, "digest": signed.to_string(), "signer": signer, "attestations": judged.attestations}),
     )
 }
 
@@ -121,7 +153,8 @@ fn policy(args: &VerifyArgs) -> Result<TrustPolicy, Failure> {
         Some(key) => json!({"key": read(key)?}),
         None => json!({"issuer": args.issuer, "subject": args.subject}),
     };
-    let mut document = json!({"source": [{"prefix": "file:", "signer": [signer]}]});
+    let sources = ["oci:", "https:", "http:", "file:"].map(|prefix| json!({"prefix": prefix, "signer": [signer]}));
+    let mut document = json!({"source": sources});
     if let (Some(root), Some(members)) = (&args.trust_root, document.as_object_mut()) {
         members.insert("trust-root".into(), read(root)?.into());
     }
@@ -136,10 +169,14 @@ pub(super) fn keygen(context: &Context, name: &Path) -> Result<(), Failure> {
         Some(password) => password,
         None => secret::ask_twice("a password for the key")?,
     };
+    if password.expose_str().is_none_or(str::is_empty) {
+        return Err(Failure::Usage("the key needs a password that is not empty".into()));
+    }
     let key = PrivateKey::generate().map_err(failed)?;
     let pem = key.to_pem(password.expose_str().unwrap_or_default()).map_err(failed)?;
-    write(&private, pem.as_bytes(), true)?;
-    write(&public, key.public().to_pem().as_bytes(), true)?;
+    write(&public, key.public().to_pem().as_bytes(), Over::Nothing, Kind::Ordinary)?;
+    // A public key without its private one is of no use, and of no harm.
+    write(&private, pem.as_bytes(), Over::Nothing, Kind::Secret).inspect_err(|_| drop(fs::remove_file(&public)))?;
     let answer = json!({
         "private": private.display().to_string(),
         "public": public.display().to_string(),
@@ -172,13 +209,14 @@ fn fetcher(context: &Context) -> Result<Fetcher, Failure> {
 }
 
 async fn fetch(context: &Context, place: &str) -> Result<Fetched, Failure> {
-    let parsed: Place = place.parse().map_err(|error| Failure::Usage(format!("`{place}`: {error}")))?;
+    // What was written is not repeated: it may be an address with a password.
+    let parsed: Place = place.parse().map_err(|error: PlaceError| Failure::Usage(error.to_string()))?;
     let fetched = fetcher(context)?.fetch(&parsed, MAX_PACKAGE_BYTES).await;
     fetched.map_err(|error| Failure::Failed(error.to_string()))
 }
 
 fn reference(place: &str) -> Result<Reference, Failure> {
-    place.parse().map_err(|error| Failure::Usage(format!("`{place}`: {error}")))
+    place.parse().map_err(|error: ReferenceError| Failure::Usage(error.to_string()))
 }
 
 /// When a pushed plugin is said to be made: what the environment says, so that the same file is the same manifest wherever
@@ -190,33 +228,7 @@ fn created() -> Result<Duration, Failure> {
     seconds.map(Duration::from_secs).ok_or_else(wrong)
 }
 
-/// Writes a file wholly or not at all; a key never over another file, and for its owner alone.
-pub(super) fn write(file: &Path, bytes: &[u8], key: bool) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::Failed(format!("{} cannot be written: {error}", file.display()));
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // A temporary file is its owner's alone.
-    let mut draft = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    draft.write_all(bytes).map_err(failed)?;
-    // Or a name may outlive a crash that its bytes do not.
-    draft.as_file().sync_all().map_err(failed)?;
-    if key {
-        return draft.persist_noclobber(file).map(drop).map_err(|error| failed(error.error));
-    }
-    readable(&draft).map_err(failed)?;
-    draft.persist(file).map(drop).map_err(|error| failed(error.error))
-}
-
-/// Gives a file that is no secret the rights that files commonly have.
-fn readable(draft: &tempfile::NamedTempFile) -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        draft.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-    }
-    Ok(())
-}
-
-fn failed(place: &str, error: &dyn std::fmt::Display) -> Failure {
+fn failed(place: &dyn std::fmt::Display, error: &dyn std::fmt::Display) -> Failure {
     Failure::Failed(format!("{place}: {error}"))
 }
 

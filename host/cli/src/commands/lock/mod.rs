@@ -21,6 +21,7 @@ use crate::{
     api::{Api, Query, Request},
     args::LockArgs,
     failure::Failure,
+    file::{self, Kind, Over},
     output::Tree,
 };
 pub(super) use locked::install;
@@ -76,7 +77,7 @@ impl LockFile {
                 "what is installed has no form in a lock file; is it Jackfield, of this version, that answers?";
             return Err(Failure::Failed(format!("{} is not written: {message}", self.path.display())));
         }
-        publish::write(&self.path, text.as_bytes(), false)
+        file::write(&self.path, text.as_bytes(), Over::Anything, Kind::Ordinary)
     }
 
     /// Its name, for messages.
