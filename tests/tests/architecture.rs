@@ -70,6 +70,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "jackfield-engine",
             "jackfield-gateway",
             "jackfield-reflect",
+            "jackfield-registry",
             "jackfield-peers",
             "jackfield-crafted",
         ],

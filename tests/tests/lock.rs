@@ -9,7 +9,7 @@ use std::{
 };
 
 use common::version;
-use jackfield_peers::DockerRegistry;
+use jackfield_peers::{DockerRegistry, peer};
 use jackfield_tests::{Stand, packed};
 use serde_json::{Value, json};
 
@@ -25,9 +25,9 @@ struct Locked {
 }
 
 impl Locked {
-    fn new() -> Self {
-        let (first, registry) = (Stand::start(), DockerRegistry::start().unwrap());
-        let place = format!("oci://{}/acme/playground:0.1.0", registry.address());
+    fn new() -> jackfield_peers::Result<Self> {
+        let (first, registry) = (Stand::start(), DockerRegistry::start()?);
+        let place = format!("oci://{}/acme/playground:stable", registry.address());
         let lock = first.scratch().join("jackfield.lock");
         let key = keygen(&first, "acme");
         let locked = Self { registry, first, key, lock, place };
@@ -37,7 +37,7 @@ impl Locked {
         let lock = locked.option();
         let accept = ["--accept", accept.as_str().unwrap()];
         done(&locked.first, &[&["plugin", "install", &locked.place, &lock], &accept[..]].concat());
-        locked
+        Ok(locked)
     }
 
     /// The option that names the lock.
@@ -51,8 +51,8 @@ impl Locked {
 
     /// Pushes a plugin and signs it.
     fn publish(&self, file: &Path, place: &str, key: &Path) {
-        done(&self.first, &["plugin", "push", file.to_str().unwrap(), place]);
-        done(&self.first, &["plugin", "sign", place, "--key", key.to_str().unwrap()]);
+        let key = key.to_str().unwrap();
+        done(&self.first, &["plugin", "push", file.to_str().unwrap(), place, "--key", key]);
     }
 
     /// Has a host take plugins from the registry that the holder of a key has signed.
@@ -117,7 +117,7 @@ fn refused(stand: &Stand, outcome: Result<Value, String>, told: &[&str]) {
 
 #[test]
 fn what_is_locked_is_installed_on_another_host_to_the_byte() {
-    let locked = Locked::new();
+    let locked = peer!(Locked::new());
     let second = locked.fresh();
     let answer = locked.install(&second, &[]).unwrap();
     assert_eq!(answer["items"].as_array().unwrap().len(), 1, "{answer}");
@@ -137,7 +137,7 @@ fn what_is_locked_is_installed_on_another_host_to_the_byte() {
 
 #[test]
 fn a_tag_that_names_another_file_is_refused_and_what_was_locked_is_still_had() {
-    let locked = Locked::new();
+    let locked = peer!(Locked::new());
     let other = version("playground", "0.1.0", locked.first.scratch(), |manifest| {
         manifest.plugin.description = "Not what was reviewed".into();
     });
@@ -151,7 +151,7 @@ fn a_tag_that_names_another_file_is_refused_and_what_was_locked_is_still_had() {
 
 #[test]
 fn another_version_under_the_tag_is_not_in_the_lock() {
-    let locked = Locked::new();
+    let locked = peer!(Locked::new());
     let other = version("playground", "0.2.0", locked.first.scratch(), |_| {});
     locked.publish(&other, &locked.place, &locked.key);
     let second = locked.fresh();
@@ -161,22 +161,22 @@ fn another_version_under_the_tag_is_not_in_the_lock() {
 
 #[test]
 fn more_rights_than_are_locked_are_told_one_by_one() {
-    let locked = Locked::new();
+    let locked = peer!(Locked::new());
     let other = version("playground", "0.1.0", locked.first.scratch(), |manifest| {
-        manifest.limits.memory_mib = Some(1024);
+        manifest.limits.memory_mib = Some(256);
     });
     locked.publish(&other, &locked.place, &locked.key);
     let second = locked.fresh();
     let outcome = locked.install(&second, &[&locked.place]);
-    let more = "rights: locked nothing, found `use more than by default: memory-mib 1024`";
+    let more = "rights: locked nothing, found `use more than by default: memory-mib 256`";
     refused(&second, outcome, &[more, "accept: locked `"]);
 }
 
 #[test]
 fn another_signer_of_the_same_file_is_refused() {
-    let locked = Locked::new();
+    let locked = peer!(Locked::new());
     let other = keygen(&locked.first, "other");
-    done(&locked.first, &["plugin", "sign", &locked.place, "--key", other.to_str().unwrap()]);
+    locked.publish(&packed("playground"), &locked.place, &other);
     let second = Stand::start();
     locked.trust(&second, &other);
     let outcome = locked.install(&second, &[]);
@@ -191,7 +191,7 @@ fn another_signer_of_the_same_file_is_refused() {
 
 #[test]
 fn a_lock_that_was_tampered_with_installs_none_of_what_it_names() {
-    let locked = Locked::new();
+    let locked = peer!(Locked::new());
     let place = format!("oci://{}/acme/playground:0.2.0", locked.registry.address());
     let file = version("playground", "0.2.0", locked.first.scratch(), |_| {});
     locked.publish(&file, &place, &locked.key);
@@ -220,7 +220,7 @@ fn a_lock_that_was_tampered_with_installs_none_of_what_it_names() {
 
 #[test]
 fn two_signers_of_one_plugin_are_told_before_the_first_is_installed() {
-    let locked = Locked::new();
+    let locked = peer!(Locked::new());
     let other = keygen(&locked.first, "other");
     let place = format!("oci://{}/acme/playground:0.2.0", locked.registry.address());
     locked.publish(&version("playground", "0.2.0", locked.first.scratch(), |_| {}), &place, &other);
@@ -246,7 +246,7 @@ fn two_signers_of_one_plugin_are_told_before_the_first_is_installed() {
 
 #[test]
 fn the_host_itself_refuses_another_file_than_the_one_that_was_looked_at() {
-    let locked = Locked::new();
+    let locked = peer!(Locked::new());
     let second = locked.fresh();
     let from = json!({"from": locked.place});
     let [digest, accept] =
@@ -265,7 +265,7 @@ fn the_host_itself_refuses_another_file_than_the_one_that_was_looked_at() {
 
 #[test]
 fn documents_take_plugins_from_where_they_are_locked() {
-    let locked = Locked::new();
+    let locked = peer!(Locked::new());
     let second = locked.fresh();
     let site = second.scratch().join("site.yaml");
     let documents = "plugin: {name: playground, version: 0.1.0}\n---\nintegration: {name: play, plugin: playground}\n";

@@ -13,7 +13,7 @@ use std::{
 };
 
 use common::version;
-use jackfield_peers::{Cosign, DockerRegistry, Oras, cosign, cosign::Format};
+use jackfield_peers::{Cosign, DockerRegistry, Oras, cosign, cosign::Format, peer};
 use jackfield_tests::{Stand, packed};
 use serde_json::{Value, json};
 
@@ -29,12 +29,17 @@ struct Shop {
 }
 
 impl Shop {
-    fn open() -> Self {
-        let (stand, registry) = (Stand::start(), DockerRegistry::start().unwrap());
+    fn open() -> jackfield_peers::Result<Self> {
+        // All of them or none: what one makes the others read.
+        Oras::find()?;
+        for version in [cosign::Version::Two, cosign::Version::Three] {
+            Cosign::find(version)?;
+        }
+        let (stand, registry) = (Stand::start(), DockerRegistry::start()?);
         let name = stand.scratch().join("acme");
         let shop = Self { key: name.with_extension("key"), public: name.with_extension("pub"), stand, registry };
         shop.done(&["plugin", "keygen", name.to_str().unwrap()]);
-        shop
+        Ok(shop)
     }
 
     /// A place in the registry, with Jackfield's scheme and without one.
@@ -110,7 +115,7 @@ fn cosigns() -> [Cosign; 2] {
 
 #[test]
 fn what_jackfield_pushes_and_signs_oras_pulls_and_cosign_verifies() {
-    let shop = Shop::open();
+    let shop = peer!(Shop::open());
     let (place, _) = shop.place("acme/playground:0.1.0");
     let pinned = shop.push(&packed("playground"), &place);
     assert_eq!(pinned, shop.push(&packed("playground"), &place), "the same file is the same manifest");
@@ -142,7 +147,7 @@ fn what_jackfield_pushes_and_signs_oras_pulls_and_cosign_verifies() {
 
 #[test]
 fn what_oras_pushes_and_cosign_signs_is_verified_and_installed() {
-    let shop = Shop::open();
+    let shop = peer!(Shop::open());
     let file = fs::read(packed("playground")).unwrap();
     let config = json!({"architecture": "wasm", "os": "wasip2", "layerDigests": []}).to_string();
     for cosign in cosigns() {
@@ -171,7 +176,7 @@ fn what_oras_pushes_and_cosign_signs_is_verified_and_installed() {
 
 #[test]
 fn one_key_is_read_by_jackfield_and_by_cosign() {
-    let shop = Shop::open();
+    let shop = peer!(Shop::open());
     let (place, _) = shop.place("acme/playground:0.1.0");
     let pinned = shop.push(&packed("playground"), &place);
     for cosign in cosigns() {
@@ -192,7 +197,7 @@ fn one_key_is_read_by_jackfield_and_by_cosign() {
 
 #[test]
 fn a_file_is_installed_with_the_bundle_beside_it() {
-    let shop = Shop::open();
+    let shop = peer!(Shop::open());
     let file = shop.stand.scratch().join("playground.wasm");
     fs::copy(packed("playground"), &file).unwrap();
     let (path, bundle) = (file.to_str().unwrap(), file.with_extension("wasm.sigstore.json"));
@@ -227,7 +232,7 @@ fn a_file_is_installed_with_the_bundle_beside_it() {
 
 #[test]
 fn an_attestation_signs_nothing_and_is_wanted_besides_where_the_policy_says_so() {
-    let shop = Shop::open();
+    let shop = peer!(Shop::open());
     let (place, _) = shop.place("acme/playground:0.1.0");
     let pinned = shop.push(&packed("playground"), &place);
     let predicate = shop.stand.scratch().join("predicate.json");
@@ -257,7 +262,7 @@ fn an_attestation_signs_nothing_and_is_wanted_besides_where_the_policy_says_so()
 
 #[test]
 fn what_a_registry_tampers_with_is_not_installed() {
-    let shop = Shop::open();
+    let shop = peer!(Shop::open());
     let (place, _) = shop.place("acme/playground:stable");
     let pinned = shop.push(&packed("playground"), &place);
     shop.sign(&pinned);
@@ -304,7 +309,7 @@ fn what_a_registry_tampers_with_is_not_installed() {
 
 #[test]
 fn what_was_signed_once_is_not_replaced_by_anybody_elses() {
-    let shop = Shop::open();
+    let shop = peer!(Shop::open());
     let (first, second) = (shop.place("acme/play:0.1.0").0, shop.place("acme/play:0.2.0").0);
     shop.trust(&[&shop.public], "unsigned = \"allow\"");
     let pinned = shop.push(&packed("playground"), &first);
@@ -334,7 +339,7 @@ fn what_was_signed_once_is_not_replaced_by_anybody_elses() {
 
 #[test]
 fn nobody_gets_more_than_the_ceiling_of_where_it_came_from() {
-    let shop = Shop::open();
+    let shop = peer!(Shop::open());
     let (place, _) = shop.place("acme/playground:0.1.0");
     let pinned = shop.push(&packed("playground"), &place);
     shop.sign(&pinned);
@@ -350,7 +355,7 @@ fn nobody_gets_more_than_the_ceiling_of_where_it_came_from() {
 
 #[test]
 fn a_registry_that_wants_a_login_gets_dockers() {
-    let shop = Shop::open();
+    let shop = peer!(Shop::open());
     let registry = DockerRegistry::with_users(&[("acme", "pass word")]).unwrap();
     let place = format!("oci://{}/acme/playground:0.1.0", registry.address());
     let file = packed("playground");
@@ -378,7 +383,7 @@ fn a_registry_that_wants_a_login_gets_dockers() {
 
 #[test]
 fn a_plugin_of_a_registry_is_installed_in_moments() {
-    let shop = Shop::open();
+    let shop = peer!(Shop::open());
     shop.trust(&[&shop.public], "");
     let mut took: Vec<Duration> = Vec::new();
     for number in 0..TIMED {

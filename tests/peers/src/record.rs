@@ -40,6 +40,13 @@ pub fn skip_or_fail(error: &PeerError) {
     write(json!({"skipped": test_name(), "peer": peer, "why": why}));
 }
 
+/// Ends the current test as skipped because the machine does not allow what it needs, which no set-up could bring: also in CI.
+pub fn not_allowed(what: &str, why: &str) {
+    let mut stderr = std::io::stderr();
+    let _ = writeln!(stderr, "skipped: {what}: {why}");
+    write(json!({"skipped": test_name(), "peer": what, "why": why}));
+}
+
 /// The peer, or an early return from the test that needs it.
 #[macro_export]
 macro_rules! peer {
