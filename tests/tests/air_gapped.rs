@@ -51,7 +51,11 @@ fn a_site_without_a_network_installs_from_a_folder_and_starts_again() {
         .args(["--user", "--map-root-user", "--net", "--", "cat", "/proc/net/route"])
         .output()
         .unwrap();
-    assert_eq!(String::from_utf8_lossy(&outside.stdout).lines().count(), 1, "there is no route, only the table's head");
+    assert!(outside.status.success());
+    assert!(
+        String::from_utf8_lossy(&outside.stdout).lines().count() <= 1,
+        "there is no route, at most the table's head"
+    );
 
     // What is carried there: the file, its signature, the key to believe it by, and a lock.
     let (folder, here) = (TempDir::new().unwrap(), TempDir::new().unwrap());

@@ -27,6 +27,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "jackfield-store",
             "jackfield-registry",
             "jackfield-fetch",
+            "jackfield-oci",
             "jackfield-trust",
             "jackfield-reflect",
         ],
