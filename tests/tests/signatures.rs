@@ -309,13 +309,15 @@ fn what_a_registry_tampers_with_is_not_installed() {
         assert!(refused.contains(told), "{refused}");
     }
     assert_eq!(shop.installed(), 0);
+    let audit = shop.stand.server().get("/v1/audit?limit=1000").unwrap().to_string();
+    assert!(audit.contains("not so: a plugin was fetched") && audit.contains("tampered with"), "{audit}");
     fs::write(&stored, whole).unwrap();
     shop.install(&by_digest).unwrap();
 }
 
 #[test]
 fn what_was_signed_once_is_not_replaced_by_anybody_elses() {
-    let shop = peer!(Shop::open());
+    let mut shop = peer!(Shop::open());
     let (first, second) = (shop.place("acme/play:0.1.0").0, shop.place("acme/play:0.2.0").0);
     shop.trust(&[&shop.public], "unsigned = \"allow\"");
     let pinned = shop.push(&packed("playground"), &first);
@@ -337,6 +339,14 @@ fn what_was_signed_once_is_not_replaced_by_anybody_elses() {
     let accept = accept.as_str().unwrap();
     shop.done(&["plugin", "install", &second, "--allow-other-signer", "--accept", accept]);
     assert_eq!(shop.installed(), 1);
+    // Both may sign from now on, whether the host was started anew or not; and what is installed is let be.
+    let third = version("playground", "0.3.0", shop.stand.scratch(), |_| {});
+    let (place, _) = shop.place("acme/play:0.3.0");
+    shop.done(&["plugin", "push", third.to_str().unwrap(), &place, "--key", shop.key.to_str().unwrap()]);
+    assert!(shop.plan(&place)["refused"].is_null());
+    shop.stand.restart();
+    assert!(shop.plan(&place)["refused"].is_null());
+    shop.install(&second).unwrap();
     let audit = shop.stand.server().get("/v1/audit?limit=1000").unwrap().to_string();
     for told in ["another signer than before was allowed", "not so: `playground@0.2.0` was installed"] {
         assert!(audit.contains(told), "{told} in {audit}");

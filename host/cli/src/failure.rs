@@ -126,7 +126,7 @@ impl Problem {
         if let Some(key) = idempotency_key.as_deref().filter(|_| kind == "outcome-unknown") {
             lines.push(("key", key.to_owned()));
         }
-        if let Some(remedy) = remedy(kind, source) {
+        if let Some(remedy) = remedy(kind, source, code.as_deref()) {
             lines.push(("try", remedy.to_owned()));
         }
         lines
@@ -134,7 +134,10 @@ impl Problem {
 }
 
 /// The next thing to do, where the kind alone tells it.
-fn remedy(kind: &str, source: &str) -> Option<&'static str> {
+fn remedy(kind: &str, source: &str, code: Option<&str>) -> Option<&'static str> {
+    if code == Some("not-fetched") {
+        return Some("look whether the registry or the web server can be reached from where Jackfield runs");
+    }
     Some(match (kind, source) {
         ("conflict", _) => "look at what is there now, then decide",
         ("outcome-unknown", _) => {

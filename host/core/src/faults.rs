@@ -207,6 +207,9 @@ pub(crate) fn package(error: PackageError) -> Error {
     Error::invalid(text(format!("this file is not a plugin: {error}")))
 }
 
+/// The code of what is not what its digest says.
+pub(crate) const DAMAGED: &str = "damaged";
+
 /// A plugin that could not be fetched.
 pub(crate) fn fetch(error: FetchError) -> Error {
     let message = text(error.to_string());
@@ -214,7 +217,14 @@ pub(crate) fn fetch(error: FetchError) -> Error {
         error if error.is_not_found() => Error::new(ErrorKind::NotFound, ErrorSource::Downstream, message),
         FetchError::Registry(OciError::NotWasm { .. } | OciError::TooLargeToPull { .. })
         | FetchError::TooLarge { .. } => Error::new(ErrorKind::Invalid, ErrorSource::Downstream, message),
-        _ => Error::new(ErrorKind::Unavailable, ErrorSource::Downstream, message),
+        FetchError::Registry(OciError::Digest { .. } | OciError::Length { .. }) => {
+            let error = Error::new(ErrorKind::Invalid, ErrorSource::Downstream, message);
+            Error { code: Some(DAMAGED.to_owned()), ..error }
+        }
+        _ => {
+            let error = Error::new(ErrorKind::Unavailable, ErrorSource::Downstream, message);
+            Error { code: Some("not-fetched".to_owned()), ..error }
+        }
     }
 }
 

@@ -26,6 +26,9 @@ use crate::{
     view::View,
 };
 
+/// How much is recorded of why something is not so, in characters.
+const MAX_TOLD: usize = 1_000;
+
 /// The host's parts.
 pub(crate) struct Shared {
     pub(crate) engine: Arc<Engine>,
@@ -143,7 +146,7 @@ impl Shared {
     /// Records that what was wanted is not so.
     pub(crate) async fn not_done(&self, kind: EventKind, about: About<'_>, wanted: &str, error: &Error) {
         let Some(audit) = &self.audit else { return };
-        let message: String = format!("not so: {wanted}: {}", error.message).chars().take(300).collect();
+        let message: String = format!("not so: {wanted}: {}", error.message).chars().take(MAX_TOLD).collect();
         if let Err(error) = audit.administration(kind.as_str(), about.target, audit::outcome(error), &message).await {
             tracing::error!(%error, "`{message}` is not recorded; that it was wanted is");
         }

@@ -186,6 +186,10 @@ async fn attach_simple(
     };
     let mut layer = client.push_blob(repository, SIMPLE, payload.into()).await?;
     layer.annotations.insert(SIGNATURE.to_owned(), signature);
+    // The same key makes the same signature of the same, so whoever signs again changes nothing.
+    if manifest.layers.contains(&layer) {
+        return Ok(());
+    }
     manifest.layers.push(layer);
     client.push_manifest(&tag, IMAGE_MANIFEST, manifest.to_bytes().into()).await?;
     Ok(())

@@ -95,11 +95,11 @@ impl Piece<'_> {
         let signer = || Signer::Key { fingerprint: key.fingerprint() };
         match self {
             Self::Simple(_) if signed == Signed::File => Err("it signs what is in a registry, not a file".into()),
-            Self::Simple(found) => {
-                simple::verify(found, key, digest).map(|()| (signer(), Claim::Signed)).map_err(|reason| shown(&reason))
-            }
+            Self::Simple(found) => simple::verify(found, key, digest)
+                .map(|()| (signer(), Claim::Signed))
+                .map_err(|reason| not_by(key, &reason)),
             Self::Keyed(bundle) => {
-                keyed::verify(bundle, key, digest).map_err(|reason| shown(&reason))?;
+                keyed::verify(bundle, key, digest).map_err(|reason| not_by(key, &reason))?;
                 Ok((signer(), claim(bundle, signed)?))
             }
             Self::Vouched(..) => Err("it is signed by an identity, not by a key".into()),
@@ -120,6 +120,10 @@ impl Piece<'_> {
             _ => Err("it is signed by a key, not by an identity".into()),
         }
     }
+}
+
+fn not_by(key: &PublicKey, reason: &str) -> String {
+    format!("not by key {}: {}", key.fingerprint(), shown(reason))
 }
 
 /// Checks a bundle with a certificate once, for whoever may be expected: issuer and subject.

@@ -173,7 +173,8 @@ fn what_is_wrong_with_a_policy_is_told_with_its_place() {
         ("[[source]]\nprefix = \"oci:\"\n[[source.signer]]\nissuer = \"https://i\"\nsubject = \"*\"", "everybody"),
         ("[[source]]\nprefix = \"oci:\"\n[[source.signer]]\nkey = \"cosign.pub\"", "source[0].signer[0].key"),
         ("[[source]]\nprefix = \"oci:\"\nunsinged = \"allow\"", "unsinged"),
-        ("trust-root = \"{}\"", "trust-root"),
+        ("trust-root = \"{}\"\nsource = []", "trust-root"),
+        ("", "source"),
     ] {
         let error = TrustPolicy::parse(text).unwrap_err().to_string();
         assert!(error.contains(told), "{text}: {error}");

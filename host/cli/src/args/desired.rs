@@ -47,6 +47,10 @@ pub(crate) struct ApplyArgs {
     #[arg(long)]
     pub(crate) allow_unsigned: bool,
 
+    /// Take plugins from other signers than those of versions before, or from none
+    #[arg(long)]
+    pub(crate) allow_other_signer: bool,
+
     /// Remove what is there of the kinds that the documents are of, and is in none of them
     #[arg(long)]
     pub(crate) prune: bool,

@@ -160,7 +160,13 @@ impl Search<'_> {
             (None, None) => return Ok(None),
         };
         let wrong = |what: String| Failure::Usage(format!("{}: plugin `{id}`: {what}", document.place()));
-        let vouching = VouchingArgs { allow_unsigned: self.args.allow_unsigned, ..VouchingArgs::default() };
+        // Not the command line's fault, but what there is.
+        let failed = |what: String| Failure::Failed(format!("{}: plugin `{id}`: {what}", document.place()));
+        let vouching = VouchingArgs {
+            allow_unsigned: self.args.allow_unsigned,
+            allow_other_signer: self.args.allow_other_signer,
+            signature: None,
+        };
         let arrival = Arrival::read(&place, &vouching).map_err(|failure| match failure {
             Failure::Usage(reason) => wrong(reason),
             other => other,
@@ -168,10 +174,10 @@ impl Search<'_> {
         let answer = self.api.request(arrival.dry_run()?).await?;
         let plan: Tree = serde_json::from_slice(&answer.body).unwrap_or(Tree::Null);
         if plan.text("id") != id {
-            return Err(wrong(format!("{place} holds `{}`", plan.text("id"))));
+            return Err(failed(format!("{place} holds `{}`", plan.text("id"))));
         }
         if let Some(digest) = text("digest").filter(|digest| *digest != plan.text("digest")) {
-            return Err(wrong(format!("{place} is {}, not {digest}", plan.text("digest"))));
+            return Err(failed(format!("{place} is {}, not {digest}", plan.text("digest"))));
         }
         let mut locked = None;
         if let Some(lock) = self.holds {
@@ -183,7 +189,7 @@ impl Search<'_> {
             locked = entry.and_then(|entry| entry.accept.clone());
         }
         if !plan.text("refused").is_empty() {
-            return Err(wrong(plan.text("refused").to_owned()));
+            return Err(failed(plan.text("refused").to_owned()));
         }
         let asked_for = if plan.list("new-rights").is_empty() { "" } else { plan.text("accept") };
         let accept = match text("accept").map(str::to_owned).or(locked) {
@@ -195,7 +201,7 @@ impl Search<'_> {
         if refused {
             let lines = plan.list("new-rights").iter().map(|right| format!("\n  - {right}"));
             let what = format!("it asks for what nobody accepted:{}", lines.collect::<String>());
-            let told = wrong(format!("{what}\nTo accept that, and nothing else, write `accept: {asked_for}`"));
+            let told = failed(format!("{what}\nTo accept that, and nothing else, write `accept: {asked_for}`"));
             if !self.args.dry_run {
                 return Err(told);
             }

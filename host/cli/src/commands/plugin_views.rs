@@ -26,11 +26,16 @@ pub(super) fn list(items: &[Tree], style: Style) -> String {
 
 pub(super) fn installed(plugin: &Tree, new: bool) -> String {
     let done = if new { "installed" } else { "is installed already:" };
+    let signer = match signer(plugin) {
+        signer if signer.is_empty() => "signed by nobody".to_owned(),
+        signer => format!("signed by {signer}"),
+    };
     format!(
-        "{done} {} {} ({})\n",
+        "{done} {} {} ({}), {}\n",
         printable(plugin.text("name")),
         printable(plugin.text("version")),
-        printable(plugin.text("digest"))
+        printable(plugin.text("digest")),
+        printable(&signer)
     )
 }
 
@@ -67,7 +72,8 @@ pub(super) fn plan(plan: &Tree, style: Style) -> String {
     }
     let refused = plan.text("refused");
     if !refused.is_empty() {
-        out.push_str(&format!("\nIt would be refused: {}\n", printable(refused)));
+        let lines: Vec<String> = refused.lines().map(|line| printable(line).to_string()).collect();
+        out.push_str(&format!("\nIt would be refused: {}\n", lines.join("\n")));
         return out;
     }
     let installed = matches!(plan.get("installed"), Some(Tree::Bool(true)));

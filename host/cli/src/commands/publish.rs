@@ -10,7 +10,7 @@ use std::{
 use jackfield_core::{Evidence, Origin, Place, Rights, Secret, TrustPolicy};
 use jackfield_fetch::{Fetched, Fetcher, PlaceError, Reference, ReferenceError};
 use jackfield_registry::{Digest, Limits, MAX_PACKAGE_BYTES, Package};
-use jackfield_trust::{Delivery, PrivateKey, Refusal};
+use jackfield_trust::{Delivery, PrivateKey, PublicKey, Refusal};
 use serde_json::json;
 
 use super::{Context, place};
@@ -30,6 +30,7 @@ pub(super) async fn push(context: &Context, args: &PushArgs) -> Result<(), Failu
     let key = args.key.as_deref().map(private_key).transpose()?;
     let bytes = place::file(&args.file)?;
     let package = Package::read(&bytes).map_err(|error| failed(&args.file.display(), &error))?;
+    tells_the_version(&reference, &package)?;
     let fetcher = fetcher(context)?;
     let pushed = fetcher.push(&reference, bytes, &package.manifest, created()?).await;
     let manifest = pushed.map_err(|error| Failure::Failed(error.to_string()))?;
@@ -104,6 +105,21 @@ pub(super) async fn sign(context: &Context, args: &SignArgs) -> Result<(), Failu
     show(context, &answer)
 }
 
+/// Whether a tag that is a version is the plugin's: nobody could install it under another.
+fn tells_the_version(reference: &Reference, package: &Package) -> Result<(), Failure> {
+    let plugin = &package.manifest.plugin;
+    let said = reference.tag().and_then(|tag| tag.strip_prefix('v').unwrap_or(tag).parse::<semver::Version>().ok());
+    match said {
+        Some(said) if said.to_string() != plugin.version.to_string().split('+').next().unwrap_or_default() => {
+            Err(Failure::Usage(format!(
+                "the tag says version {said}, and the file is `{}` {}; push it under its own version",
+                plugin.name, plugin.version
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn id(package: &Package) -> String {
     format!("{}@{}", package.manifest.plugin.name, package.manifest.plugin.version)
 }
@@ -150,7 +166,11 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<(), F
 fn policy(args: &VerifyArgs) -> Result<TrustPolicy, Failure> {
     let read = |path: &Path| place::file(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let signer = match &args.key {
-        Some(key) => json!({"key": read(key)?}),
+        Some(file) => {
+            let pem = read(file)?;
+            PublicKey::from_pem(&pem).map_err(|error| Failure::Usage(format!("--key {}: {error}", file.display())))?;
+            json!({"key": pem})
+        }
         None => json!({"issuer": args.issuer, "subject": args.subject}),
     };
     let sources = ["oci:", "https:", "http:", "file:"].map(|prefix| json!({"prefix": prefix, "signer": [signer]}));
@@ -167,7 +187,7 @@ pub(super) fn keygen(context: &Context, name: &Path) -> Result<(), Failure> {
     let failed = |error: jackfield_trust::KeyError| Failure::Failed(error.to_string());
     let password = match password() {
         Some(password) => password,
-        None => secret::ask_twice("a password for the key")?,
+        None => secret::ask_twice("a password for the key").map_err(about_password)?,
     };
     if password.expose_str().is_none_or(str::is_empty) {
         return Err(Failure::Usage("the key needs a password that is not empty".into()));
@@ -190,6 +210,17 @@ fn password() -> Option<Secret> {
     PASSWORDS.iter().find_map(|name| std::env::var(name).ok()).map(Secret::from)
 }
 
+/// Where nobody can be asked, the variable is what helps.
+fn about_password(failure: Failure) -> Failure {
+    match failure {
+        Failure::Usage(_) => {
+            let name = PASSWORDS.first().copied().unwrap_or_default();
+            Failure::Usage(format!("the key's password is needed, and there is no terminal to ask on; set {name}"))
+        }
+        other => other,
+    }
+}
+
 fn private_key(file: &Path) -> Result<PrivateKey, Failure> {
     let pem = secret::from_file(file, false)?;
     let pem = pem.expose_str().unwrap_or_default();
@@ -199,7 +230,7 @@ fn private_key(file: &Path) -> Result<PrivateKey, Failure> {
     }
     let password = match password() {
         Some(password) => password,
-        None => secret::ask(&format!("the password of {}", file.display()))?,
+        None => secret::ask(&format!("the password of {}", file.display())).map_err(about_password)?,
     };
     PrivateKey::from_pem(pem, password.expose_str().unwrap_or_default()).map_err(wrong)
 }

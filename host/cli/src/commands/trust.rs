@@ -4,6 +4,7 @@ use std::path::Path;
 
 use http::Method;
 use jackfield_core::TrustPolicy;
+use jackfield_trust::PublicKey;
 
 use super::{Context, place};
 use crate::{
@@ -36,7 +37,7 @@ fn read(file: &Path) -> Result<TrustPolicy, Failure> {
 }
 
 fn table(policy: &Tree, style: Style) -> String {
-    let mut table = Table::new(["what comes from", "without a signature", "signers", "attestations"]);
+    let mut table = Table::new(["what comes from", "without a signature", "signers", "attestations", "at most"]);
     for rule in policy.list("source") {
         let unsigned = if rule.text("unsigned") == "allow" { "is taken" } else { "is refused" };
         let signers: Vec<String> = rule.list("signer").iter().map(signer).collect();
@@ -44,7 +45,8 @@ fn table(policy: &Tree, style: Style) -> String {
             Cell::from(rule.text("prefix")),
             Cell::from(unsigned),
             Cell::from(signers.join(", ")),
-            Cell::from(rule.texts("attestations")),
+            Cell::from(rule.list("attestation").iter().map(attestation).collect::<Vec<_>>().join(", ")),
+            Cell::from(rule.get("ceiling").map(ToString::to_string).unwrap_or_default()),
         ]);
     }
     if table.is_empty() {
@@ -54,9 +56,22 @@ fn table(policy: &Tree, style: Style) -> String {
     table.render(style)
 }
 
+/// A key as it is called wherever something is said to be signed by it.
+fn fingerprint(pem: &str) -> String {
+    PublicKey::from_pem(pem).map(|key| key.fingerprint()).unwrap_or_default()
+}
+
+fn attestation(attestation: &Tree) -> String {
+    let signers: Vec<String> = attestation.list("signer").iter().map(signer).collect();
+    match signers.as_slice() {
+        [] => attestation.text("type").to_owned(),
+        signers => format!("{} (by {})", attestation.text("type"), signers.join(", ")),
+    }
+}
+
 fn signer(signer: &Tree) -> String {
     match (signer.text("name"), signer.text("subject")) {
-        ("", "") => "a key".to_owned(),
+        ("", "") => format!("key {}", fingerprint(signer.text("key"))),
         ("", subject) => format!("{subject} ({})", signer.text("issuer")),
         (name, _) => name.to_owned(),
     }

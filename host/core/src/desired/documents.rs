@@ -35,7 +35,7 @@ pub(crate) struct DesiredPlugin {
     /// The file that it must be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) digest: Option<Digest>,
-    /// Where whoever applies the document finds the file. The host does not.
+    /// Where whoever applies the document finds the file, or the host does: `oci://…`, `https://…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) source: Option<String>,
     /// What of it is accepted, as `plugin inspect` shows it; for whoever applies the document.

@@ -23,7 +23,8 @@ fn plugin(installed: &Installed) -> DesiredPlugin {
         name: installed.name().to_owned(),
         version: installed.version().clone(),
         digest: Some(installed.record.digest),
-        source: None,
+        // Where anybody can fetch it again; where a file lay that was handed over nobody knows.
+        source: installed.record.provenance.pinned.clone(),
         accept: token(&installed.record.manifest),
     }
 }

@@ -5,7 +5,7 @@ use jackfield_fetch::{Place, PlaceError};
 use jackfield_registry::{Digest, MAX_PACKAGE_BYTES};
 use jackfield_trust::{Evidence, Origin};
 
-use super::Accept;
+use super::{Accept, refused};
 use crate::{Error, Result, faults, shared::Shared};
 
 /// A plugin that is to be installed.
@@ -66,7 +66,16 @@ impl NewPlugin {
 pub(crate) async fn fetch(shared: &Shared, place: &str) -> Result<NewPlugin> {
     // What was written is not repeated: it may be an address with a password.
     let place: Place = place.parse().map_err(|error: PlaceError| Error::invalid(error.to_string()))?;
-    let fetched = shared.fetcher.fetch(&place, MAX_PACKAGE_BYTES).await.map_err(faults::fetch)?;
+    let fetched = match shared.fetcher.fetch(&place, MAX_PACKAGE_BYTES).await.map_err(faults::fetch) {
+        Ok(fetched) => fetched,
+        Err(error) => {
+            // Somebody may have tampered with it, which is to be known also where it was only looked at.
+            if error.code.as_deref() == Some(faults::DAMAGED) {
+                refused(shared, None, &format!("a plugin was fetched; from {place}"), &error).await;
+            }
+            return Err(error);
+        }
+    };
     Ok(NewPlugin {
         file: fetched.file.into(),
         origin: fetched.origin,

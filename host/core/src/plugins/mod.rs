@@ -172,27 +172,48 @@ pub(crate) async fn plan(shared: &Shared, new: &NewPlugin) -> Result<InstallPlan
     Ok(acceptance::plan(&view, new, &inspected, provenance))
 }
 
-/// Installs a plugin. Returns whether it was not installed already.
+/// Installs a plugin. Returns whether it was not installed already. That one is refused is recorded.
 ///
 /// Nothing of it runs before the trust policy has let it in and what it asks for is accepted.
 pub(crate) async fn install(shared: &Shared, new: NewPlugin) -> Result<(PluginInfo, bool)> {
+    let place = new.pinned.clone().unwrap_or_else(|| new.origin.to_string());
     let view = shared.view.load_full();
-    let (inspected, judged) = inspected(&view, &new).await?;
-    let manifest = &inspected.package.manifest;
-    let id = id_of(manifest).to_string();
-    let name = &manifest.plugin.name;
-    let judged = judged.and_then(|found| provenance::goes_on(&view, name, &new, &found).map(|_| found));
-    let provenance = match judged {
-        Ok(provenance) => provenance,
+    let (inspected, judged) = match inspected(&view, &new).await {
+        Ok(inspected) => inspected,
         Err(error) => {
-            let wanted = format!("`{id}` was installed; from {}", new.pinned.as_deref().unwrap_or(new.origin.as_str()));
-            shared.not_done(EventKind::PluginInstalled, About::installed(None, Some(name)), &wanted, &error).await;
+            refused(shared, None, &format!("a plugin was installed; from {place}"), &error).await;
             return Err(error);
         }
     };
-    if let Decision::Nothing = may_install(&view, &inspected, &new.accept)? {
-        return Ok((view.plugin(&id)?.info(&view), false));
+    let PluginId { name, version } = id_of(&inspected.package.manifest);
+    let outcome = install_inspected(shared, &view, new, inspected, judged).await;
+    if let Err(error) = &outcome {
+        refused(shared, Some(&name), &format!("`{name}@{version}` was installed; from {place}"), error).await;
     }
+    outcome
+}
+
+/// Records that a plugin was not installed.
+pub(crate) async fn refused(shared: &Shared, name: Option<&str>, wanted: &str, error: &Error) {
+    shared.not_done(EventKind::PluginInstalled, About::installed(None, name), wanted, error).await;
+}
+
+async fn install_inspected(
+    shared: &Shared,
+    view: &View,
+    new: NewPlugin,
+    inspected: inspect::Inspected,
+    judged: Result<Provenance>,
+) -> Result<(PluginInfo, bool)> {
+    let manifest = &inspected.package.manifest;
+    let id = id_of(manifest);
+    // What is installed already was let in then.
+    if is_installed(view, &id, inspected.package.digest) {
+        return Ok((view.plugin(&id.to_string())?.info(view), false));
+    }
+    let provenance = judged?;
+    provenance::goes_on(view, &id.name, &new, &provenance)?;
+    may_install(view, &inspected, &new.accept)?;
     let code = load::prepare(shared, inspected.clone(), new.file.clone()).await?;
     let record = PluginRecord {
         digest: inspected.package.digest,
@@ -212,24 +233,28 @@ pub(crate) async fn install(shared: &Shared, new: NewPlugin) -> Result<(PluginIn
     };
     let new = shared.registrar.change(decide).await?;
     let view = shared.view.load();
-    Ok((view.plugin(&id)?.info(&view), new))
+    Ok((view.plugin(&id.to_string())?.info(&view), new))
+}
+
+/// Whether this very file is installed, and can run.
+fn is_installed(view: &View, id: &PluginId, digest: Digest) -> bool {
+    view.plugins.get(id).is_some_and(|there| there.record.digest == digest && there.code.is_ok())
 }
 
 /// Whether a plugin may be installed beside what there is.
 fn may_install(view: &View, inspected: &inspect::Inspected, accept: &Accept) -> Result<Decision> {
     let manifest = &inspected.package.manifest;
     let id = id_of(manifest);
-    if let Some(old) = view.plugins.get(&id) {
-        if old.record.digest == inspected.package.digest && old.code.is_ok() {
-            return Ok(Decision::Nothing);
-        }
-        if old.record.digest != inspected.package.digest {
-            let message = format!(
-                "`{id}` is installed already, from another file ({}); give the new one another version, or remove the installed one first",
-                old.record.digest
-            );
-            return Err(Error::new(ErrorKind::AlreadyExists, ErrorSource::Caller, message));
-        }
+    if is_installed(view, &id, inspected.package.digest) {
+        return Ok(Decision::Nothing);
+    }
+    let digest = inspected.package.digest;
+    if let Some(old) = view.plugins.get(&id).filter(|old| old.record.digest != digest) {
+        let message = format!(
+            "`{id}` is installed already, from another file ({}); give the new one another version, or remove the installed one first",
+            old.record.digest
+        );
+        return Err(Error::new(ErrorKind::AlreadyExists, ErrorSource::Caller, message));
     }
     inspect::fits_others(view, inspected)?;
     let accepted = acceptance::told(&acceptance::judge(view, manifest, accept)?);
@@ -243,7 +268,7 @@ fn may_install(view: &View, inspected: &inspect::Inspected, accept: &Accept) -> 
 fn decide(view: &View, inspected: &inspect::Inspected, installed: Arc<Installed>, new: &NewPlugin) -> Result<Decision> {
     let (id, provenance) = (installed.id(), &installed.record.provenance);
     let other_signer = provenance::goes_on(view, &id.name, new, provenance)?;
-    let signers = view.signers.after(&id.name, provenance.signer.as_ref(), other_signer);
+    let signers = view.signers.after(&id.name, provenance.signer.as_ref());
     let Decision::Change(mut change) = may_install(view, inspected, &new.accept)? else { return Ok(Decision::Nothing) };
     change.event.3.push_str(&provenance::told(provenance, other_signer));
     change.mutations = vec![

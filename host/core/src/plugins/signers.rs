@@ -22,10 +22,9 @@ impl Signers {
         self.0.get(name).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Who has signed versions of a plugin after one more is installed. `instead`: the operator takes this signer for those
-    /// before.
-    pub(super) fn after(&self, name: &str, signer: Option<&Signer>, instead: bool) -> Vec<Signer> {
-        let mut signers = if instead { Vec::new() } else { self.of(name).to_vec() };
+    /// Who has signed versions of a plugin after one more is installed.
+    pub(super) fn after(&self, name: &str, signer: Option<&Signer>) -> Vec<Signer> {
+        let mut signers = self.of(name).to_vec();
         if let Some(signer) = signer.filter(|signer| !signers.iter().any(|other| signer.is(other))) {
             signers.push(signer.clone());
         }
@@ -53,7 +52,7 @@ pub(crate) async fn load(store: &dyn Store, installed: &BTreeMap<PluginId, Arc<I
         }
     }
     for (id, plugin) in installed {
-        let all = signers.after(&id.name, plugin.record.provenance.signer.as_ref(), false);
+        let all = signers.after(&id.name, plugin.record.provenance.signer.as_ref());
         signers.set(&id.name, all);
     }
     Ok(signers)

@@ -11,7 +11,7 @@ pub(super) struct Document {
     /// Whom identities are believed of, in the form of sigstore's `trusted_root.json`, instead of the public good instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) trust_root: Option<String>,
-    #[serde(default)]
+    /// Needed, be it empty: a file that says nothing is a mistake, and no wish to trust nobody.
     pub(super) source: Vec<SourceRule>,
 }
 

@@ -79,7 +79,7 @@ pub enum Refusal {
         reasons: Vec<String>,
     },
     /// An attestation is missing.
-    #[error("the trust policy's rule for `{prefix}` wants an attestation `{missing}` by one of its signers, and `{origin}` has {}", if found.is_empty() { "none".to_owned() } else { found.join(", ") })]
+    #[error("the trust policy's rule for `{prefix}` wants an attestation `{missing}` by one of those who may attest it there, and `{origin}` has {}", if found.is_empty() { "none".to_owned() } else { found.join(", ") })]
     Attestation {
         /// Where it came from.
         origin: Origin,
