@@ -102,8 +102,12 @@ async fn a_body_of_another_content_type_is_refused() {
     }
     let answer = api.send(Request::post("/v1/integrations").body(Body::from("{}")).unwrap()).await;
     assert!(answer.detail(415, "invalid").contains("no content type"));
-    let answer = api.post("/v1/plugins", json!({})).await;
+    let request = Request::post("/v1/plugins").header("content-type", "text/plain");
+    let answer = api.send(request.body(Body::from("{}")).unwrap()).await;
     assert!(answer.detail(415, "invalid").contains("application/wasm"));
+    // Where a plugin is may be said as well.
+    let answer = api.post("/v1/plugins", json!({})).await;
+    assert!(answer.detail(400, "invalid").contains("`from`"));
     let request = Request::post("/v1/integrations").header("content-type", "Application/JSON; charset=utf-8");
     api.send(request.body(Body::from("{}")).unwrap()).await.problem(400, "invalid");
 }
