@@ -283,8 +283,14 @@ fn what_a_registry_tampers_with_is_not_installed() {
     assert_eq!(shop.plan(&by_digest)["version"], "0.1.0");
 
     // An old version, signed as well, under the tag of a new one.
-    let (newer, _) = shop.place("acme/playground:0.3.0");
-    assert_eq!(shop.push(&packed("playground"), &newer).split('@').nth(1), pinned.split('@').nth(1));
+    let (newer, bare) = shop.place("acme/playground:0.3.0");
+    let file = packed("playground");
+    let lie = shop.asked(&["plugin", "push", file.to_str().unwrap(), &newer]).unwrap_err();
+    assert!(lie.contains("push it under its own version"), "{lie}");
+    let config = json!({"architecture": "wasm", "os": "wasip2", "layerDigests": []}).to_string();
+    let file = fs::read(file).unwrap();
+    let digest = Oras::find().unwrap().push_component(&bare, config.as_bytes(), "playground.wasm", &file).unwrap();
+    shop.sign(&format!("{}@{digest}", bare.rsplit_once(':').unwrap().0));
     let refused = shop.install(&newer).unwrap_err();
     assert!(refused.contains("the tag says version 0.3.0"), "{refused}");
 
