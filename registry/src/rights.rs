@@ -8,7 +8,6 @@ use std::{
 };
 
 use serde::{Serialize, Serializer};
-use serde_json::Value;
 
 use crate::{Digest, Limits, Manifest};
 
@@ -76,12 +75,12 @@ impl Rights {
             let safe = |path: &String| Right::SafePost { endpoint: rule.name.clone(), path: path.clone() };
             rights.extend(rule.safe_posts.iter().map(safe));
         }
-        let given = by_name(given);
+        let given = given.by_name();
         let beyond = |(name, value): (String, u64)| {
             let more = given.get(&name).is_none_or(|given| value > *given);
             more.then_some(Right::Limit { name, value })
         };
-        rights.extend(by_name(&manifest.limits).into_iter().filter_map(beyond));
+        rights.extend(manifest.limits.by_name().into_iter().filter_map(beyond));
         rights.extend(manifest.plugin.issues.iter().map(|kind| Right::Issue { credential: kind.clone() }));
         rights.extend(manifest.writes.once_by_key.iter().map(|writes| Right::SendAgain { writes: writes.clone() }));
         Self(rights)
@@ -172,12 +171,6 @@ impl Right {
             (mine, other) => mine == other,
         }
     }
-}
-
-/// Limits by their names in manifests.
-fn by_name(limits: &Limits) -> BTreeMap<String, u64> {
-    let Ok(Value::Object(named)) = serde_json::to_value(limits) else { return BTreeMap::new() };
-    named.into_iter().filter_map(|(name, value)| Some((name, value.as_u64()?))).collect()
 }
 
 /// Whether every path that one pattern matches is one that another does.

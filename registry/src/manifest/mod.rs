@@ -7,7 +7,9 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
-use semver::{Version, VersionReq};
+use std::collections::BTreeMap;
+
+use semver::{BuildMetadata, Version, VersionReq};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -123,6 +125,22 @@ impl Limits {
     /// Whether nothing is asked for.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Those that are set, by their names in manifests.
+    pub fn by_name(&self) -> BTreeMap<String, u64> {
+        let Ok(Value::Object(named)) = serde_json::to_value(self) else { return BTreeMap::new() };
+        named.into_iter().filter_map(|(name, value)| Some((name, value.as_u64()?))).collect()
+    }
+}
+
+impl PluginSection {
+    /// The version that a tag says, where it says one and that is not the plugin's.
+    pub fn contradicted_by(&self, tag: &str) -> Option<Version> {
+        let said: Version = tag.strip_prefix('v').unwrap_or(tag).parse().ok()?;
+        // A tag has no `+`.
+        let bare = |version: &Version| Version { build: BuildMetadata::EMPTY, ..version.clone() };
+        (bare(&said) != bare(&self.version)).then_some(said)
     }
 }
 

@@ -108,15 +108,12 @@ pub(super) async fn sign(context: &Context, args: &SignArgs) -> Result<(), Failu
 /// Whether a tag that is a version is the plugin's: nobody could install it under another.
 fn tells_the_version(reference: &Reference, package: &Package) -> Result<(), Failure> {
     let plugin = &package.manifest.plugin;
-    let said = reference.tag().and_then(|tag| tag.strip_prefix('v').unwrap_or(tag).parse::<semver::Version>().ok());
-    match said {
-        Some(said) if said.to_string() != plugin.version.to_string().split('+').next().unwrap_or_default() => {
-            Err(Failure::Usage(format!(
-                "the tag says version {said}, and the file is `{}` {}; push it under its own version",
-                plugin.name, plugin.version
-            )))
-        }
-        _ => Ok(()),
+    match reference.tag().and_then(|tag| plugin.contradicted_by(tag)) {
+        Some(said) => Err(Failure::Usage(format!(
+            "the tag says version {said}, and the file is `{}` {}; push it under its own version",
+            plugin.name, plugin.version
+        ))),
+        None => Ok(()),
     }
 }
 

@@ -140,15 +140,12 @@ async fn inspected(view: &Arc<View>, new: &NewPlugin) -> Result<(inspect::Inspec
 /// an old one, which was signed as well.
 fn is_tagged(manifest: &Manifest, tag: Option<&str>) -> Result<()> {
     let plugin = &manifest.plugin;
-    let said = tag.and_then(|tag| tag.strip_prefix('v').unwrap_or(tag).parse::<Version>().ok());
-    // A tag has no `+`.
-    let bare = |version: &Version| Version { build: semver::BuildMetadata::EMPTY, ..version.clone() };
-    match said {
-        Some(said) if bare(&said) != bare(&plugin.version) => Err(Error::invalid(format!(
+    match tag.and_then(|tag| plugin.contradicted_by(tag)) {
+        Some(said) => Err(Error::invalid(format!(
             "the tag says version {said}, and what is there is `{}` {}; look for another tag, or name what is there by its digest",
             plugin.name, plugin.version
         ))),
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 

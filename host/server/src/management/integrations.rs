@@ -140,13 +140,19 @@ struct At {
     revision: Option<u64>,
 }
 
+/// The revision that somebody has seen and wants to change, where that is said.
+async fn revision(request: Request, app: &App) -> Result<Option<u64>, Problem> {
+    Known::read(request.uri(), &[])?;
+    let At { revision } = body::json(request, &app.options).await?;
+    Ok(revision)
+}
+
 async fn roll_back(
     State(app): State<App>,
     Segments(name): Segments<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    Known::read(request.uri(), &[])?;
-    let At { revision } = body::json(request, &app.options).await?;
+    let revision = revision(request, &app).await?;
     Ok(tagged(app.host.roll_back_integration(&name, revision).await?))
 }
 
@@ -155,8 +161,7 @@ async fn enable(
     Segments(name): Segments<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    Known::read(request.uri(), &[])?;
-    let At { revision } = body::json(request, &app.options).await?;
+    let revision = revision(request, &app).await?;
     Ok(tagged(app.host.enable_integration(&name, revision).await?))
 }
 
@@ -165,8 +170,7 @@ async fn disable(
     Segments(name): Segments<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    Known::read(request.uri(), &[])?;
-    let At { revision } = body::json(request, &app.options).await?;
+    let revision = revision(request, &app).await?;
     Ok(tagged(app.host.disable_integration(&name, revision).await?))
 }
 

@@ -1,7 +1,5 @@
 //! The most that plugins from one place may ask for, whatever an operator would accept.
 
-use std::collections::BTreeMap;
-
 use jackfield_registry::{Limits, Right, Rights};
 use serde::{Deserialize, Serialize};
 
@@ -22,12 +20,8 @@ pub struct Ceiling {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub send_again: Option<bool>,
     /// Limits by their names in manifests, e.g. `memory-mib`: the most that calls may use, and not only what a plugin may ask for.
-    #[serde(default, skip_serializing_if = "is_unlimited")]
+    #[serde(default, skip_serializing_if = "Limits::is_empty")]
     pub limits: Limits,
-}
-
-fn is_unlimited(limits: &Limits) -> bool {
-    *limits == Limits::default()
 }
 
 impl Ceiling {
@@ -35,12 +29,12 @@ impl Ceiling {
     pub(crate) fn exceeded(&self, rights: &Rights, limits: &Limits) -> Vec<String> {
         let mut beyond: Vec<String> =
             rights.iter().filter(|right| !self.holds(right)).map(ToString::to_string).collect();
-        let most = by_name(&self.limits);
+        let most = self.limits.by_name();
         let above = |(name, value): (String, u64)| {
             let most = most.get(&name).filter(|most| value > **most)?;
             Some(format!("use {name} {value}; at most {most}"))
         };
-        beyond.extend(by_name(limits).into_iter().filter_map(above));
+        beyond.extend(limits.by_name().into_iter().filter_map(above));
         beyond
     }
 
@@ -57,10 +51,4 @@ impl Ceiling {
             Right::SendAgain { .. } => self.send_again.unwrap_or(true),
         }
     }
-}
-
-/// Limits by their names in manifests.
-fn by_name(limits: &Limits) -> BTreeMap<String, u64> {
-    let Ok(serde_json::Value::Object(named)) = serde_json::to_value(limits) else { return BTreeMap::new() };
-    named.into_iter().filter_map(|(name, value)| Some((name, value.as_u64()?))).collect()
 }
