@@ -14,6 +14,7 @@ use super::{Context, enclosed::Enclosed};
 use crate::{
     args::PackArgs,
     failure::Failure,
+    file::{self, Kind, Over},
     output::{Cell, Style, Table, Tree, size},
 };
 
@@ -47,7 +48,7 @@ pub(super) fn run(context: &Context, args: &PackArgs) -> Result<(), Failure> {
         })
         .collect();
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.wasm", manifest.plugin.name)));
-    write(&out, &packed)?;
+    file::write(&out, &packed, Over::Anything, Kind::Ordinary)?;
 
     let answer = json!({
         "file": out.display().to_string(),
@@ -88,20 +89,6 @@ fn manifest(file: &Path) -> Result<Manifest, Failure> {
         Failure::Usage(format!("{shown} cannot be read: {error}; give the folder that holds the plugin's manifest"))
     })?;
     Manifest::from_toml(&text).map_err(|error| Failure::Failed(format!("{shown}:\n{error}")))
-}
-
-/// Writes the whole file or none of it.
-fn write(out: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let failed = |error| Failure::Failed(format!("{} cannot be written: {error}", out.display()));
-    let name = out.file_name().ok_or_else(|| Failure::Usage(format!("{} names no file to write", out.display())))?;
-    let mut part = name.to_owned();
-    part.push(format!(".{}.part", std::process::id()));
-    let part = out.with_file_name(part);
-    fs::write(&part, bytes).and_then(|()| fs::rename(&part, out)).map_err(|error| {
-        // It may not be there; the first error is the one to tell.
-        let _ = fs::remove_file(&part);
-        failed(error)
-    })
 }
 
 /// The newest component that cargo built from a folder.
