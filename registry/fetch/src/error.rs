@@ -59,6 +59,22 @@ pub enum FetchError {
         /// The most that is taken.
         most: usize,
     },
+    /// A file here cannot be read.
+    #[error("{place} cannot be read: {source}")]
+    Read {
+        /// The file.
+        place: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A mirror's copy is not what it should be.
+    #[error("{place}: the mirror's copy is damaged: {reason}; make it again with `jackfield registry mirror`")]
+    Kept {
+        /// The copy.
+        place: String,
+        /// What is wrong.
+        reason: String,
+    },
 }
 
 impl FetchError {
@@ -67,7 +83,7 @@ impl FetchError {
         match self {
             Self::Registry(error) => error.is_not_found(),
             Self::Status { status, .. } => *status == 404,
-            _ => false,
+            _ => self.is_missing_file(),
         }
     }
 }

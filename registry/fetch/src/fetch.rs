@@ -7,7 +7,7 @@ use jackfield_oci::{Client, Options, Proxy, wasm};
 use jackfield_registry::Digest;
 use jackfield_trust::{Evidence, MAX_EVIDENCE_BYTES, Origin};
 
-use crate::{FetchError, Place, signatures, web};
+use crate::{FetchError, Place, WebFile, signatures, web};
 
 /// Ranges within a site, in which web servers with plugins commonly are.
 const WITHIN: [&str; 6] = ["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
@@ -27,6 +27,8 @@ pub struct Fetched {
     pub tag: Option<String>,
     /// The digest that signatures are of: of the manifest in a registry, otherwise of the file.
     pub signed: Digest,
+    /// That manifest's bytes, where it comes from a registry.
+    pub manifest: Option<Vec<u8>>,
     /// Signatures and attestations.
     pub evidence: Vec<Evidence>,
 }
@@ -57,6 +59,24 @@ impl Fetcher {
         address.is_loopback() || self.plain_http.iter().any(|host| *host == address.authority())
     }
 
+    /// How a file's server is spoken to, if it may be.
+    pub(crate) fn options(&self, file: &WebFile) -> Result<SenderOptions, FetchError> {
+        if !file.address.is_tls() && !self.plain_http(&file.address) {
+            return Err(FetchError::Plain { place: file.to_string() });
+        }
+        Ok(SenderOptions {
+            proxy: self.proxy.as_ref().and_then(|proxy| proxy.to(&file.address)).cloned(),
+            ca_pem: self.ca_pem.clone(),
+            // Within a site, yes; what is only there for this machine itself, such as a cloud's metadata, no.
+            allow_addresses: WITHIN.iter().filter_map(|range| range.parse().ok()).collect(),
+            ..SenderOptions::default()
+        })
+    }
+
+    pub(crate) fn dialer(&self) -> &Dialer {
+        &self.dialer
+    }
+
     /// The client of registries.
     pub(crate) fn registries(&self) -> &Client {
         &self.registries
@@ -82,20 +102,12 @@ impl Fetcher {
                     pinned: reference.pinned(pulled.digest).to_string(),
                     tag: reference.tag().filter(|_| reference.digest().is_none()).map(str::to_owned),
                     signed: pulled.digest,
+                    manifest: Some(pulled.manifest),
                     evidence,
                 })
             }
             Place::Web(file) => {
-                if !file.address.is_tls() && !self.plain_http(&file.address) {
-                    return Err(FetchError::Plain { place: place.to_string() });
-                }
-                let options = SenderOptions {
-                    proxy: self.proxy.as_ref().and_then(|proxy| proxy.to(&file.address)).cloned(),
-                    ca_pem: self.ca_pem.clone(),
-                    // Within a site, yes; what is only there for this machine itself, such as a cloud's metadata, no.
-                    allow_addresses: WITHIN.iter().filter_map(|range| range.parse().ok()).collect(),
-                    ..SenderOptions::default()
-                };
+                let options = self.options(file)?;
                 let get = |file, most| web::fetch(&self.dialer, &options, file, most);
                 let bytes = get(file, most).await?;
                 let beside =
@@ -107,7 +119,15 @@ impl Fetcher {
                     Err(error) => return Err(error),
                 };
                 let signed = Digest::of(&bytes);
-                Ok(Fetched { file: bytes, pinned: place.to_string(), tag: None, origin, signed, evidence })
+                Ok(Fetched {
+                    file: bytes,
+                    pinned: place.to_string(),
+                    tag: None,
+                    origin,
+                    signed,
+                    manifest: None,
+                    evidence,
+                })
             }
         }
     }

@@ -13,6 +13,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     Client, Descriptor, EMPTY, IMAGE_MANIFEST, ImageManifest, OciError, Reference, descriptor::written, error::shown,
+    pull::Manifest,
 };
 
 /// A component's layer.
@@ -67,6 +68,8 @@ pub struct Artifact {
 pub struct Pulled {
     /// The manifest's digest: what pins all of it in the registry.
     pub digest: Digest,
+    /// The manifest's bytes, which have that digest.
+    pub manifest: Vec<u8>,
     /// The component. Its own digest is another one.
     pub bytes: Vec<u8>,
 }
@@ -139,7 +142,14 @@ pub async fn pull(client: &Client, reference: &Reference, most: u64) -> Result<P
         .and_then(only_layer)
         .map_err(|found| OciError::NotWasm { place: reference.to_string(), found })?;
     let bytes = client.blob(reference.repository(), &layer, most).await?;
-    Ok(Pulled { digest: manifest.digest, bytes })
+    Ok(Pulled { digest: manifest.digest, manifest: manifest.bytes, bytes })
+}
+
+/// The digest of the component that a manifest's bytes name, wherever they were kept; else what they are instead.
+pub fn named_by(manifest: &[u8]) -> Result<Digest, String> {
+    let manifest =
+        Manifest { digest: Digest::of(manifest), media_type: IMAGE_MANIFEST.to_owned(), bytes: manifest.to_vec() };
+    manifest.image().and_then(only_layer).map(|layer| layer.digest)
 }
 
 /// The layer of a manifest that is a component's; else what the manifest is instead.
