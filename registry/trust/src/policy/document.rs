@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ceiling, Expected, MAX_RULES, MAX_SIGNERS, PolicyError, Wanted, prefix};
+use super::{AdvisoryRule, Ceiling, Expected, MAX_RULES, MAX_SIGNERS, PolicyError, Wanted, prefix};
 use crate::{PublicKey, statement};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,6 +11,9 @@ pub(super) struct Document {
     /// Whom identities are believed of, in the form of sigstore's `trusted_root.json`, instead of the public good instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) trust_root: Option<String>,
+    /// What becomes of a plugin in which a fault is known.
+    #[serde(default, skip_serializing_if = "AdvisoryRule::is_default")]
+    pub(super) advisories: AdvisoryRule,
     /// Needed, be it empty: a file that says nothing is a mistake, and no wish to trust nobody.
     pub(super) source: Vec<SourceRule>,
 }

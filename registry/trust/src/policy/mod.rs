@@ -1,6 +1,7 @@
 //! The trust policy: for each place plugins come from, whose signature they need. The rule with the longest prefix decides,
 //! alone; where there is none, nothing may be installed but a file of which the operator says so.
 
+mod advisories;
 mod ceiling;
 mod document;
 mod judge;
@@ -9,6 +10,7 @@ mod prefix;
 use std::sync::OnceLock;
 
 use crate::{KeyError, Origin, PublicKey, RootError, TrustRoot};
+pub use advisories::{AdvisoryRule, Refuse, Severity};
 pub use ceiling::Ceiling;
 use document::Document;
 pub use document::{AttestationRule, SignerRule, SourceRule, Unsigned};
@@ -161,6 +163,11 @@ impl TrustPolicy {
     /// The rules.
     pub fn rules(&self) -> &[SourceRule] {
         &self.document.source
+    }
+
+    /// What becomes of a plugin in which a fault is known.
+    pub fn advisories(&self) -> &AdvisoryRule {
+        &self.document.advisories
     }
 
     /// The rule for a place: the one with the longest prefix that covers it.
