@@ -33,7 +33,7 @@ use crate::{
     integrations::{self, Integration},
     issuing,
     journal::{self, Journal},
-    plugins, registrar,
+    plugins, registrar, registries,
     shared::{About, Shared},
     sources, tasks,
     tasks::Tasks,
@@ -224,6 +224,7 @@ impl HostBuilder {
         let plugins = plugins::load_all(&engine, &*store).await?;
         let trust = trust::load(&*store).await?;
         let signers = plugins::load_signers(&*store, &plugins).await?;
+        let registries = registries::load(&*store).await?;
         let dialer = Arc::new(match self.resolver {
             Some(resolver) => Dialer::new().with_resolver(resolver.0),
             None => Dialer::new(),
@@ -269,7 +270,7 @@ impl HostBuilder {
             stop: stop.clone(),
         });
         let followers = audit::sinks::prepare(&self.audit_sinks, begun.as_ref(), &shared)?;
-        let mut view = View { plugins, trust, signers, ..View::default() };
+        let mut view = View { plugins, trust, signers, registries, ..View::default() };
         view.integrations = integrations::load_all(&shared, &view).await?;
         tell_of_cassettes(&shared.cassettes, &view.integrations)?;
         shared.view.store(Arc::new(view));

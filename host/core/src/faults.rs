@@ -217,7 +217,7 @@ pub(crate) fn fetch(error: FetchError) -> Error {
         error if error.is_not_found() => Error::new(ErrorKind::NotFound, ErrorSource::Downstream, message),
         FetchError::Registry(OciError::NotWasm { .. } | OciError::TooLargeToPull { .. })
         | FetchError::TooLarge { .. } => Error::new(ErrorKind::Invalid, ErrorSource::Downstream, message),
-        FetchError::Registry(OciError::Digest { .. } | OciError::Length { .. }) => {
+        FetchError::Registry(OciError::Digest { .. } | OciError::Length { .. }) | FetchError::Kept { .. } => {
             let error = Error::new(ErrorKind::Invalid, ErrorSource::Downstream, message);
             Error { code: Some(DAMAGED.to_owned()), ..error }
         }

@@ -70,13 +70,6 @@ impl Host {
         plugins::install(self.shared(), new).await
     }
 
-    /// Fetches a plugin from where it is published, `oci://REGISTRY/REPOSITORY:TAG` or `https://HOST/FILE`, with the signatures
-    /// beside it. Nothing of it is believed yet, and nothing accepted: say what is, and install it.
-    pub async fn fetch_plugin(&self, place: &str) -> Result<NewPlugin> {
-        self.shared().open()?;
-        plugins::fetch(self.shared(), place).await
-    }
-
     /// What installing a plugin would do, who vouches for it, and what is to be accepted for it. Nothing of it runs.
     pub async fn plan_install(&self, new: &NewPlugin) -> Result<InstallPlan> {
         self.shared().open()?;

@@ -65,6 +65,7 @@ mod outbound;
 mod pauses;
 mod plugins;
 mod registrar;
+mod registries;
 mod requests;
 mod retries;
 mod rotation;
@@ -96,6 +97,8 @@ pub use jackfield_audit::{Expectations, Fault, Head, Verified, verify as verify_
 /// An instance of a plugin, for [`Host::typed`].
 pub use jackfield_engine::{Compiler, Guest, serve_compilations};
 pub use jackfield_fetch::{Place, SIGNATURE_SUFFIX};
+/// What is wanted of registries.
+pub use jackfield_index::{Advisory, Need, Severity, Want, WantError};
 /// How a replay finds what was recorded, what a browser brings back of a consent, and what looks names up.
 pub use jackfield_gateway::{CodeAnswer, Match, net::Resolver};
 /// Where the audit trail is sent besides.
@@ -106,7 +109,7 @@ pub use jackfield_reflect::nearest;
 /// What plugins ask for.
 pub use jackfield_registry::{Digest, Right, Rights};
 pub use jackfield_sinks::{Sink, SinkError, SinkFailure, SinkState, SinkStatus};
-pub use jackfield_trust::{Evidence, Origin, PolicyError, Signer, TrustPolicy};
+pub use jackfield_trust::{Evidence, Origin, PolicyError, Signer, SignerRule, TrustPolicy, Unsigned};
 /// What the vault tells of itself, and what it is given.
 pub use jackfield_vault::{
     AllowedSources, AwsKms, BaoServer, CredentialInfo, CredentialKind, Field, Form, KernelKey, KeyInfo, LeaseInfo,
@@ -115,7 +118,8 @@ pub use jackfield_vault::{
 };
 pub use journal::{JournaledWrite, Resolution, WriteState};
 pub use model::*;
-pub use plugins::{Accept, InstallPlan, NewPlugin, PluginText, Provenance, inspect_plugin};
+pub use plugins::{Accept, AllowAdvisories, InstallPlan, NewPlugin, PluginText, Provenance, inspect_plugin};
+pub use registries::{Chosen, Found, IndexInfo, KnownFault, NewRegistry, RegistryInfo};
 pub use requests::{Answer, CallRequest, ChangeBatch, Readiness, WatchRequest};
 pub use rotation::Rotation;
 pub use spending::{SpendSettings, Spent};

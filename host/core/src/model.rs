@@ -362,6 +362,8 @@ impl EventKind {
             Self::PluginInstalled => "plugin-installed",
             Self::TrustPolicySet => "trust-policy-set",
             Self::PluginRemoved => "plugin-removed",
+            Self::RegistrySynced => "registry-synced",
+            Self::RegistryRemoved => "registry-removed",
             Self::IntegrationAdded => "integration-added",
             Self::IntegrationUpdated => "integration-updated",
             Self::IntegrationUpgraded => "integration-upgraded",
@@ -401,6 +403,10 @@ pub enum EventKind {
     TrustPolicySet,
     /// A plugin was removed.
     PluginRemoved,
+    /// A registry was added, changed or brought up to date.
+    RegistrySynced,
+    /// A registry was removed.
+    RegistryRemoved,
     /// An integration was added.
     IntegrationAdded,
     /// An integration was changed.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::{
     ErrorSource, HealthState, JournaledWrite, Readiness, Result, TimestampMs, health,
     integrations::{DISABLED, Integration},
-    journal,
+    journal, registries,
     shared::Shared,
     sources,
     view::View,
@@ -45,7 +45,7 @@ pub struct Status {
 pub struct Concern {
     /// How bad it is.
     pub level: ConcernLevel,
-    /// What it is about: `integration`, `plugin`, `credential`, `vault` or `audit-sink`.
+    /// What it is about: `integration`, `plugin`, `credential`, `vault`, `audit-sink`, `registry`, or `host`: Jackfield itself and its runtime.
     pub about: &'static str,
     /// The name of that, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,6 +107,7 @@ fn concerns(shared: &Shared, view: &View) -> Vec<Concern> {
         let message = "it is sealed, so no credential can be used; open it with `jackfield vault unlock`";
         all.push(Concern::new(ConcernLevel::Failing, "vault", None, message.to_owned()));
     }
+    all.extend(of_registries(view));
     for sink in shared.sinks() {
         let (level, message) = match sink.state {
             SinkState::Ok => continue,
@@ -120,6 +121,26 @@ fn concerns(shared: &Shared, view: &View) -> Vec<Concern> {
     for lease in sources::leases(shared).into_iter().filter(|lease| lease.state == LeaseState::Stuck) {
         let message = "a lease of it cannot be given back; see `jackfield credential leases`".to_owned();
         all.push(Concern::new(ConcernLevel::Warning, "credential", Some(lease.credential), message));
+    }
+    all
+}
+
+/// Registries that are believed no more, and what is known to be wrong with what is here.
+fn of_registries(view: &View) -> Vec<Concern> {
+    let mut all: Vec<Concern> = Vec::new();
+    for registry in view.registries.infos() {
+        let message = match &registry.index {
+            None => "what is stored of it cannot be read",
+            Some(index) if index.expired => "its index has expired, so nothing new is installed by it",
+            Some(_) => continue,
+        };
+        let message = format!("{message}; run `jackfield registry sync {}`", registry.name);
+        all.push(Concern::new(ConcernLevel::Warning, "registry", Some(registry.name), message));
+    }
+    for known in registries::known(view) {
+        let id = known.subject.strip_prefix("plugin:").map(|name| format!("{name}@{}", known.version));
+        let about = if id.is_some() { "plugin" } else { "host" };
+        all.push(Concern::new(ConcernLevel::Warning, about, id, format!("{known}; see `jackfield advisories`")));
     }
     all
 }

@@ -15,6 +15,7 @@ use crate::{
     integrations::{Integration, IntegrationRecord},
     names,
     plugins::{Installed, PluginId, Signers, missing},
+    registries::Registries,
     trust::Trust,
     wit_text,
 };
@@ -26,6 +27,7 @@ pub(crate) struct View {
     pub(crate) integrations: BTreeMap<String, Arc<Integration>>,
     pub(crate) trust: Trust,
     pub(crate) signers: Signers,
+    pub(crate) registries: Registries,
 }
 
 impl View {

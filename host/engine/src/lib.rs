@@ -53,6 +53,9 @@ mod share;
 mod slots;
 mod stdio;
 
+/// The version of the runtime, as advisories about it name versions.
+pub const WASMTIME_VERSION: &str = "48.0.8";
+
 pub use callable::Callable;
 pub use compile::{Compiler, serve_compilations};
 pub use config::{EngineConfig, Limits};

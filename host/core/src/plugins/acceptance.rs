@@ -9,7 +9,7 @@ use semver::Version;
 use serde::Serialize;
 
 use super::{Installed, NewPlugin, inspect::Inspected, provenance, provenance::Provenance};
-use crate::{Error, ErrorKind, ErrorSource, Result, limits, view::View};
+use crate::{Error, ErrorKind, ErrorSource, KnownFault, Result, limits, registries, view::View};
 
 /// Rights that are told of one by one.
 const MOST_TOLD: usize = 40;
@@ -58,6 +58,9 @@ pub struct InstallPlan {
     /// Why the trust policy does not let it in; none where it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+    /// What is known to be wrong with it, or with what it would run in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub advisories: Vec<KnownFault>,
     /// What it says of itself.
     pub manifest: Manifest,
 }
@@ -84,7 +87,9 @@ pub(super) fn plan(view: &View, new: &NewPlugin, inspected: &Inspected, judged: 
     let name = &manifest.plugin.name;
     let new_rights = new_rights(view, manifest);
     let judged = judged.and_then(|found| provenance::goes_on(view, name, new, &found).map(|_| found));
-    let refused = judged.as_ref().err().map(|error| error.message.clone());
+    let advisories = registries::told(view, manifest);
+    let known = registries::judge(view, manifest, &new.allow_advisories).err();
+    let refused = judged.as_ref().err().or(known.as_ref()).map(|error| error.message.clone());
     let newest = view.plugin(name).ok().and_then(|plugin| plugin.code.as_ref().ok());
     let (gained, lost) =
         newest.map_or_else(Default::default, |code| operations_between(&code.reflection, &inspected.reflection));
@@ -107,6 +112,7 @@ pub(super) fn plan(view: &View, new: &NewPlugin, inspected: &Inspected, judged: 
             ..Provenance::default()
         }),
         refused,
+        advisories,
         manifest: manifest.clone(),
     }
 }

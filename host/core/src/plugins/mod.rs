@@ -25,13 +25,14 @@ use crate::{
     clock::now_ms,
     config::Schema,
     registrar::{Change, Decision, encode},
+    registries,
     shared::{About, Shared},
     view::{View, operation_info},
 };
 pub use acceptance::{Accept, InstallPlan};
 pub(crate) use acceptance::{operations_between, rights, token};
-pub use arrival::NewPlugin;
-pub(crate) use arrival::fetch;
+pub use arrival::{AllowAdvisories, NewPlugin};
+pub(crate) use arrival::{arrived, fetch, fetched};
 pub use contents::PluginText;
 pub(crate) use id::PluginId;
 pub(crate) use load::{load_all, sandbox};
@@ -129,11 +130,23 @@ async fn inspected(view: &Arc<View>, new: &NewPlugin) -> Result<(inspect::Inspec
         new.expect_digest.map_or(Ok(()), |expected| is_expected(expected, Digest::of(&new.file)))?;
         let inspected = inspect::inspect(&new.file, &view)?;
         let manifest = &inspected.package.manifest;
+        is_named(manifest, new.expect_name.as_deref())?;
         is_tagged(manifest, new.tag.as_deref())?;
         let provenance = provenance::judge(&view.trust, &new, manifest);
         Ok((inspected, provenance))
     };
     tokio::task::spawn_blocking(inspect).await.map_err(|e| Error::internal(e.to_string()))?
+}
+
+/// Whether a plugin has the name that it was asked for by.
+fn is_named(manifest: &Manifest, expected: Option<&str>) -> Result<()> {
+    match expected {
+        Some(name) if name != manifest.plugin.name => Err(Error::invalid(format!(
+            "`{name}` was asked for, and what is there is `{}`; tell whoever hosts the registry",
+            manifest.plugin.name
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a plugin is of the version that its tag says, where that says one: under the tag of a new version somebody may have put
@@ -210,6 +223,7 @@ async fn install_inspected(
     }
     let provenance = judged?;
     provenance::goes_on(view, &id.name, &new, &provenance)?;
+    registries::judge(view, manifest, &new.allow_advisories)?;
     may_install(view, &inspected, &new.accept)?;
     let code = load::prepare(shared, inspected.clone(), new.file.clone()).await?;
     let record = PluginRecord {
@@ -265,9 +279,11 @@ fn may_install(view: &View, inspected: &inspect::Inspected, accept: &Accept) -> 
 fn decide(view: &View, inspected: &inspect::Inspected, installed: Arc<Installed>, new: &NewPlugin) -> Result<Decision> {
     let (id, provenance) = (installed.id(), &installed.record.provenance);
     let other_signer = provenance::goes_on(view, &id.name, new, provenance)?;
+    let faults = registries::judge(view, &installed.record.manifest, &new.allow_advisories)?;
     let signers = view.signers.after(&id.name, provenance.signer.as_ref());
     let Decision::Change(mut change) = may_install(view, inspected, &new.accept)? else { return Ok(Decision::Nothing) };
     change.event.3.push_str(&provenance::told(provenance, other_signer));
+    faults.iter().for_each(|known| change.event.3.push_str(&format!("; known fault: {known}")));
     change.mutations = vec![
         Mutation::set(Bucket::Components, installed.record.digest.to_string(), new.file.to_vec()),
         Mutation::set(Bucket::Plugins, id.to_string(), encode(&installed.record)?),

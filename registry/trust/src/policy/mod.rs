@@ -170,6 +170,11 @@ impl TrustPolicy {
         &self.document.advisories
     }
 
+    /// Whom identities are believed of, in the form of sigstore's `trusted_root.json`, where that is not its public good instance.
+    pub fn trust_root(&self) -> Option<&str> {
+        self.document.trust_root.as_deref()
+    }
+
     /// The rule for a place: the one with the longest prefix that covers it.
     fn rule(&self, origin: &Origin) -> Option<(&SourceRule, &Wanted)> {
         let rules = self.document.source.iter().zip(&self.wanted);

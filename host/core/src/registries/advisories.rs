@@ -1,0 +1,129 @@
+//! Known faults: of plugins, of Jackfield and of its runtime, as the registries tell of them. Any registry that the operator
+//! named is believed about any plugin of that name: a warning too many is seen, one too few is not.
+
+use std::fmt;
+
+use jackfield_index::{Advisory, Subject};
+use jackfield_registry::Manifest;
+use semver::Version;
+use serde::Serialize;
+
+use super::Registry;
+use crate::{Error, ErrorKind, ErrorSource, Result, plugins::AllowAdvisories, view::View};
+
+/// A known fault of something that is here, or that is to be installed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct KnownFault {
+    /// What has it: `plugin:NAME`, `host` or `runtime`.
+    pub subject: String,
+    /// The version that has it.
+    pub version: Version,
+    /// The registry that tells of it.
+    pub registry: String,
+    /// What is known.
+    #[serde(flatten)]
+    pub advisory: Advisory,
+    /// Whether the trust policy has nothing installed with it.
+    pub refused: bool,
+    /// The integrations that run with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub integrations: Vec<String>,
+}
+
+impl fmt::Display for KnownFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Advisory { id, severity, title, fixed, .. } = &self.advisory;
+        write!(f, "{id} ({severity}) in {} {}: {title}", self.subject, self.version)?;
+        match fixed {
+            Some(fixed) => write!(f, "; fixed in {fixed}"),
+            None => f.write_str("; not fixed yet"),
+        }
+    }
+}
+
+/// The versions of what is here whatever is installed.
+fn own() -> Vec<(Subject, Version)> {
+    let of = |subject, version: &str| version.parse().ok().map(|version| (subject, version));
+    [of(Subject::Host, env!("CARGO_PKG_VERSION")), of(Subject::Runtime, jackfield_engine::WASMTIME_VERSION)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// What a registry knows of some versions.
+fn among(view: &View, registry: &Registry, versions: &[(Subject, Version)]) -> Vec<KnownFault> {
+    let Ok(root) = registry.root() else { return Vec::new() };
+    let refuses = |advisory: &Advisory| view.trust.policy().is_ok_and(|p| p.advisories().refuses(advisory.severity));
+    let of = |(subject, version): &(Subject, Version)| {
+        let known = root.affecting(subject, version).into_iter().map(|advisory| KnownFault {
+            subject: subject.to_string(),
+            version: version.clone(),
+            registry: registry.name.clone(),
+            advisory: advisory.clone(),
+            refused: refuses(advisory),
+            integrations: Vec::new(),
+        });
+        known.collect::<Vec<_>>()
+    };
+    versions.iter().flat_map(of).collect()
+}
+
+/// What a registry knows of what is here.
+pub(super) fn of(view: &View, registry: &Registry) -> Vec<KnownFault> {
+    let mut versions = own();
+    versions.extend(view.plugins.keys().map(|id| (Subject::Plugin(id.name.clone()), id.version.clone())));
+    let mut all = among(view, registry, &versions);
+    for known in &mut all {
+        if let Some(name) = known.subject.strip_prefix("plugin:") {
+            let id = crate::plugins::PluginId { name: name.to_owned(), version: known.version.clone() };
+            known.integrations = view.users(&id);
+        }
+    }
+    all
+}
+
+/// The known faults of what is here, worse ones first; each once, whoever else tells of it.
+pub(crate) fn known(view: &View) -> Vec<KnownFault> {
+    let registries = view.registries.in_order();
+    first(registries.into_iter().flat_map(|registry| of(view, registry)).collect())
+}
+
+/// Each fault once, by the first registry that tells of it, worse ones first.
+fn first(mut all: Vec<KnownFault>) -> Vec<KnownFault> {
+    let key = |known: &KnownFault| (known.subject.clone(), known.version.clone(), known.advisory.id.clone());
+    let mut seen = std::collections::BTreeSet::new();
+    all.retain(|known| seen.insert(key(known)));
+    all.sort_by(|a, b| b.advisory.severity.cmp(&a.advisory.severity).then_with(|| key(a).cmp(&key(b))));
+    all
+}
+
+/// The known faults of a plugin that is to be installed, and of what it would run in.
+pub(crate) fn told(view: &View, manifest: &Manifest) -> Vec<KnownFault> {
+    let mut versions = own();
+    let plugin = &manifest.plugin;
+    versions.push((Subject::Plugin(plugin.name.clone()), plugin.version.clone()));
+    let registries = view.registries.in_order();
+    first(registries.into_iter().flat_map(|registry| among(view, registry, &versions)).collect())
+}
+
+/// Whether a plugin may be installed with the faults that are known; those that it has all the same.
+pub(crate) fn judge(view: &View, manifest: &Manifest, allowed: &AllowAdvisories) -> Result<Vec<KnownFault>> {
+    let all = told(view, manifest);
+    let is_allowed = |known: &KnownFault| match allowed {
+        AllowAdvisories::All => true,
+        AllowAdvisories::Only(ids) => ids.contains(&known.advisory.id),
+    };
+    let refused: Vec<&KnownFault> = all.iter().filter(|known| known.refused && !is_allowed(known)).collect();
+    if refused.is_empty() {
+        return Ok(all);
+    }
+    let lines: String = refused.iter().map(|known| format!("\n  - {known}")).collect();
+    let allow: String = refused.iter().map(|known| format!(" --allow-advisory {}", known.advisory.id)).collect();
+    let message = format!(
+        "`{}@{}` is not installed, for what is known of it:{lines}\nInstall a version without that; if it cannot hurt you, add{allow}",
+        manifest.plugin.name, manifest.plugin.version
+    );
+    let error = Error::new(ErrorKind::PermissionDenied, ErrorSource::Caller, message);
+    Err(Error { code: Some("known-fault".to_owned()), ..error })
+}
