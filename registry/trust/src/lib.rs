@@ -47,7 +47,8 @@ pub use evidence::{Evidence, MAX_EVIDENCE_BYTES};
 pub use key::{KeyError, PublicKey};
 pub use origin::Origin;
 pub use policy::{
-    AttestationRule, Ceiling, Delivery, Judgement, PolicyError, Refusal, SignerRule, SourceRule, TrustPolicy, Unsigned,
+    AttestationRule, Ceiling, Delivery, Judgement, PolicyError, Refusal, SignerRule, Signers, SourceRule, TrustPolicy,
+    Unsigned,
 };
 pub use private::PrivateKey;
 pub use root::{RootError, TrustRoot};

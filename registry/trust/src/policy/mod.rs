@@ -5,6 +5,7 @@ mod ceiling;
 mod document;
 mod judge;
 mod prefix;
+mod signers;
 
 use std::sync::OnceLock;
 
@@ -13,6 +14,7 @@ pub use ceiling::Ceiling;
 use document::Document;
 pub use document::{AttestationRule, SignerRule, SourceRule, Unsigned};
 pub use judge::{Delivery, Judgement, Refusal};
+pub use signers::Signers;
 
 /// The most rules of a policy.
 const MAX_RULES: usize = 1000;
