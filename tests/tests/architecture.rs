@@ -41,6 +41,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("jackfield-registry", &["jackfield-reflect"]),
     ("jackfield-trust", &["jackfield-registry"]),
     ("jackfield-fetch", &["jackfield-net", "jackfield-oci", "jackfield-registry", "jackfield-trust"]),
+    // Reads bytes and decides; who fetches them is above it.
+    ("jackfield-index", &["jackfield-registry", "jackfield-trust"]),
     ("jackfield-audit", &[]),
     ("jackfield-reflect", &[]),
     ("jackfield-net", &[]),
@@ -91,6 +93,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "jackfield-sdk",
             "jackfield-trust",
             "jackfield-vault",
+            "jackfield-index",
         ],
     ),
     ("xtask", &["jackfield-peers"]),

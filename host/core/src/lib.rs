@@ -97,10 +97,10 @@ pub use jackfield_audit::{Expectations, Fault, Head, Verified, verify as verify_
 /// An instance of a plugin, for [`Host::typed`].
 pub use jackfield_engine::{Compiler, Guest, serve_compilations};
 pub use jackfield_fetch::{Place, SIGNATURE_SUFFIX};
-/// What is wanted of registries.
-pub use jackfield_index::{Advisory, Need, Severity, Want, WantError};
 /// How a replay finds what was recorded, what a browser brings back of a consent, and what looks names up.
 pub use jackfield_gateway::{CodeAnswer, Match, net::Resolver};
+/// What is wanted of registries.
+pub use jackfield_index::{Advisory, Need, Severity, Want, WantError};
 /// Where the audit trail is sent besides.
 pub use jackfield_oci::{
     Credentials as RegistryCredentials, Mirror as RegistryMirror, Options as RegistryOptions, Proxy as RegistryProxy,

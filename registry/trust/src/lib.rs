@@ -47,8 +47,8 @@ pub use evidence::{Evidence, MAX_EVIDENCE_BYTES};
 pub use key::{KeyError, PublicKey};
 pub use origin::Origin;
 pub use policy::{
-    AdvisoryRule, AttestationRule, Ceiling, Delivery, Judgement, PolicyError, Refusal, Refuse, Severity, SignerRule,
-    SourceRule, TrustPolicy, Unsigned,
+    AdvisoryRule, AttestationRule, Ceiling, Delivery, Judgement, PolicyError, Refusal, Refuse, Severity, SeverityError,
+    SignerRule, Signers, SourceRule, TrustPolicy, Unsigned,
 };
 pub use private::PrivateKey;
 pub use root::{RootError, TrustRoot};

@@ -96,7 +96,7 @@ impl Host {
 
 /// Fetches a plugin from where it is published, or takes the copy of a mirror's folder here, where it is said which file it must
 /// be. Nothing of it is believed, and nothing accepted.
-pub(crate) async fn fetch(shared: &Shared, place: &str, digest: Option<Digest>) -> Result<NewPlugin> {
+async fn fetch(shared: &Shared, place: &str, digest: Option<Digest>) -> Result<NewPlugin> {
     // What was written is not repeated: it may be an address with a password.
     let place: Place = place.parse().map_err(|error: PlaceError| Error::invalid(error.to_string()))?;
     if let Some(digest) = digest

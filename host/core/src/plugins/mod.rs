@@ -32,7 +32,7 @@ use crate::{
 pub use acceptance::{Accept, InstallPlan};
 pub(crate) use acceptance::{operations_between, rights, token};
 pub use arrival::{AllowAdvisories, NewPlugin};
-pub(crate) use arrival::{arrived, fetch, fetched};
+pub(crate) use arrival::{arrived, fetched};
 pub use contents::PluginText;
 pub(crate) use id::PluginId;
 pub(crate) use load::{load_all, sandbox};

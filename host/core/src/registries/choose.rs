@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jackfield_fetch::{Fetched, Place};
-use jackfield_index::{Advisory, Choice, Conflict, Deprecation, Location, Page, Site, Source, Timestamp, Want, resolve};
+use jackfield_index::{
+    Advisory, Choice, Conflict, Deprecation, Location, Page, Site, Source, Timestamp, Want, resolve,
+};
 use jackfield_registry::{CapabilityRef, Digest, MAX_PACKAGE_BYTES};
 use semver::Version;
 use serde::Serialize;
@@ -139,7 +141,8 @@ async fn chosen(shared: &Shared, want: &Want, allow: &AllowAdvisories) -> Result
     }
     let site = site(&view, &want.name, allow)?;
     let choices = resolve(std::slice::from_ref(want), &sources, &site).map_err(|conflict| unmet(&conflict))?;
-    let choice = choices.into_iter().next().ok_or_else(|| Error::internal("nothing was chosen, and nothing refused"))?;
+    let choice =
+        choices.into_iter().next().ok_or_else(|| Error::internal("nothing was chosen, and nothing refused"))?;
     let registry = view.registries.named(&choice.index)?.clone();
     Ok((registry, choice))
 }

@@ -213,8 +213,7 @@ fn check(view: &View, name: &str, said: &NewRegistry) -> Result<(IndexPlace, Sig
         return Err(Error::invalid(message).at("/signer"));
     }
     let root = view.trust.policy()?.trust_root();
-    let signers =
-        Signers::new(&said.signer, root).map_err(|error| Error::invalid(error.to_string()).at("/signer"))?;
+    let signers = Signers::new(&said.signer, root).map_err(|error| Error::invalid(error.to_string()).at("/signer"))?;
     Ok((place, signers))
 }
 
@@ -257,7 +256,9 @@ pub(crate) async fn load(store: &dyn Store) -> Result<Registries> {
             root.follows(&stored.value, &record.seen).map_err(|error| error.to_string()).map(|()| root)
         });
         let root = read.map_err(|reason| {
-            let message = format!("the index of the registry `{name}` cannot be read: {reason}; run `jackfield registry sync {name}`");
+            let message = format!(
+                "the index of the registry `{name}` cannot be read: {reason}; run `jackfield registry sync {name}`"
+            );
             Error::new(ErrorKind::Unavailable, ErrorSource::Host, faults::text(message))
         });
         let registry = Registry { name: name.to_owned(), place, record, root };

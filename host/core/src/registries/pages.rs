@@ -40,8 +40,7 @@ pub(super) async fn present(shared: &Shared, registry: &str) -> Result<BTreeSet<
     let mut found = BTreeSet::new();
     let mut after = None;
     loop {
-        let some =
-            shared.store.list(Bucket::Meta, &prefix, after.as_deref(), AT_ONCE).await.map_err(faults::store)?;
+        let some = shared.store.list(Bucket::Meta, &prefix, after.as_deref(), AT_ONCE).await.map_err(faults::store)?;
         let Some((last, _)) = some.last() else { return Ok(found) };
         after = Some(last.clone());
         found.extend(some.into_iter().filter_map(|(key, _)| key.strip_prefix(&prefix).map(str::to_owned)));
@@ -63,7 +62,7 @@ pub(super) async fn clear(shared: &Shared, registry: &str, keep: &BTreeSet<Diges
             let delete = |hex: &String| Mutation::delete(Bucket::Meta, format!("{PREFIX}{registry}/{hex}"));
             shared.store.commit(some.iter().map(delete).collect()).await.map_err(faults::store)?;
         }
-        Result::Ok(())
+        Ok::<(), crate::Error>(())
     };
     if let Err(error) = cleared.await {
         tracing::warn!(registry, %error, "pages that are not needed any more are still stored");

@@ -101,12 +101,7 @@ async fn update(
     Ok(info)
 }
 
-fn decide(
-    view: &View,
-    registry: Registry,
-    root: Option<Vec<u8>>,
-    before: Option<Arc<Registry>>,
-) -> Result<Decision> {
+fn decide(view: &View, registry: Registry, root: Option<Vec<u8>>, before: Option<Arc<Registry>>) -> Result<Decision> {
     let name = registry.name.clone();
     let now = view.registries.0.get(&name);
     if now.map(Arc::as_ptr) != before.as_ref().map(Arc::as_ptr) {
@@ -169,13 +164,8 @@ async fn fetch_root(
         root.follows(&bytes, &before.record.seen).map_err(|error| refused(place, &error))?;
     }
     root.is_fresh(Timestamp::now()).map_err(|error| refused(place, &error))?;
-    let record = Record {
-        said: said.clone(),
-        seen: root.seen(&bytes),
-        etag: found.etag,
-        synced_at: now_ms(),
-        signed_by,
-    };
+    let record =
+        Record { said: said.clone(), seen: root.seen(&bytes), etag: found.etag, synced_at: now_ms(), signed_by };
     Ok(Some((record, root, bytes)))
 }
 
@@ -208,12 +198,7 @@ enum Failed {
 }
 
 /// Fetches and stores those pages of a root that are not here.
-async fn fetch_pages(
-    shared: &Shared,
-    name: &str,
-    place: &IndexPlace,
-    root: &Root,
-) -> std::result::Result<(), Failed> {
+async fn fetch_pages(shared: &Shared, name: &str, place: &IndexPlace, root: &Root) -> std::result::Result<(), Failed> {
     let present = pages::present(shared, name).await.map_err(Failed::Other)?;
     let missing = root.plugins.iter().filter(|(_, listing)| !present.contains(&listing.page.hex()));
     let fetched = missing.map(|(plugin, listing)| async move {

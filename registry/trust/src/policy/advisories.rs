@@ -1,22 +1,27 @@
 //! What becomes of a plugin in which, or in whose runtime, a fault is known.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// How bad a known fault is.
+/// How bad a known fault is, as CVSS has the words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
-    /// Little can come of it.
+    /// CVSS 0.1 to 3.9.
     Low,
-    /// Something can come of it where circumstances are against one.
+    /// CVSS 4.0 to 6.9.
     Medium,
-    /// Much can come of it.
+    /// CVSS 7.0 to 8.9.
     High,
-    /// Whoever is exposed to it is to act at once.
+    /// CVSS 9.0 to 10.
     Critical,
 }
+
+/// A text that is no severity.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a severity: write `low`, `medium`, `high` or `critical`")]
+pub struct SeverityError;
 
 /// What the policy says of known faults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +80,15 @@ impl fmt::Display for Severity {
             Self::High => "high",
             Self::Critical => "critical",
         })
+    }
+}
+
+impl FromStr for Severity {
+    type Err = SeverityError;
+
+    fn from_str(text: &str) -> Result<Self, SeverityError> {
+        let all = [Self::Low, Self::Medium, Self::High, Self::Critical];
+        all.into_iter().find(|severity| severity.to_string() == text).ok_or(SeverityError)
     }
 }
 

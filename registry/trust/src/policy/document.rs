@@ -115,7 +115,7 @@ fn at_most(count: usize, most: usize) -> Result<(), PolicyError> {
     if count > most { Err(PolicyError::TooMany { count, most }) } else { Ok(()) }
 }
 
-fn expected(signers: &[SignerRule], place: &str) -> Result<Vec<Expected>, PolicyError> {
+pub(super) fn expected(signers: &[SignerRule], place: &str) -> Result<Vec<Expected>, PolicyError> {
     at_most(signers.len(), MAX_SIGNERS)?;
     signers.iter().enumerate().map(|(at, signer)| signer.check(&format!("{place}[{at}]"))).collect()
 }

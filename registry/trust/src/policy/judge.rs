@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The most pieces of evidence that are looked at.
-const MAX_EVIDENCE: usize = 64;
+pub(super) const MAX_EVIDENCE: usize = 64;
 /// The most reasons that are told.
 const MAX_REASONS: usize = 4;
 

@@ -6,15 +6,17 @@ mod ceiling;
 mod document;
 mod judge;
 mod prefix;
+mod signers;
 
 use std::sync::OnceLock;
 
 use crate::{KeyError, Origin, PublicKey, RootError, TrustRoot};
-pub use advisories::{AdvisoryRule, Refuse, Severity};
+pub use advisories::{AdvisoryRule, Refuse, Severity, SeverityError};
 pub use ceiling::Ceiling;
 use document::Document;
 pub use document::{AttestationRule, SignerRule, SourceRule, Unsigned};
 pub use judge::{Delivery, Judgement, Refusal};
+pub use signers::Signers;
 
 /// The most rules of a policy.
 const MAX_RULES: usize = 1000;
