@@ -138,7 +138,7 @@ fn of_registries(view: &View) -> Vec<Concern> {
         all.push(Concern::new(ConcernLevel::Warning, "registry", Some(registry.name), message));
     }
     for known in registries::known(view) {
-        let id = known.subject.strip_prefix("plugin:").map(|name| format!("{name}@{}", known.version));
+        let id = known.plugin().map(|id| id.to_string());
         let about = if id.is_some() { "plugin" } else { "host" };
         all.push(Concern::new(ConcernLevel::Warning, about, id, format!("{known}; see `jackfield advisories`")));
     }

@@ -9,14 +9,12 @@ use semver::Version;
 use serde::Serialize;
 
 use super::Registry;
-use crate::{Error, ErrorKind, ErrorSource, Result, plugins::AllowAdvisories, view::View};
+use crate::{Error, ErrorKind, ErrorSource, Result, plugins::{AllowAdvisories, PluginId}, view::View};
 
 /// A known fault of something that is here, or that is to be installed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct KnownFault {
-    /// What has it: `plugin:NAME`, `host` or `runtime`.
-    pub subject: String,
     /// The version that has it.
     pub version: Version,
     /// The registry that tells of it.
@@ -31,10 +29,25 @@ pub struct KnownFault {
     pub integrations: Vec<String>,
 }
 
+impl KnownFault {
+    /// The version of a plugin that has it, where it is one.
+    pub(crate) fn plugin(&self) -> Option<PluginId> {
+        match &self.advisory.subject {
+            Subject::Plugin(name) => Some(PluginId { name: name.clone(), version: self.version.clone() }),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for KnownFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Advisory { id, severity, title, fixed, .. } = &self.advisory;
-        write!(f, "{id} ({severity}) in {} {}: {title}", self.subject, self.version)?;
+        let Advisory { id, subject, severity, title, fixed, .. } = &self.advisory;
+        let what = match subject {
+            Subject::Plugin(name) => format!("`{name}`"),
+            Subject::Host => "Jackfield".to_owned(),
+            Subject::Runtime => "the runtime, wasmtime".to_owned(),
+        };
+        write!(f, "{id} ({severity}) in {what} {}: {title}", self.version)?;
         match fixed {
             Some(fixed) => write!(f, "; fixed in {fixed}"),
             None => f.write_str("; not fixed yet"),
@@ -57,7 +70,6 @@ fn among(view: &View, registry: &Registry, versions: &[(Subject, Version)]) -> V
     let refuses = |advisory: &Advisory| view.trust.policy().is_ok_and(|p| p.advisories().refuses(advisory.severity));
     let of = |(subject, version): &(Subject, Version)| {
         let known = root.affecting(subject, version).into_iter().map(|advisory| KnownFault {
-            subject: subject.to_string(),
             version: version.clone(),
             registry: registry.name.clone(),
             advisory: advisory.clone(),
@@ -75,8 +87,7 @@ pub(super) fn of(view: &View, registry: &Registry) -> Vec<KnownFault> {
     versions.extend(view.plugins.keys().map(|id| (Subject::Plugin(id.name.clone()), id.version.clone())));
     let mut all = among(view, registry, &versions);
     for known in &mut all {
-        if let Some(name) = known.subject.strip_prefix("plugin:") {
-            let id = crate::plugins::PluginId { name: name.to_owned(), version: known.version.clone() };
+        if let Some(id) = known.plugin() {
             known.integrations = view.users(&id);
         }
     }
@@ -91,7 +102,8 @@ pub(crate) fn known(view: &View) -> Vec<KnownFault> {
 
 /// Each fault once, by the first registry that tells of it, worse ones first.
 fn first(mut all: Vec<KnownFault>) -> Vec<KnownFault> {
-    let key = |known: &KnownFault| (known.subject.clone(), known.version.clone(), known.advisory.id.clone());
+    let key =
+        |known: &KnownFault| (known.advisory.subject.clone(), known.version.clone(), known.advisory.id.clone());
     let mut seen = std::collections::BTreeSet::new();
     all.retain(|known| seen.insert(key(known)));
     all.sort_by(|a, b| b.advisory.severity.cmp(&a.advisory.severity).then_with(|| key(a).cmp(&key(b))));

@@ -132,7 +132,7 @@ fn told(view: &View, registry: &Registry, before: Option<&Registry>) -> String {
         format!("; index `{}`, serial {}, {} plugins", root.name, root.serial, root.plugins.len())
     });
     let old = before.map(|before| advisories::of(view, before)).unwrap_or_default();
-    let ids = |known: &super::KnownFault| (known.advisory.id.clone(), known.subject.clone());
+    let ids = |known: &super::KnownFault| (known.advisory.id.clone(), known.advisory.subject.clone());
     let old: BTreeSet<_> = old.iter().map(ids).collect();
     let new = advisories::of(view, registry).into_iter().filter(|known| !old.contains(&ids(known)));
     let new: String = new.map(|known| format!("; known fault: {known}")).collect();

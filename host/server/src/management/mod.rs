@@ -17,6 +17,7 @@ mod issuers;
 mod leases;
 mod operations;
 mod plugins;
+mod registries;
 mod status;
 mod trust;
 mod vault;
@@ -27,6 +28,12 @@ pub(crate) fn routes() -> Router<App> {
         .route("/v1/trust", trust::document())
         .route("/v1/apply", desired::verb_apply())
         .route("/v1/export", desired::export())
+        .route("/v1/registries", registries::collection())
+        .route("/v1/registries/{name}", registries::item())
+        .route("/v1/registries/{name}/sync", registries::verb_sync())
+        .route("/v1/search", registries::search())
+        .route("/v1/choice", registries::choice())
+        .route("/v1/advisories", registries::advisories())
         .route("/v1/plugins", plugins::collection())
         .route("/v1/plugins/{name}", plugins::item())
         .route("/v1/plugins/{name}/readme", plugins::text(PluginText::Readme))

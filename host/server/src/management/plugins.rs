@@ -8,10 +8,11 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use jackfield_core::{Accept, Digest, Evidence, NewPlugin, PluginInfo, PluginText};
+use jackfield_core::{Accept, AllowAdvisories, Digest, Evidence, NewPlugin, PluginInfo, PluginText};
 
 use serde::Deserialize;
 
+use super::registries::{allowed, want};
 use crate::{
     answer,
     paging::{self, Page},
@@ -32,11 +33,16 @@ const SIGNATURE: &str = "jackfield-signature";
 /// What a README is.
 const MARKDOWN: &str = "text/markdown; charset=utf-8";
 
-/// Where the host takes a plugin from.
+/// Where the host takes a plugin from: a place, or the registries by its name.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Place {
-    from: String,
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Wanted {
+    from: Option<String>,
+    plugin: Option<String>,
+    #[serde(default)]
+    needs: Vec<String>,
+    #[serde(default)]
+    prereleases: bool,
 }
 
 pub(super) fn collection() -> MethodRouter<App> {
@@ -67,7 +73,11 @@ async fn list(State(app): State<App>, uri: Uri) -> Result<Json<Page<PluginInfo>>
 
 /// 201 for a file that is new here, 200 for one that is installed already: installing is idempotent.
 async fn install(State(app): State<App>, request: Request) -> Result<Response, Problem> {
-    let query = Known::read(request.uri(), &["accept", "allow-other-signer", "allow-unsigned", "digest", "dry-run"])?;
+    let query = Known::read(
+        request.uri(),
+        &["accept", "allow-advisory", "allow-other-signer", "allow-unsigned", "digest", "dry-run"],
+    )?;
+    let allow_advisories = allowed(&query);
     let accept = query.one("accept")?.map_or(Accept::Nothing, |token| Accept::Only(token.to_owned()));
     let (allow_unsigned, allow_other_signer) = (query.flag("allow-unsigned")?, query.flag("allow-other-signer")?);
     let dry_run = query.flag("dry-run")?;
@@ -75,13 +85,14 @@ async fn install(State(app): State<App>, request: Request) -> Result<Response, P
         Problem::invalid(format!("the query parameter `digest` is {error}")).at(query::pointer("digest"))
     })?;
     let arrived = if body::is_json(&request) {
-        let place: Place = body::json(request, &app.options).await?;
-        app.host.fetch_plugin(&place.from).await?
+        let wanted: Wanted = body::json(request, &app.options).await?;
+        fetch(&app, wanted, expect_digest, &allow_advisories).await?
     } else {
         let evidence = signatures(request.headers())?;
         NewPlugin { evidence, ..NewPlugin::file(body::plugin(request, &app.options).await?, UPLOADED) }
     };
-    let new = NewPlugin { accept, expect_digest, allow_unsigned, allow_other_signer, ..arrived };
+    let expect_digest = expect_digest.or(arrived.expect_digest);
+    let new = NewPlugin { accept, expect_digest, allow_unsigned, allow_other_signer, allow_advisories, ..arrived };
     if dry_run {
         return Ok(Json(app.host.plan_install(&new).await?).into_response());
     }
@@ -90,6 +101,25 @@ async fn install(State(app): State<App>, request: Request) -> Result<Response, P
     let location = HeaderValue::from_str(&format!("/v1/plugins/{}", plugin.id))
         .map_err(|_| Problem::internal("the plugin's name cannot be in an address"))?;
     Ok((status, [(header::LOCATION, location)], Json(plugin)).into_response())
+}
+
+async fn fetch(
+    app: &App,
+    wanted: Wanted,
+    digest: Option<Digest>,
+    allow: &AllowAdvisories,
+) -> Result<NewPlugin, Problem> {
+    match wanted {
+        Wanted { from: Some(from), plugin: None, needs, prereleases: false } if needs.is_empty() => {
+            Ok(app.host.fetch_plugin(&from, digest).await?)
+        }
+        Wanted { from: None, plugin: Some(plugin), needs, prereleases } => {
+            Ok(app.host.fetch_chosen(&want(&plugin, &needs, prereleases)?, allow.clone()).await?)
+        }
+        _ => Err(Problem::invalid(
+            "the body has `from`, a place (`oci://…`, `https://…`), or `plugin`, a name with the versions that will do (`etcd`, `acme/etcd@^1.2`), and `needs` and `prereleases` only beside that",
+        )),
+    }
 }
 
 /// The signatures of an uploaded file: sigstore bundles in base64, one a header.
