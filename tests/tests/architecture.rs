@@ -13,7 +13,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Packing, publishing and signing plugins needs no host: that is what lies below it.
     (
         "jackfield-cli",
-        &["jackfield-server", "jackfield-core", "jackfield-fetch", "jackfield-registry", "jackfield-trust"],
+        &[
+            "jackfield-server",
+            "jackfield-core",
+            "jackfield-fetch",
+            "jackfield-index",
+            "jackfield-registry",
+            "jackfield-trust",
+        ],
     ),
     ("jackfield-server", &["jackfield-core", "jackfield-reflect"]),
     (
@@ -27,6 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "jackfield-store",
             "jackfield-registry",
             "jackfield-fetch",
+            "jackfield-index",
             "jackfield-oci",
             "jackfield-trust",
             "jackfield-reflect",

@@ -117,6 +117,7 @@ pub use jackfield_vault::{
     VersionState, kubeconfig,
 };
 pub use journal::{JournaledWrite, Resolution, WriteState};
+pub use limits::default_limits;
 pub use model::*;
 pub use plugins::{Accept, AllowAdvisories, InstallPlan, NewPlugin, PluginText, Provenance, inspect_plugin};
 pub use registries::{Chosen, Found, IndexInfo, KnownFault, NewRegistry, RegistryInfo};

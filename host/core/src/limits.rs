@@ -67,6 +67,11 @@ pub(crate) fn grant(wanted: &Limits, allowed: &Limits) -> Result<Limits> {
     Ok(granted)
 }
 
+/// The limits that a plugin has which asks for none, and of which no operator has said anything.
+pub fn default_limits() -> Limits {
+    unset(&Limits::default())
+}
+
 /// What is granted to a plugin that no operator has said anything about.
 pub(crate) fn unset(wanted: &Limits) -> Limits {
     grant(wanted, &Limits::default()).unwrap_or_default()

@@ -20,14 +20,18 @@
 //! ```
 
 mod advisory;
+mod build;
 mod error;
+mod folder;
 mod json;
 mod location;
+mod mirror;
 mod page;
 mod ranges;
 mod resolve;
 mod root;
 mod signature;
+mod source;
 mod text;
 mod timestamp;
 mod want;
@@ -36,12 +40,15 @@ use jackfield_registry::Digest;
 pub use jackfield_trust::{Severity, SeverityError};
 
 pub use advisory::{Advisory, Subject, SubjectError};
+pub use build::{Build, BuildError, Built, Outcome};
 pub use error::{IndexError, IndexFile};
 pub use location::{Location, LocationError};
+pub use mirror::Mirror;
 pub use page::{Deprecation, MAX_PAGE_BYTES, Page, Release};
 pub use resolve::{Change, Choice, Conflict, Excluded, Nearest, Problem, Reason, Site, Source, Unmet, resolve};
 pub use root::{Listing, MAX_ROOT_BYTES, Root, Seen};
 pub use signature::verify;
+pub use source::{Notes, ReleaseNotes, Settings};
 pub use timestamp::{Timestamp, TimestampError};
 pub use want::{Need, Want, WantError, Wanted};
 

@@ -17,6 +17,8 @@ use crate::{
 pub const MAX_ROOT_BYTES: usize = 16 * 1024 * 1024;
 /// The most plugins of an index.
 pub(crate) const MAX_PLUGINS: usize = 10_000;
+/// The highest serial: what every reader of JSON takes for the same number.
+const MAX_SERIAL: u64 = (1 << 53) - 1;
 /// The most advisories of an index.
 pub(crate) const MAX_ADVISORIES: usize = 2000;
 
@@ -154,6 +156,9 @@ impl Root {
         text::line("description", &self.description, MAX_LINE)?;
         if self.serial == 0 {
             return Err(("serial".into(), "is 0; serials begin with 1".into()));
+        }
+        if self.serial > MAX_SERIAL {
+            return Err(("serial".into(), format!("is {}; the highest is {MAX_SERIAL}", self.serial)));
         }
         if self.expires <= self.published {
             return Err(("expires".into(), format!("is {}, which is not after `published`", self.expires)));

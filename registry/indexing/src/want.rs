@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use jackfield_registry::CapabilityRef;
 use semver::{Version, VersionReq};
 
-use crate::{ranges, text};
+use crate::{Release, ranges, text};
 
 /// A plugin that somebody wants: `etcd`, `etcd@^1.2`, `etcd@1.2.0`, `acme/etcd@>=1, <3`.
 ///
@@ -83,6 +83,17 @@ impl Want {
     pub fn newest(name: impl Into<String>) -> Self {
         let version = Wanted::Range(VersionReq::STAR);
         Self { index: None, name: name.into(), version, capabilities: Vec::new(), prereleases: false }
+    }
+}
+
+impl Want {
+    /// Whether a release of the plugin is one of those, wherever it is to run. One that was taken back is only for whoever names
+    /// it.
+    pub fn holds(&self, release: &Release) -> bool {
+        let offers = |need: &Need| release.capabilities.iter().any(|capability| need.is_met_by(capability));
+        self.version.holds(&release.version, self.prereleases)
+            && (release.yanked.is_none() || self.version.names(&release.version))
+            && self.capabilities.iter().all(offers)
     }
 }
 

@@ -13,6 +13,7 @@ mod issuer;
 mod operation;
 mod parse;
 mod plugin;
+mod registries;
 mod registry;
 mod serve;
 mod trust;
@@ -33,7 +34,10 @@ pub(crate) use integration::{AddArgs, EndpointArgs, IntegrationVerb, ListArgs, U
 pub(crate) use issuer::{IssueArgs, IssuerArgs};
 pub(crate) use operation::OperationVerb;
 pub(crate) use parse::{Pair, ServerUrl};
-pub(crate) use plugin::{InstallArgs, LockArgs, PackArgs, PluginVerb, PushArgs, SignArgs, VerifyArgs, VouchingArgs};
+pub(crate) use plugin::{
+    ChoosingArgs, InstallArgs, LockArgs, PackArgs, PluginVerb, PushArgs, SignArgs, VerifyArgs, VouchingArgs,
+};
+pub(crate) use registries::{AddRegistryArgs, AdvisoriesArgs, BuildArgs, IndexSignerArgs, MirrorArgs, RegistryVerb};
 pub(crate) use registry::RegistryGlobals;
 pub(crate) use serve::{LogFormat, ServeArgs};
 pub(crate) use trust::TrustVerb;
@@ -127,6 +131,10 @@ pub(crate) enum Command {
     /// Install, inspect, lock, list, show, remove, pack, push, pull, sign and verify plugins
     #[command(subcommand, visible_alias = "plugins")]
     Plugin(PluginVerb),
+    /// Add, list, sync, search, mirror, build and remove registries of plugins
+    #[command(subcommand, visible_alias = "registries")]
+    Registry(RegistryVerb),
+    Advisories(AdvisoriesArgs),
     /// Show and set whose signature plugins need
     #[command(subcommand)]
     Trust(TrustVerb),

@@ -10,9 +10,10 @@ use super::{Format, integration::PageArgs};
 /// What can be done with plugins.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginVerb {
-    /// Install a packed plugin from a file, a registry or a web server
+    /// Install a plugin by its name, from a file, from a registry or from a web server
     ///
-    /// The trust policy must let it in, by where it comes from and who signed it. A file is also let in without a signature with
+    /// By its name it is the newest release that will do of the first registry that has one (`jackfield registry add`); a file of such
+    /// a name is written with its folder: ./etcd. The trust policy must let it in, by where it comes from and who signed it. A file is also let in without a signature with
     /// `--allow-unsigned`, where the policy has no rule for files; its signature is looked for in FILE.sigstore.json. What it asks for is shown, and asked about: all of it, or what no installed version of it has. Where nobody can be
     /// asked, `--accept` says that exactly that was accepted; `plugin inspect` tells what to write there. Other versions of
     /// it stay, and so does what integrations run with, until they are upgraded. Installing the same file again changes
@@ -23,6 +24,8 @@ pub(crate) enum PluginVerb {
     /// refused before anything is installed; its rights are those that were accepted when it was locked.
     #[command(after_long_help = "\
 Examples:
+  jackfield plugin install etcd
+  jackfield plugin install acme/etcd@^1.2 --needs jackfield:key-value@^0.1
   jackfield plugin install oci://ghcr.io/acme/etcd:1.2.0
   jackfield plugin install https://plugins.example/etcd.wasm --accept 4f1c09d2a7b35e8860c1d4e2f3a59b07
   jackfield plugin install playground.wasm --allow-unsigned
@@ -135,12 +138,28 @@ Examples:
 /// What names a plugin that is not installed.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PlaceArgs {
-    /// A file, `-` for standard input, oci://REGISTRY/REPOSITORY:TAG, or https://HOST/FILE
+    /// A name as the registries have it (etcd, acme/etcd@^1.2), a file, `-` for standard input, oci://REGISTRY/REPOSITORY:TAG, or
+    /// https://HOST/FILE
     #[arg(value_name = "PLACE")]
     pub(crate) place: String,
 
     #[command(flatten)]
     pub(crate) vouching: VouchingArgs,
+
+    #[command(flatten)]
+    pub(crate) choosing: ChoosingArgs,
+}
+
+/// What is said of a plugin that is named as the registries have it.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ChoosingArgs {
+    /// What a plugin from the registries must offer, e.g. jackfield:key-value@^0.1; may be given several times
+    #[arg(long, value_name = "CAPABILITY@RANGE", requires = "place")]
+    pub(crate) needs: Vec<String>,
+
+    /// Prereleases from the registries will do that are not named
+    #[arg(long, requires = "place")]
+    pub(crate) prereleases: bool,
 }
 
 /// Who must vouch for a plugin.
@@ -157,18 +176,25 @@ pub(crate) struct VouchingArgs {
     /// Take it from another signer than those of the versions that are installed, or from none
     #[arg(long)]
     pub(crate) allow_other_signer: bool,
+
+    /// Install it with this known fault, though the trust policy refuses it; may be given several times
+    #[arg(long = "allow-advisory", value_name = "ID")]
+    pub(crate) allow_advisories: Vec<String>,
 }
 
 /// What is installed, and what is accepted.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct InstallArgs {
-    /// A file, `-` for standard input, oci://REGISTRY/REPOSITORY:TAG, or https://HOST/FILE; with --locked everything that is
-    /// locked, unless it is named
+    /// A name as the registries have it (etcd, acme/etcd@^1.2), a file, `-` for standard input, oci://REGISTRY/REPOSITORY:TAG, or
+    /// https://HOST/FILE; with --locked everything that is locked, unless it is named
     #[arg(value_name = "PLACE", required_unless_present = "locked")]
     pub(crate) place: Option<String>,
 
     #[command(flatten)]
     pub(crate) vouching: VouchingArgs,
+
+    #[command(flatten)]
+    pub(crate) choosing: ChoosingArgs,
 
     /// Accept what the plugin asks for: the digits that `plugin inspect` shows, which stand for exactly that
     #[arg(long, value_name = "DIGITS", conflicts_with = "locked")]

@@ -166,12 +166,13 @@ impl Search<'_> {
             allow_unsigned: self.args.allow_unsigned,
             allow_other_signer: self.args.allow_other_signer,
             signature: None,
+            allow_advisories: Vec::new(),
         };
-        let arrival = Arrival::read(&place, &vouching).map_err(|failure| match failure {
+        let arrival = Arrival::read(&place, &vouching, None).map_err(|failure| match failure {
             Failure::Usage(reason) => wrong(reason),
             other => other,
         })?;
-        let answer = self.api.request(arrival.dry_run()?).await?;
+        let answer = self.api.request(arrival.dry_run(text("digest"))?).await?;
         let plan: Tree = serde_json::from_slice(&answer.body).unwrap_or(Tree::Null);
         if plan.text("id") != id {
             return Err(failed(format!("{place} holds `{}`", plan.text("id"))));

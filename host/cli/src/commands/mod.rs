@@ -9,6 +9,7 @@ mod credential;
 mod desired;
 mod enclosed;
 mod grant;
+mod index;
 mod integration;
 mod integration_views;
 mod issuer;
@@ -22,6 +23,7 @@ mod place;
 mod plugin;
 mod plugin_views;
 mod publish;
+mod registries;
 mod scripts;
 mod serve;
 mod status;
@@ -105,6 +107,8 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
     match command {
         Command::Serve(args) => serve::run(context, args).await,
         Command::Plugin(verb) => plugin::run(context, verb).await,
+        Command::Registry(verb) => registries::run(context, verb).await,
+        Command::Advisories(args) => registries::advisories(context, &args).await,
         Command::Trust(verb) => trust::run(context, verb).await,
         Command::Integration(verb) => integration::run(context, verb).await,
         Command::Capability(verb) => capability::run(context, verb).await,

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::read_stdin;
 use crate::{
     api::{Query, Request},
-    args::VouchingArgs,
+    args::{ChoosingArgs, VouchingArgs},
     failure::Failure,
 };
 
@@ -27,25 +27,54 @@ pub(super) struct Arrival {
 
 #[derive(Clone)]
 enum What {
-    File { bytes: Vec<u8>, signature: Option<Vec<u8>> },
+    File {
+        bytes: Vec<u8>,
+        signature: Option<Vec<u8>>,
+    },
     Elsewhere(String),
+    /// A plugin as the registries name it.
+    Named {
+        plugin: String,
+        needs: Vec<String>,
+        prereleases: bool,
+    },
+}
+
+/// Whether a text names a plugin as registries have it, and no place and no file: `etcd`, `acme/etcd@^1.2`. Packed files have a `.`
+/// in their names, which those of plugins have not.
+pub(super) fn is_name(text: &str) -> bool {
+    let name = text.split_once('@').map_or(text, |(name, _)| name);
+    let plain = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_lowercase())
+            && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    !Place::is_meant(text) && name.split('/').count() <= 2 && name.split('/').all(plain)
 }
 
 impl Arrival {
-    /// Reads what is here of it.
-    pub(super) fn read(place: &str, args: &VouchingArgs) -> Result<Self, Failure> {
+    /// Reads what is here of it. Where nothing can be chosen, what looks like a name is a file.
+    pub(super) fn read(place: &str, args: &VouchingArgs, choosing: Option<&ChoosingArgs>) -> Result<Self, Failure> {
         let mut query = Query::default();
+        args.allow_advisories.iter().for_each(|id| query.add("allow-advisory", id));
         for (name, allowed) in
             [("allow-unsigned", args.allow_unsigned), ("allow-other-signer", args.allow_other_signer)]
         {
             query.add_some(name, allowed.then_some(true));
         }
-        if Place::is_meant(place) {
+        let named = choosing.is_some() && is_name(place);
+        let ChoosingArgs { needs, prereleases } = choosing.cloned().unwrap_or_default();
+        if !named && (prereleases || !needs.is_empty()) {
+            let message = "--needs and --prereleases are for plugins that are named as the registries have them";
+            return Err(Failure::Usage(message.into()));
+        }
+        if named || Place::is_meant(place) {
             if args.signature.is_some() {
                 let message = "--signature is for files; a signature elsewhere is looked for where the plugin is";
                 return Err(Failure::Usage(message.into()));
             }
-            return Ok(Self { what: What::Elsewhere(place.to_owned()), query });
+            let place = place.to_owned();
+            let what = if named { What::Named { plugin: place, needs, prereleases } } else { What::Elsewhere(place) };
+            return Ok(Self { what, query });
         }
         let path = Path::new(place);
         let (bytes, signature) = (file(path)?, signature(path, args.signature.as_deref())?);
@@ -61,9 +90,10 @@ impl Arrival {
         self.request(&query)
     }
 
-    /// What asks what installing it would do.
-    pub(super) fn dry_run(&self) -> Result<Request, Failure> {
+    /// What asks what installing it would do; of a mirror's copy, where the digest is known and there is one.
+    pub(super) fn dry_run(&self, digest: Option<&str>) -> Result<Request, Failure> {
         let mut query = self.query.clone();
+        query.add_some("digest", digest);
         query.add("dry-run", "true");
         self.request(&query)
     }
@@ -72,6 +102,9 @@ impl Arrival {
         let request = Request::new(Method::POST, format!("/v1/plugins{}", query.as_str()));
         match &self.what {
             What::Elsewhere(place) => request.json(&json!({"from": place})),
+            What::Named { plugin, needs, prereleases } => {
+                request.json(&json!({"plugin": plugin, "needs": needs, "prereleases": prereleases}))
+            }
             What::File { bytes, signature } => {
                 let request = request.body("application/wasm", bytes.clone());
                 let Some(signature) = signature else { return Ok(request) };

@@ -24,7 +24,7 @@ pub(super) async fn run(context: &Context, verb: PluginVerb) -> Result<(), Failu
         PluginVerb::Install(args) => install(context, args).await,
         PluginVerb::Lock { file } => lock::write(context, file).await,
         PluginVerb::Inspect(args) => {
-            let request = Arrival::read(&args.place, &args.vouching)?.dry_run()?;
+            let request = Arrival::read(&args.place, &args.vouching, Some(&args.choosing))?.dry_run(None)?;
             context.show(request, |plan| views::plan(plan, context.ui.style)).await
         }
         PluginVerb::List(page) => {
@@ -91,12 +91,12 @@ async fn install(context: &Context, args: InstallArgs) -> Result<(), Failure> {
         return lock::install(context, &args).await;
     };
     let lock = LockFile::that_records(&args.lock)?;
-    let arrival = Arrival::read(place, &args.vouching)?;
+    let arrival = Arrival::read(place, &args.vouching, Some(&args.choosing))?;
     let (answer, behind) = context
         .with(async |api| {
             let (mut accept, mut digest) = (args.accept, None);
             if accept.is_none() && place != "-" && may_ask() {
-                let plan = api.request(arrival.dry_run()?).await?;
+                let plan = api.request(arrival.dry_run(None)?).await?;
                 let plan = serde_json::from_slice(&plan.body).unwrap_or(Tree::Null);
                 accept = ask_if_possible(context, &plan)?;
                 // What is installed is what was looked at, whatever is there by then.

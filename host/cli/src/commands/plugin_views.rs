@@ -70,6 +70,8 @@ pub(super) fn plan(plan: &Tree, style: Style) -> String {
         [] => list("It wants to", new),
         _ => list("It wants to, beyond what installed versions of it may", new),
     }
+    let known: Vec<String> = plan.list("advisories").iter().map(fault).collect();
+    lines_under(&mut out, "Known to be wrong with it, or with what it would run in", known);
     let refused = plan.text("refused");
     if !refused.is_empty() {
         let lines: Vec<String> = refused.lines().map(|line| printable(line).to_string()).collect();
@@ -85,9 +87,23 @@ pub(super) fn plan(plan: &Tree, style: Style) -> String {
     out
 }
 
+/// A known fault in a line.
+fn fault(known: &Tree) -> String {
+    let fixed = Some(known.text("fixed")).filter(|fixed| !fixed.is_empty());
+    let fixed = fixed.map_or("not fixed yet".to_owned(), |fixed| format!("fixed in {fixed}"));
+    let subject = known.text("subject");
+    let subject = subject.strip_prefix("plugin:").unwrap_or(subject);
+    format!("{} ({}) in {subject}: {}; {fixed}", known.text("id"), known.text("severity"), known.text("title"))
+}
+
 /// Who signed a plugin.
 fn signer(plugin: &Tree) -> String {
-    match plugin.get("signer") {
+    signer_of(plugin.get("signer"))
+}
+
+/// A signer, where there is one.
+pub(super) fn signer_of(signer: Option<&Tree>) -> String {
+    match signer {
         None => String::new(),
         Some(signer) if signer.text("kind") == "key" => format!("key {}", signer.text("fingerprint")),
         Some(signer) => format!("{} (vouched for by {})", signer.text("subject"), signer.text("issuer")),

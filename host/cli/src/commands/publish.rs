@@ -165,7 +165,7 @@ fn policy(args: &VerifyArgs) -> Result<TrustPolicy, Failure> {
     let signer = match &args.key {
         Some(file) => {
             let pem = read(file)?;
-            PublicKey::from_pem(&pem).map_err(|error| Failure::Usage(format!("--key {}: {error}", file.display())))?;
+            public_key(&pem, file)?;
             json!({"key": pem})
         }
         None => json!({"issuer": args.issuer, "subject": args.subject}),
@@ -218,7 +218,12 @@ fn about_password(failure: Failure) -> Failure {
     }
 }
 
-fn private_key(file: &Path) -> Result<PrivateKey, Failure> {
+/// A public key that was given with `--key`.
+pub(super) fn public_key(pem: &str, file: &Path) -> Result<PublicKey, Failure> {
+    PublicKey::from_pem(pem).map_err(|error| Failure::Usage(format!("--key {}: {error}", file.display())))
+}
+
+pub(super) fn private_key(file: &Path) -> Result<PrivateKey, Failure> {
     let pem = secret::from_file(file, false)?;
     let pem = pem.expose_str().unwrap_or_default();
     let wrong = |error: jackfield_trust::KeyError| Failure::Usage(format!("{}: {error}", file.display()));
@@ -232,7 +237,7 @@ fn private_key(file: &Path) -> Result<PrivateKey, Failure> {
     PrivateKey::from_pem(pem, password.expose_str().unwrap_or_default()).map_err(wrong)
 }
 
-fn fetcher(context: &Context) -> Result<Fetcher, Failure> {
+pub(super) fn fetcher(context: &Context) -> Result<Fetcher, Failure> {
     Fetcher::alone(context.connection.registries()?).map_err(|error| Failure::Usage(error.to_string()))
 }
 

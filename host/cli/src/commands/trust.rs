@@ -69,7 +69,7 @@ fn attestation(attestation: &Tree) -> String {
     }
 }
 
-fn signer(signer: &Tree) -> String {
+pub(super) fn signer(signer: &Tree) -> String {
     match (signer.text("name"), signer.text("subject")) {
         ("", "") => format!("key {}", fingerprint(signer.text("key"))),
         ("", subject) => format!("{subject} ({})", signer.text("issuer")),

@@ -67,7 +67,7 @@ pub struct InstallPlan {
 
 /// Everything that a plugin asks for.
 pub(crate) fn rights(manifest: &Manifest) -> Rights {
-    Rights::of(manifest, &limits::unset(&jackfield_registry::Limits::default()))
+    Rights::of(manifest, &limits::default_limits())
 }
 
 /// What stands for everything that a plugin asks for.

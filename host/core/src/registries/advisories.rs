@@ -9,7 +9,11 @@ use semver::Version;
 use serde::Serialize;
 
 use super::Registry;
-use crate::{Error, ErrorKind, ErrorSource, Result, plugins::{AllowAdvisories, PluginId}, view::View};
+use crate::{
+    Error, ErrorKind, ErrorSource, Result,
+    plugins::{AllowAdvisories, PluginId},
+    view::View,
+};
 
 /// A known fault of something that is here, or that is to be installed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -102,8 +106,7 @@ pub(crate) fn known(view: &View) -> Vec<KnownFault> {
 
 /// Each fault once, by the first registry that tells of it, worse ones first.
 fn first(mut all: Vec<KnownFault>) -> Vec<KnownFault> {
-    let key =
-        |known: &KnownFault| (known.advisory.subject.clone(), known.version.clone(), known.advisory.id.clone());
+    let key = |known: &KnownFault| (known.advisory.subject.clone(), known.version.clone(), known.advisory.id.clone());
     let mut seen = std::collections::BTreeSet::new();
     all.retain(|known| seen.insert(key(known)));
     all.sort_by(|a, b| b.advisory.severity.cmp(&a.advisory.severity).then_with(|| key(a).cmp(&key(b))));

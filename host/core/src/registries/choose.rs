@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jackfield_fetch::{Fetched, Place};
 use jackfield_index::{
-    Advisory, Choice, Conflict, Deprecation, Location, Page, Site, Source, Timestamp, Want, resolve,
+    Advisory, Choice, Conflict, Deprecation, Location, Page, Site, Source, Timestamp, Want, package_path, resolve,
 };
 use jackfield_registry::{CapabilityRef, Digest, MAX_PACKAGE_BYTES};
 use semver::Version;
@@ -174,7 +174,12 @@ pub(super) async fn fetch(shared: &Shared, want: &Want, allow: AllowAdvisories) 
     let release = &choice.release;
     let fetched = match &release.place {
         Location::Beside(path) => {
-            fetched(shared, shared.fetcher.beside_index(&registry.place, path, MAX_PACKAGE_BYTES).await).await?
+            let copy = package_path(&release.digest);
+            let at = |path| shared.fetcher.beside_index(&registry.place, path, MAX_PACKAGE_BYTES);
+            match at(&copy).await {
+                Err(error) if error.is_not_found() => fetched(shared, at(path).await).await?,
+                found => fetched(shared, found).await?,
+            }
         }
         Location::Registry(text) | Location::Web(text) => {
             let place: Place = text.parse().map_err(|error| {

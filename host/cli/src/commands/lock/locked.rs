@@ -32,8 +32,9 @@ struct Checked<'l> {
 /// `jackfield plugin install [PLACE] --locked`.
 pub(in crate::commands) async fn install(context: &Context, args: &InstallArgs) -> Result<(), Failure> {
     let file = LockFile::that_holds(&args.lock)?;
-    let wanted = |place: String, entry| {
-        let arrival = Arrival::read(&place, &args.vouching)?;
+    let wanted = |place: String, entry: Option<_>| {
+        let choosing = entry.is_none().then_some(&args.choosing);
+        let arrival = Arrival::read(&place, &args.vouching, choosing)?;
         Ok(Wanted { place, arrival, entry })
     };
     let wanted: Vec<Wanted<'_>> = match &args.place {
@@ -74,7 +75,9 @@ impl LockFile {
         let mut differs = Vec::new();
         for wanted in wanted {
             let id = wanted.entry.map_or_else(|| wanted.place.clone(), LockedPlugin::id);
-            let plan = api.request(wanted.arrival.dry_run()?).await;
+            let plan = api
+                .request(wanted.arrival.dry_run(wanted.entry.map(|entry| entry.digest.to_string()).as_deref())?)
+                .await;
             let plan = plan.map_err(|failure| about(failure, &format!("nothing was installed: `{id}`: ")))?;
             let plan = Told::read(&plan.body)?;
             let installed = plan.installed;

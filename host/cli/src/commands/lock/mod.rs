@@ -16,7 +16,7 @@ use jackfield_core::Place;
 use jackfield_registry::{LOCK_FILE, Lock, LockedPlugin, MAX_LOCK_BYTES};
 use serde_json::json;
 
-use super::{Context, publish};
+use super::{Context, place::is_name, publish};
 use crate::{
     api::{Api, Query, Request},
     args::LockArgs,
@@ -112,6 +112,12 @@ impl LockFile {
         if Place::is_meant(place) {
             return Ok(Some(pinned.unwrap_or(place).to_owned()));
         }
+        // A plugin that was named as the registries have it came from where the host says.
+        let place = match pinned.filter(|_| is_name(place)) {
+            Some(pinned) if Place::is_meant(pinned) => return Ok(Some(pinned.to_owned())),
+            Some(pinned) => pinned,
+            None => place,
+        };
         if place == "-" {
             return Ok(None);
         }
