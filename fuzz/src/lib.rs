@@ -9,6 +9,7 @@ pub mod address;
 pub mod cassette;
 pub mod component;
 pub mod evidence;
+pub mod index;
 pub mod json_bridge;
 pub mod kubeconfig;
 pub mod lines;
@@ -32,6 +33,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("cassette", cassette::check),
     ("component", component::check),
     ("evidence", evidence::check),
+    ("index", index::check),
     ("json-bridge", json_bridge::check),
     ("kubeconfig", kubeconfig::check),
     ("lines", lines::check),

@@ -37,6 +37,11 @@ pub enum Problem {
         /// Those there are.
         known: Vec<String>,
     },
+    /// An index was never had, and it may have it.
+    NotHere {
+        /// The index.
+        index: String,
+    },
     /// No index has a plugin of the name.
     Unknown {
         /// Plugins of similar names.
@@ -96,7 +101,7 @@ pub(super) fn grouped(judged: &[(&Release, Vec<Reason>)]) -> Vec<Excluded> {
 
 /// Names of plugins that a name was probably meant to be.
 pub(super) fn near(name: &str, sources: &[Source<'_>]) -> Vec<String> {
-    let all = sources.iter().flat_map(|source| source.root.plugins.keys());
+    let all = sources.iter().filter_map(|source| source.root).flat_map(|root| root.plugins.keys());
     let mut near: Vec<(usize, &String)> = all
         .map(|other| (strsim::damerau_levenshtein(name, other), other))
         .filter(|(distance, other)| *distance <= 1 + name.len().min(other.len()) / 4 || other.starts_with(name))
@@ -114,6 +119,11 @@ impl fmt::Display for Unmet {
                 write!(f, "`{want}`: there is no index; add one with `jackfield registry add`")
             }
             Problem::NoIndex { known } => write!(f, "`{want}`: no index is called so; there are {}", known.join(", ")),
+            Problem::NotHere { index } => write!(
+                f,
+                "`{want}`: the index `{index}` may have it, and is not here yet; `jackfield registry sync {index}`, or name another index: `INDEX/{}`",
+                want.name
+            ),
             Problem::Unknown { near } if near.is_empty() => {
                 write!(
                     f,

@@ -63,7 +63,12 @@ pub(super) fn reasons(want: &Want, release: &Release, root: &Root, site: &Site) 
     if !release.host.matches(&site.host) {
         reasons.push(Reason::Host { needs: release.host.clone() });
     }
-    for need in want.capabilities.iter().filter(|need| !release.capabilities.iter().any(|one| need.is_met_by(one))) {
+    let is_met = |need: &Need| release.capabilities.iter().any(|one| need.is_met_by(one));
+    let mut unmet: Vec<&Need> = want.capabilities.iter().filter(|need| !is_met(need)).collect();
+    // The order in which somebody says what is needed changes no answer.
+    unmet.sort_by_cached_key(ToString::to_string);
+    unmet.dedup();
+    for need in unmet {
         let offered = release.capabilities.iter().filter(|one| need.is_of(one)).map(|one| one.version.clone()).max();
         reasons.push(Reason::Capability { need: need.clone(), offered });
     }

@@ -18,13 +18,14 @@ pub use nearest::{Change, Nearest};
 
 use crate::{Advisory, Deprecation, Page, Release, Root, Severity, Subject, Timestamp, Want};
 
-/// An index to choose from.
+/// An index to choose from. All of an operator's are given, also those that could not be had: if one were left out, a later one
+/// could put its own in the place of that one's plugins.
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a> {
     /// What the operator calls it.
     pub name: &'a str,
-    /// Its root, verified.
-    pub root: &'a Root,
+    /// Its root, verified; none where it was never had.
+    pub root: Option<&'a Root>,
     /// The pages of its plugins, by name; those of plugins that nobody wants may be left out.
     pub pages: &'a BTreeMap<String, Page>,
 }
@@ -93,50 +94,54 @@ fn key(want: &Want) -> (String, bool, BTreeSet<String>) {
 }
 
 fn one(want: &Want, sources: &[Source<'_>], site: &Site) -> Result<Choice, Problem> {
-    let source = source(want, sources)?;
+    let (source, root) = source(want, sources)?;
     let index = source.name.to_owned();
-    if source.root.is_fresh(site.now).is_err() {
-        return Err(Problem::Expired { index, expires: source.root.expires });
+    if root.is_fresh(site.now).is_err() {
+        return Err(Problem::Expired { index, expires: root.expires });
     }
     let Some(page) = source.pages.get(&want.name) else { return Err(Problem::NoPage { index }) };
     let judged: Vec<(&Release, Vec<Reason>)> =
-        page.releases.iter().map(|release| (release, judge::reasons(want, release, source.root, site))).collect();
+        page.releases.iter().map(|release| (release, judge::reasons(want, release, root, site))).collect();
     let chosen = judged.iter().filter(|(_, reasons)| reasons.is_empty()).map(|(release, _)| *release);
     let Some(release) = chosen.max_by(|a, b| a.version.cmp(&b.version)) else {
         let nearest = nearest::nearest(want, &judged).map(Box::new);
-        return Err(Problem::NoVersion {
-            index,
-            host: site.host.clone(),
-            excluded: conflict::grouped(&judged),
-            nearest,
-        });
+        let (host, excluded) = (site.host.clone(), conflict::grouped(&judged));
+        return Err(Problem::NoVersion { index, host, excluded, nearest });
     };
-    let newer: Vec<_> = judged
-        .iter()
-        .filter(|(other, reasons)| {
-            other.version > release.version && !matches!(reasons.first(), Some(Reason::OutOfRange))
-        })
-        .cloned()
-        .collect();
+    let would_be_newer = |(other, reasons): &&(&Release, Vec<Reason>)| {
+        other.version > release.version && !matches!(reasons.first(), Some(Reason::OutOfRange))
+    };
+    let newer: Vec<_> = judged.iter().filter(would_be_newer).cloned().collect();
     let about = Subject::Plugin(want.name.clone());
     Ok(Choice {
         want: want.clone(),
         index,
         release: release.clone(),
-        advisories: source.root.affecting(&about, &release.version).into_iter().cloned().collect(),
+        advisories: root.affecting(&about, &release.version).into_iter().cloned().collect(),
         deprecated: release.deprecated.clone().or_else(|| page.deprecated.clone()),
         passed_over: conflict::grouped(&newer),
     })
 }
 
-/// The index that a want is answered from.
-fn source<'s, 'a>(want: &Want, sources: &'s [Source<'a>]) -> Result<&'s Source<'a>, Problem> {
-    let has = |source: &&Source<'_>| source.root.plugins.contains_key(&want.name);
-    let Some(index) = &want.index else {
-        return sources.iter().find(has).ok_or_else(|| Problem::Unknown { near: conflict::near(&want.name, sources) });
+/// The index that a want is answered from, and its root.
+fn source<'s, 'a>(want: &Want, sources: &'s [Source<'a>]) -> Result<(&'s Source<'a>, &'a Root), Problem> {
+    let known = || sources.iter().map(|source| source.name.to_owned()).collect();
+    let of_one = |name: &String| sources.iter().position(|source| source.name == *name);
+    let sources = match &want.index {
+        None => sources,
+        Some(name) => {
+            of_one(name).and_then(|at| sources.get(at..=at)).ok_or_else(|| Problem::NoIndex { known: known() })?
+        }
     };
-    let Some(source) = sources.iter().find(|source| source.name == *index) else {
-        return Err(Problem::NoIndex { known: sources.iter().map(|source| source.name.to_owned()).collect() });
-    };
-    if has(&source) { Ok(source) } else { Err(Problem::Unknown { near: conflict::near(&want.name, &[*source]) }) }
+    for source in sources {
+        // Whether it has the plugin nobody knows, so none behind it may have it either.
+        let Some(root) = source.root else { return Err(Problem::NotHere { index: source.name.to_owned() }) };
+        if root.plugins.contains_key(&want.name) {
+            return Ok((source, root));
+        }
+    }
+    if sources.is_empty() {
+        return Err(Problem::NoIndex { known: Vec::new() });
+    }
+    Err(Problem::Unknown { near: conflict::near(&want.name, sources) })
 }

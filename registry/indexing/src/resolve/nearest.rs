@@ -34,11 +34,11 @@ pub enum Change {
     },
     /// Do without a capability.
     DoWithout(Need),
-    /// Accept a known fault.
+    /// Accept known faults.
     Accept {
-        /// The advisory.
-        id: String,
-        /// How bad it is: the policy would have to let this pass.
+        /// The advisories, worse ones first.
+        ids: Vec<String>,
+        /// How bad the worst is: the policy would have to let this pass.
         severity: Severity,
     },
 }
@@ -85,7 +85,14 @@ fn changes(version: &Version, reasons: &[Reason]) -> Vec<Change> {
                 Change::Need { need: need.clone(), offered: offered.clone() }
             }
             Reason::Capability { need, offered: None } => Change::DoWithout(need.clone()),
-            Reason::Advisory { id, severity } => Change::Accept { id: id.clone(), severity: *severity },
+            Reason::Advisory { id, severity } => match changes.last_mut() {
+                // They come last, worse ones first.
+                Some(Change::Accept { ids, .. }) => {
+                    ids.push(id.clone());
+                    continue;
+                }
+                _ => Change::Accept { ids: vec![id.clone()], severity: *severity },
+            },
         };
         if !changes.contains(&change) {
             changes.push(change);
@@ -125,8 +132,8 @@ impl fmt::Display for Change {
             Self::Host(range) => write!(f, "use a host {range}"),
             Self::Need { need, offered } => write!(f, "be content with {} {offered}", need.id()),
             Self::DoWithout(need) => write!(f, "do without {}", need.id()),
-            Self::Accept { id, severity } => {
-                write!(f, "let the policy pass known faults that are {severity} ({id})")
+            Self::Accept { ids, severity } => {
+                write!(f, "let the policy pass known faults that are {severity} ({})", ids.join(", "))
             }
         }
     }
