@@ -19,6 +19,7 @@ pub mod soak;
 mod stand;
 pub mod troubled;
 pub mod unruly;
+pub mod web_folder;
 mod wire;
 pub mod witness;
 

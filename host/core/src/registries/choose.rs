@@ -128,16 +128,16 @@ async fn chosen(shared: &Shared, want: &Want, allow: &AllowAdvisories) -> Result
     }
     let mut known: Vec<(&Registry, BTreeMap<String, Page>)> = Vec::new();
     for registry in view.registries.in_order() {
-        if registry.root().is_err() {
-            // Passing it over would have a later one take its place.
-            registry.root()?;
-        }
-        let page = pages::read(shared, registry, &want.name).await?;
+        // One that cannot be read is among them: passing it over would have a later one take its place.
+        let page = match registry.root {
+            Ok(_) => pages::read(shared, registry, &want.name).await?,
+            Err(_) => None,
+        };
         known.push((registry, page.map(|page| (want.name.clone(), page)).into_iter().collect()));
     }
     let mut sources = Vec::new();
     for (registry, pages) in &known {
-        sources.push(Source { name: &registry.name, root: registry.root()?, pages });
+        sources.push(Source { name: &registry.name, root: registry.root.as_ref().ok(), pages });
     }
     let site = site(&view, &want.name, allow)?;
     let choices = resolve(std::slice::from_ref(want), &sources, &site).map_err(|conflict| unmet(&conflict))?;
