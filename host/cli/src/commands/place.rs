@@ -23,6 +23,8 @@ const SIGNATURE: HeaderName = HeaderName::from_static("jackfield-signature");
 pub(super) struct Arrival {
     what: What,
     query: Query,
+    /// The known faults that are let pass.
+    allowed: Vec<String>,
 }
 
 #[derive(Clone)]
@@ -74,11 +76,11 @@ impl Arrival {
             }
             let place = place.to_owned();
             let what = if named { What::Named { plugin: place, needs, prereleases } } else { What::Elsewhere(place) };
-            return Ok(Self { what, query });
+            return Ok(Self { what, query, allowed: args.allow_advisories.clone() });
         }
         let path = Path::new(place);
         let (bytes, signature) = (file(path)?, signature(path, args.signature.as_deref())?);
-        Ok(Self { what: What::File { bytes, signature }, query })
+        Ok(Self { what: What::File { bytes, signature }, query, allowed: Vec::new() })
     }
 
     /// What installs it, with what says that what it asks for is accepted, and which file it must be where one was looked
@@ -96,6 +98,17 @@ impl Arrival {
         query.add_some("digest", digest);
         query.add("dry-run", "true");
         self.request(&query)
+    }
+
+    /// What asks which release is meant, where a plugin is named as the registries have it.
+    pub(super) fn choice(&self) -> Option<Request> {
+        let What::Named { plugin, needs, prereleases } = &self.what else { return None };
+        let mut query = Query::default();
+        query.add("plugin", plugin);
+        needs.iter().for_each(|need| query.add("needs", need));
+        query.add_some("prereleases", prereleases.then_some(true));
+        self.allowed.iter().for_each(|id| query.add("allow-advisory", id));
+        Some(Request::get(format!("/v1/choice{}", query.as_str())))
     }
 
     fn request(&self, query: &Query) -> Result<Request, Failure> {

@@ -94,6 +94,12 @@ async fn install(context: &Context, args: InstallArgs) -> Result<(), Failure> {
     let arrival = Arrival::read(place, &args.vouching, Some(&args.choosing))?;
     let (answer, behind) = context
         .with(async |api| {
+            if let Some(choice) = arrival.choice() {
+                let chosen = api.request(choice).await?;
+                views::chosen(&serde_json::from_slice(&chosen.body).unwrap_or(Tree::Null))
+                    .iter()
+                    .for_each(|line| context.ui.note(line));
+            }
             let (mut accept, mut digest) = (args.accept, None);
             if accept.is_none() && place != "-" && may_ask() {
                 let plan = api.request(arrival.dry_run(None)?).await?;

@@ -87,6 +87,25 @@ pub(super) fn plan(plan: &Tree, style: Style) -> String {
     out
 }
 
+/// What is to be known of the release that was chosen, a line each.
+pub(super) fn chosen(chosen: &Tree) -> Vec<String> {
+    let id = format!("{} {}", chosen.text("name"), chosen.text("version"));
+    let mut lines = vec![format!("{id} of the registry {}", chosen.text("registry"))];
+    if let Some(deprecated) = chosen.get("deprecated") {
+        let instead = match deprecated.text("replacement") {
+            "" => String::new(),
+            replacement => format!("; use {replacement} instead"),
+        };
+        lines.push(format!("{id} is to be used no more: {}{instead}", deprecated.text("reason")));
+    }
+    let passed_over = chosen.list("passed-over").iter();
+    lines.extend(passed_over.filter_map(|line| match line {
+        Tree::Text(line) => Some(format!("newer, but will not do: {line}")),
+        _ => None,
+    }));
+    lines
+}
+
 /// A known fault in a line.
 fn fault(known: &Tree) -> String {
     let fixed = Some(known.text("fixed")).filter(|fixed| !fixed.is_empty());

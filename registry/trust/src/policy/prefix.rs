@@ -6,9 +6,10 @@ pub(super) fn check(prefix: &str) -> Result<(), &'static str> {
     match prefix.split_once(':') {
         Some(("oci" | "https" | "http" | "file", "")) => Ok(()),
         Some(("file", "upload" | "embedded")) => Ok(()),
-        Some(("file", _)) => {
-            Err("files are uploaded, wherever they were: write `file:`, `file:upload` or `file:embedded`")
-        }
+        Some(("file", path)) if path.starts_with('/') => folder(path),
+        Some(("file", _)) => Err(
+            "files are uploaded, wherever they were: write `file:`, `file:upload` or `file:embedded`; of a registry in a folder where the host runs, `file:` and its absolute path",
+        ),
         Some((scheme @ ("oci" | "https" | "http"), rest)) => {
             let rest = rest.strip_prefix("//").ok_or("behind the scheme stands `//` and a host")?;
             let (host, path) = rest.split_once('/').map_or((rest, ""), |(host, path)| (host, path));
@@ -16,6 +17,17 @@ pub(super) fn check(prefix: &str) -> Result<(), &'static str> {
             self::path(scheme, path.strip_suffix('/').unwrap_or(path))
         }
         _ => Err("it begins with `oci:`, `https:`, `http:` or `file:`, as in `oci://ghcr.io/acme/`"),
+    }
+}
+
+/// A folder of a registry where the host runs, in the one spelling in which it is kept.
+fn folder(path: &str) -> Result<(), &'static str> {
+    let whole = path.strip_prefix('/').unwrap_or_default();
+    let named = whole.strip_suffix('/').unwrap_or(whole).split('/');
+    let fits = |name: &str| !name.is_empty() && !matches!(name, "." | "..") && !name.contains(char::is_control);
+    match named.into_iter().all(fits) {
+        true => Ok(()),
+        false => Err("a folder's path has no `.`, no `..` and no empty parts"),
     }
 }
 
@@ -75,6 +87,8 @@ mod tests {
             "https:",
             "file:",
             "file:upload",
+            "file:/srv/mirror",
+            "file:/srv/mirror/",
             "oci://ghcr.io",
             "oci://ghcr.io/acme/",
             "oci://a.b:5000/c/d",
@@ -103,7 +117,10 @@ mod tests {
             "https://h/a?b",
             "https://h:443/a",
             "http://h:80",
-            "file:/srv/plugins/",
+            "file:srv/plugins",
+            "file:/",
+            "file:/srv//plugins",
+            "file:/srv/../plugins",
             "ftp://h",
         ] {
             assert!(check(wrong).is_err(), "{wrong}");
