@@ -84,3 +84,47 @@ fn a_site_without_a_network_installs_from_a_folder_and_starts_again() {
     let plugin = done(site.path(), &["plugin", "show", "playground"]);
     assert_eq!(plugin["signer"]["kind"], "key", "{plugin}");
 }
+
+#[test]
+fn a_site_without_a_network_installs_by_name_from_a_mirrors_folder() {
+    let cut = cut_off(&["--version"]).output();
+    if !cut.is_ok_and(|output| output.status.success()) {
+        return record::not_allowed("network namespaces", "this machine lets nobody make one (`unshare --user --net`)");
+    }
+    // An index with the plugin in it, and a copy of that, as somebody carries it there.
+    let (folder, here) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    for name in ["sources", "packages"] {
+        fs::create_dir_all(at(name)).unwrap();
+    }
+    fs::write(at("sources/index.toml"), "name = \"acme\"\ndescription = \"What Acme makes\"\n").unwrap();
+    fs::copy(packed("playground"), at("packages/playground.wasm")).unwrap();
+    let (key, public) = (at("acme.key"), at("acme.pub"));
+    done(here.path(), &["plugin", "keygen", &at("acme")]);
+    done(here.path(), &["plugin", "sign", &at("packages/playground.wasm"), "--key", &key]);
+    let (sources, packages, index, mirror) = (at("sources"), at("packages"), at("index"), at("mirror"));
+    done(here.path(), &["registry", "build", &sources, "--packages", &packages, "--out", &index, "--key", &key]);
+    done(here.path(), &["registry", "mirror", &index, &mirror, "--key", &public]);
+    fs::remove_dir_all(&index).unwrap();
+
+    // There.
+    let site = TempDir::new().unwrap();
+    let pem = fs::read_to_string(&public).unwrap();
+    let policy = at("trust.toml");
+    fs::write(&policy, format!("[[source]]\nprefix = \"file:{mirror}\"\n[[source.signer]]\nkey = '''\n{pem}'''\n"))
+        .unwrap();
+    done(site.path(), &["trust", "set", &policy]);
+    done(site.path(), &["registry", "add", "mirror", &mirror, "--key", &public]);
+    let plan = done(site.path(), &["plugin", "inspect", "playground"]);
+    let accept = plan["accept"].as_str().map(|accept| vec!["--accept", accept]).unwrap_or_default();
+    let installed = done(site.path(), &[&["plugin", "install", "playground"], &accept[..]].concat());
+    assert_eq!(installed["signer"]["kind"], "key", "{installed}");
+    done(site.path(), &["integration", "add", "play", "--plugin", "playground"]);
+    done(site.path(), &["call", "play", "key-value.put", "key=greeting", "value=hello"]);
+    // Without the folder too: what is installed is here.
+    fs::remove_dir_all(&mirror).unwrap();
+    let got = done(site.path(), &["call", "play", "key-value.get", "key=greeting"]);
+    assert!(got.to_string().contains("aGVsbG8="), "{got}");
+    let listed = done(site.path(), &["registry", "list"]);
+    assert_eq!(listed["items"][0]["index"]["plugins"], 1, "what was known of the registry is still known: {listed}");
+}
