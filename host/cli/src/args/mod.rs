@@ -15,6 +15,7 @@ mod parse;
 mod plugin;
 mod registry;
 mod serve;
+mod shadow;
 mod trust;
 mod vault;
 
@@ -36,6 +37,7 @@ pub(crate) use parse::{Pair, ServerUrl};
 pub(crate) use plugin::{InstallArgs, LockArgs, PackArgs, PluginVerb, PushArgs, SignArgs, VerifyArgs, VouchingArgs};
 pub(crate) use registry::RegistryGlobals;
 pub(crate) use serve::{LogFormat, ServeArgs};
+pub(crate) use shadow::ShadowArgs;
 pub(crate) use trust::TrustVerb;
 pub(crate) use vault::{KeyVerb, PassphraseArgs, SourceArgs, VaultVerb};
 

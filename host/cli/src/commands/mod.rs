@@ -24,6 +24,7 @@ mod plugin_views;
 mod publish;
 mod scripts;
 mod serve;
+mod shadow;
 mod status;
 mod trust;
 mod vault;
