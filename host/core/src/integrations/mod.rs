@@ -72,6 +72,9 @@ pub(crate) struct IntegrationRecord {
     /// Until then it goes back by itself to that if it does not do well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) probation: Option<upgrade::Probation>,
+    /// The revision since which it runs the same, where those since have changed nothing of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) same_since: Option<u64>,
     /// The version that is rehearsed beside the one it runs with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) shadow: Option<shadow::ShadowRecord>,
@@ -137,6 +140,7 @@ pub(crate) async fn prepare(shared: &Shared, new: NewIntegration) -> Result<Addi
         set_aside: BTreeMap::new(),
         previous: None,
         probation: None,
+        same_since: None,
         shadow: None,
     };
     let name: Arc<str> = new.name.into();

@@ -59,6 +59,7 @@ pub(super) async fn switch(
     }
     let stays = runs_as(&record, &old.record) && (record.disabled || !old.record.disabled);
     let rehearsed = old.shadow.clone().filter(|_| stays && !record.disabled);
+    record.same_since = None;
     if rehearsed.is_none() {
         record.shadow = None;
     }

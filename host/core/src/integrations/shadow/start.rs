@@ -160,7 +160,8 @@ async fn commit(
     to: Option<(ShadowRecord, Arc<Shadow>)>,
 ) -> Result<()> {
     let (wanted, shadow) = to.unzip();
-    let record = IntegrationRecord { shadow: wanted, ..old.record.clone() };
+    // A write that is sent again may be: it goes where it went before.
+    let record = IntegrationRecord { shadow: wanted, same_since: Some(old.sends_since()), ..old.record.clone() };
     let needed = match &record.shadow {
         Some(shadow) => {
             let (version, digest) = (&shadow.plugin_version, shadow.plugin_digest);
