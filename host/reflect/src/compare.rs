@@ -176,12 +176,11 @@ impl Walk {
             left = still.iter().filter_map(|index| left.get(*index).copied()).collect();
             more = still_more.iter().filter_map(|index| more.get(*index).copied()).collect();
         }
-        if left.len() == more.len() {
-            pairs.extend(left.drain(..).zip(more.drain(..)));
-        } else if !named {
-            let same: Vec<usize> = left.iter().copied().filter(|index| more.contains(index)).collect();
-            left.retain(|index| !same.contains(index));
-            more.retain(|index| !same.contains(index));
+        // Where as many are left on both sides, one that is called otherwise at the same place was renamed.
+        if !named || left.len() == more.len() {
+            let same: Vec<usize> = left.iter().copied().filter(|at| more.binary_search(at).is_ok()).collect();
+            left.retain(|at| same.binary_search(at).is_err());
+            more.retain(|at| same.binary_search(at).is_err());
             pairs.extend(same.iter().map(|index| (*index, *index)));
         }
         let mut changed: Vec<(usize, usize)> = pairs.iter().skip(equal).copied().collect();
