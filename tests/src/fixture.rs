@@ -36,6 +36,39 @@ impl Fixture {
         Fixture { name: name.into(), folder }
     }
 
+    /// Copies a plugin of this checkout as a crate of its own, to make a version of it that behaves otherwise: what is changed is
+    /// its source. It has the dependencies of the checkout's.
+    pub fn of_plugin(name: &str) -> Fixture {
+        let folder = tempfile::tempdir().unwrap();
+        copy_all(&workspace().join("plugins").join(name), folder.path());
+        let read = |path: &Path| fs::read_to_string(path).unwrap();
+        let (own, shared) = (read(&folder.path().join("Cargo.toml")), read(&workspace().join("Cargo.toml")));
+        let wanted = own.split("[dependencies]").nth(1).unwrap().split("\n[").next().unwrap();
+        let dependency = |line: &str| {
+            let name = line.strip_suffix(".workspace = true")?;
+            let found =
+                shared.lines().find(|line| line.split_once(" = ").is_some_and(|(known, _)| known == name)).unwrap();
+            Some(found.replace("path = \"", &format!("path = \"{}/", workspace().display())))
+        };
+        let dependencies: Vec<String> = wanted.lines().filter_map(dependency).collect();
+        let manifest = format!(
+            "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[lib]\ncrate-type = [\"cdylib\"]\n\n\
+             [dependencies]\n{}\n\n[profile.release]\nopt-level = \"s\"\npanic = \"abort\"\nstrip = true\n\n[workspace]\n",
+            dependencies.join("\n")
+        );
+        fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
+        fs::copy(workspace().join("Cargo.lock"), folder.path().join("Cargo.lock")).unwrap();
+        Fixture { name: name.into(), folder }
+    }
+
+    /// Puts another text in a file of its source in place of one that must be there.
+    pub fn change(&self, file: &str, from: &str, to: &str) {
+        let path = self.folder().join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file} has no `{from}`");
+        fs::write(path, text.replacen(from, to, 1)).unwrap();
+    }
+
     /// Its folder, to change it before it is built.
     pub fn folder(&self) -> &Path {
         self.folder.path()

@@ -220,6 +220,7 @@ impl HostBuilder {
         let opened = tokio::task::spawn_blocking(open).await.map_err(|e| Error::internal(e.to_string()))?;
         let (store, engine, cassettes) = opened?;
         let (registrar, jobs) = registrar::Queue::new();
+        let (shadows, reads) = integrations::shadow::Queue::new();
         let stop = watch::Sender::new(false);
         let plugins = plugins::load_all(&engine, &*store).await?;
         let trust = trust::load(&*store).await?;
@@ -261,6 +262,7 @@ impl HostBuilder {
             rotating: tokio::sync::Mutex::default(),
             issuing: Notify::new(),
             probation: Notify::new(),
+            shadows,
             view: ArcSwap::default(),
             events: Events::new(),
             registrar,
@@ -291,6 +293,7 @@ impl HostBuilder {
         tasks.spawn(issuing::run(shared.clone()));
         tasks.spawn(sources::tend(shared.clone()));
         tasks.spawn(integrations::probation::run(shared.clone()));
+        tasks.spawn(integrations::shadow::run(shared.clone(), reads));
         Ok(Host::new(Inner { shared, tasks }))
     }
 }

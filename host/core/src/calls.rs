@@ -16,7 +16,7 @@ use crate::{
     breaker::Turned,
     faults,
     idempotency::{self, Named},
-    integrations::{Integration, Runtime, Served},
+    integrations::{Integration, Runtime, Served, shadow::Read},
     journal::{self, Intent},
     metrics::TYPED,
     retries::Attempts,
@@ -40,8 +40,16 @@ pub(crate) async fn call(shared: &Shared, request: CallRequest) -> Result<Answer
         let named = idempotency::name(served.operation(), params, idempotency_key.as_deref())?;
         return write(shared, &integration, runtime, served, named, timeout).await;
     }
-    let json = run(shared, &integration, runtime, served, params, timeout).await?;
-    Ok(Answer { json, idempotency_key: None, replayed: false })
+    let Some(shadow) = &integration.shadow else {
+        let json = run(shared, &integration, runtime, served, params, timeout).await?;
+        return Ok(Answer { json, idempotency_key: None, replayed: false });
+    };
+    let answer = run(shared, &integration, runtime, served, params.clone(), timeout).await;
+    if !served.operation().feed {
+        let read = Read { capability, operation, action: &served.action, params, answer: &answer };
+        shadow.follow(&shared.shadows, &integration, read);
+    }
+    Ok(Answer { json: answer?, idempotency_key: None, replayed: false })
 }
 
 /// Calls a write, unless that has been done already.
@@ -196,7 +204,8 @@ fn recorded<'a>(
     };
     let audit = shared.audit.as_ref()?;
     let asks = Asks { operation: served.operation(), open: served.open, leaks: &integration.live.leaks };
-    Some(Recorded::new(audit, of, asks, params, asked))
+    let recorded = Recorded::new(audit, of, asks, params, asked);
+    Some(if integration.live.aside { recorded.compared() } else { recorded })
 }
 
 /// Tries a call, again where that is worth it and does no harm. A feed is polled again by whoever follows it.

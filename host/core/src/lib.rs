@@ -90,7 +90,13 @@ pub use desired::{Applied, Apply, DesiredAction, DesiredChange, FieldChange};
 pub use error::{Error, ErrorKind, ErrorSource, Result};
 pub use grants::{Asked, EndpointGrant, GrantAnswer, GrantInfo, GrantQuestion, GrantSettings, GrantUse};
 pub use host::Host;
-pub use integrations::upgrade::{Upgrade, UpgradeIntegration};
+pub use integrations::{
+    shadow::{
+        NewShadow, ShadowCounts, ShadowDifference, ShadowDifferenceKind, ShadowOperation, ShadowReport, ShadowState,
+        ShadowSummary,
+    },
+    upgrade::{Upgrade, UpgradeIntegration},
+};
 pub use issuing::{Issued, IssuerInfo, IssuerSettings, IssuingFailure};
 /// Verifying an exported audit trail, which needs no host.
 pub use jackfield_audit::{Expectations, Fault, Head, Verified, verify as verify_audit};

@@ -220,6 +220,9 @@ pub struct IntegrationInfo {
     /// Until then it goes back by itself to that if it does not do well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probation_until: Option<TimestampMs>,
+    /// The version that is rehearsed beside the one it runs with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<crate::ShadowSummary>,
     /// Where its traffic is recorded, or what it is replayed from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cassette: Option<CassetteInfo>,
@@ -389,6 +392,9 @@ impl EventKind {
             Self::AuditSinkLagging => "audit-sink-lagging",
             Self::AuditSinkCaughtUp => "audit-sink-caught-up",
             Self::AuditRecordsLost => "audit-records-lost",
+            Self::ShadowStarted => "shadow-started",
+            Self::ShadowDiffered => "shadow-differed",
+            Self::ShadowEnded => "shadow-ended",
         }
     }
 }
@@ -458,4 +464,10 @@ pub enum EventKind {
     AuditSinkCaughtUp,
     /// Records of the audit trail will never be sent to a sink.
     AuditRecordsLost,
+    /// Another version of an integration's plugin is rehearsed beside the one that runs.
+    ShadowStarted,
+    /// A version that is rehearsed answered otherwise for the first time.
+    ShadowDiffered,
+    /// A version is rehearsed no longer.
+    ShadowEnded,
 }

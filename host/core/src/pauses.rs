@@ -21,6 +21,12 @@ impl Pauses {
         self.left_at(endpoint, Instant::now())
     }
 
+    /// Whether nothing is sent to one endpoint at least.
+    pub(crate) fn any(&self) -> bool {
+        let now = Instant::now();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().any(|until| *until > now)
+    }
+
     fn left_at(&self, endpoint: &str, now: Instant) -> Option<Duration> {
         let mut until = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // The usual case: nobody has asked for anything.

@@ -22,6 +22,7 @@ use crate::{
     consents::Consents,
     events::Events,
     faults,
+    integrations::shadow,
     journal::Journal,
     view::View,
 };
@@ -61,6 +62,8 @@ pub(crate) struct Shared {
     pub(crate) issuing: Notify,
     /// Told when an integration was upgraded, which is watched for a while.
     pub(crate) probation: Notify,
+    /// Reads that are to be compared with another version's.
+    pub(crate) shadows: shadow::Queue,
     /// Written by the registrar only.
     pub(crate) view: ArcSwap<View>,
     pub(crate) events: Events,

@@ -109,6 +109,7 @@ impl StateStore for GuestState {
 
     async fn commit(&self, mutations: Vec<StateMutation>) -> Result<u64, types::Error> {
         if self.read_only {
+            self.tracks.refuse_commit();
             let message = "nothing is kept while a version is tried out; it can be once it runs";
             return Err(fault(types::ErrorKind::PermissionDenied, message.into()));
         }

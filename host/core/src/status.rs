@@ -176,6 +176,13 @@ fn of_integration(integration: &Integration) -> Vec<Concern> {
     if let Some(message) = integration.untested() {
         add(ConcernLevel::Warning, message, None, None);
     }
+    if let Some(shadow) = integration.shadow_summary() {
+        let message = format!(
+            "{} is rehearsed beside it: of {} reads that were compared {} differ; see `jackfield integration shadow {}`",
+            shadow.plugin_version, shadow.compared, shadow.different, integration.name
+        );
+        add(ConcernLevel::Warning, message, None, None);
+    }
     if integration.is_watched() {
         let previous = integration.record.previous.as_ref().map(|previous| previous.plugin_version.to_string());
         let previous = previous.unwrap_or_default();

@@ -79,6 +79,8 @@ pub(crate) struct Tracks {
     running: [Mutex<HashMap<u64, Now>>; 16],
     /// Commits to the integration's state. Those are not told by call, so a change of this number stands for "maybe".
     state_commits: AtomicU64,
+    /// Commits to it that were refused, since what runs may keep nothing.
+    refused_commits: AtomicU64,
 }
 
 impl Tracks {
@@ -116,6 +118,16 @@ impl Tracks {
     /// Something is about to be written to the integration's state.
     pub(crate) fn state_commit(&self) {
         self.state_commits.fetch_add(1, Ordering::Release);
+    }
+
+    /// Something was not written to the integration's state, since what runs may keep nothing.
+    pub(crate) fn refuse_commit(&self) {
+        self.refused_commits.fetch_add(1, Ordering::Release);
+    }
+
+    /// How often that was so.
+    pub(crate) fn refused_commits(&self) -> u64 {
+        self.refused_commits.load(Ordering::Acquire)
     }
 
     fn with<R>(&self, call: u64, run: impl FnOnce(&mut HashMap<u64, Now>) -> R) -> R {

@@ -110,6 +110,15 @@ impl View {
         })
     }
 
+    /// The integrations that a plugin is rehearsed for.
+    pub(crate) fn rehearsed_with(&self, plugin: &Installed) -> impl Iterator<Item = &Arc<Integration>> {
+        let (name, digest) = (plugin.name().to_owned(), plugin.record.digest);
+        self.integrations.values().filter(move |integration| {
+            let record = &integration.record;
+            record.plugin == name && record.shadow.as_ref().is_some_and(|shadow| shadow.plugin_digest == digest)
+        })
+    }
+
     /// Every capability that a plugin exports.
     pub(crate) fn capabilities(&self) -> Vec<CapabilityInfo> {
         let ids: BTreeSet<&CapabilityId> = self.reflected().map(|(_, capability)| &capability.id).collect();

@@ -125,6 +125,11 @@ impl Trail {
     }
 
     pub(crate) fn pointer(&self) -> String {
-        self.0.iter().rev().map(|s| format!("/{}", s.replace('~', "~0").replace('/', "~1"))).collect()
+        pointer(self.0.iter().rev())
     }
+}
+
+/// A JSON Pointer of these segments, the outermost first.
+pub(crate) fn pointer(segments: impl Iterator<Item = impl AsRef<str>>) -> String {
+    segments.map(|segment| format!("/{}", segment.as_ref().replace('~', "~0").replace('/', "~1"))).collect()
 }

@@ -27,6 +27,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod compare;
 mod decode;
 mod drift;
 mod encode;
@@ -45,6 +46,7 @@ mod schema;
 mod shape;
 mod suggest;
 
+pub use compare::{ValueDifference, ValueDifferenceKind, compare};
 pub use decode::{JsonLimits, decode};
 pub use drift::{Difference, differences, import_differences};
 pub use encode::{AnswerLimits, Memory, TextEncoding, encode};

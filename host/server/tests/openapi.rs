@@ -174,6 +174,15 @@ async fn what_is_answered_is_what_the_document_says() {
         let get = api.get(&format!("{base}/get?key=a")).await;
         assert_told(&document, "get", &format!("{base}/get"), &get);
     }
+    let shadow = "/v1/integrations/{name}/shadow";
+    let at = "/v1/integrations/play/shadow";
+    assert_told(&document, "get", shadow, &api.get(at).await);
+    for wanted in [json!({"version": "0.1.0"}), json!({"for-seconds": 0}), json!({"version": "9.9.9"})] {
+        let refused = api.post(at, wanted).await;
+        assert!(matches!(refused.status.as_u16(), 400 | 404 | 409), "{}", refused.text());
+        assert_told(&document, "post", shadow, &refused);
+    }
+    assert_told(&document, "delete", shadow, &api.delete(at).await);
     let change = json!({"labels": {"env": "test"}});
     let update = api.json(Method::PATCH, "/v1/integrations/play", &[], change).await;
     assert_told(&document, "patch", "/v1/integrations/{name}", &update);

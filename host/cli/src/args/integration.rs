@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::Pair;
+use super::{Pair, ShadowArgs};
 
 const SETTINGS: &str = "Settings";
 const LISTS: &str = "Which";
@@ -42,6 +42,7 @@ Examples:
     },
     Update(UpdateArgs),
     Upgrade(UpgradeArgs),
+    Shadow(ShadowArgs),
     /// Go back to what an integration ran with before its latest upgrade
     ///
     /// The version of its plugin and its configuration; grants and limits stay as they are. A second time goes forward again.

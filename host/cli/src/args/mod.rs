@@ -16,6 +16,7 @@ mod plugin;
 mod registries;
 mod registry;
 mod serve;
+mod shadow;
 mod trust;
 mod vault;
 
@@ -40,6 +41,7 @@ pub(crate) use plugin::{
 pub(crate) use registries::{AddRegistryArgs, AdvisoriesArgs, BuildArgs, IndexSignerArgs, MirrorArgs, RegistryVerb};
 pub(crate) use registry::RegistryGlobals;
 pub(crate) use serve::{LogFormat, ServeArgs};
+pub(crate) use shadow::ShadowArgs;
 pub(crate) use trust::TrustVerb;
 pub(crate) use vault::{KeyVerb, PassphraseArgs, SourceArgs, VaultVerb};
 

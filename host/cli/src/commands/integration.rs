@@ -1,4 +1,4 @@
-//! `jackfield integration`: add, list, show, check, update, upgrade, roll back, enable, disable, remove. Settings are typed by the plugin's own schema, which is
+//! `jackfield integration`: add, list, show, check, update, rehearse, upgrade, roll back, enable, disable, remove. Settings are typed by the plugin's own schema, which is
 //! asked for only where there are any.
 
 use std::collections::BTreeMap;
@@ -32,6 +32,7 @@ pub(super) async fn run(context: &Context, verb: IntegrationVerb) -> Result<(), 
         }
         IntegrationVerb::Update(args) => update(context, args).await,
         IntegrationVerb::Upgrade(args) => upgrade(context, args).await,
+        IntegrationVerb::Shadow(args) => super::shadow::run(context, args).await,
         IntegrationVerb::Rollback { name } => {
             context.show(post(&name, "rollback"), |integration| told("rolled back", integration)).await
         }
@@ -171,18 +172,18 @@ fn told(done: &str, integration: &Tree) -> String {
 }
 
 /// The plugin's settings as they were given.
-struct Settings {
+pub(super) struct Settings {
     base: Map<String, Value>,
     assignments: Vec<Assignment>,
 }
 
 impl Settings {
-    fn read(config: Option<&str>, set: &[String]) -> Result<Self, Failure> {
+    pub(super) fn read(config: Option<&str>, set: &[String]) -> Result<Self, Failure> {
         let base = config.map(|text| json_argument("--config", text)).transpose()?.unwrap_or_default();
         Ok(Self { base, assignments: Assignment::read_all(set, reads_stdin(config))? })
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.base.is_empty() && self.assignments.is_empty()
     }
 
@@ -202,7 +203,7 @@ impl Settings {
     }
 
     /// The same as a patch, which removes some.
-    async fn patch(&self, api: &Api, plugin: &str, unset: &[String]) -> Result<Map<String, Value>, Failure> {
+    pub(super) async fn patch(&self, api: &Api, plugin: &str, unset: &[String]) -> Result<Map<String, Value>, Failure> {
         let mut config = self.typed(api, plugin).await?;
         config.extend(unset.iter().map(|name| (name.clone(), Value::Null)));
         Ok(config)

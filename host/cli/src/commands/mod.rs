@@ -26,6 +26,7 @@ mod publish;
 mod registries;
 mod scripts;
 mod serve;
+mod shadow;
 mod status;
 mod trust;
 mod vault;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jackfield_audit::{Kind, Outcome, Parameters, Record};
 use jackfield_reflect::{Operation, OperationKind};
 
-use super::{Audit, SUBJECT, parameters};
+use super::{Audit, HOST, SUBJECT, parameters};
 use crate::{
     Error, ErrorKind, Result,
     clock::{ms_since, now_ms},
@@ -24,6 +24,8 @@ pub(crate) struct Recorded<'a> {
     started: Instant,
     writes: bool,
     asked: Arc<Asked>,
+    /// What is said of it besides how it ended.
+    note: Option<&'static str>,
 }
 
 /// Which call it is.
@@ -61,6 +63,8 @@ impl Asks<'_> {
 
 /// What is said of a write that was not sent again.
 const FROM_THE_JOURNAL: &str = "answered from the journal";
+/// What is said of a read that nobody called.
+const COMPARED: &str = "read to compare two versions";
 
 impl<'a> Recorded<'a> {
     /// A call that is to be recorded.
@@ -76,7 +80,17 @@ impl<'a> Recorded<'a> {
             ..Record::new(Kind::Call, of.action)
         };
         let writes = asks.operation.kind == OperationKind::Write;
-        Self { audit, record: Some(record), asks, params: Some(params), started: Instant::now(), writes, asked }
+        let (started, note) = (Instant::now(), None);
+        Self { audit, record: Some(record), asks, params: Some(params), started, writes, asked, note }
+    }
+
+    /// The host makes the call by itself, to compare a version of the plugin with another.
+    pub(crate) fn compared(mut self) -> Self {
+        if let Some(record) = &mut self.record {
+            record.subject = HOST.into();
+        }
+        self.note = Some(COMPARED);
+        self
     }
 
     /// The call begins. Of a write, that it is about to be carried out is stored before this returns, or it fails.
@@ -108,11 +122,8 @@ impl<'a> Recorded<'a> {
 
     /// The call was answered with what the journal remembers of it; nothing was sent.
     pub(crate) async fn replayed<T>(mut self, result: &Result<T>) {
-        let Some(mut record) = self.with(result) else { return };
-        record.message = Some(match record.message {
-            Some(message) => format!("{FROM_THE_JOURNAL}: {message}"),
-            None => FROM_THE_JOURNAL.to_owned(),
-        });
+        self.note = Some(FROM_THE_JOURNAL);
+        let Some(record) = self.with(result) else { return };
         self.audit.queue(record).await;
     }
 
@@ -135,7 +146,10 @@ impl<'a> Recorded<'a> {
         record.at = now_ms();
         record.ms = Some(ms_since(self.started));
         record.outcome = Some(outcome);
-        record.message = message;
+        record.message = match (self.note, message) {
+            (Some(note), Some(message)) => Some(format!("{note}: {message}")),
+            (note, message) => message.or(note.map(str::to_owned)),
+        };
         Some(record)
     }
 }

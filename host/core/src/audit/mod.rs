@@ -29,6 +29,8 @@ pub(crate) use writer::{run, start};
 
 /// Who does what the API is asked for, as long as it asks nobody who he is.
 const SUBJECT: &str = "local";
+/// Who does what the host does by itself.
+const HOST: &str = "host";
 /// Records that may wait to be stored before those who make more do.
 const CAPACITY: usize = 4096;
 

@@ -99,7 +99,7 @@ pub(crate) async fn run(shared: Arc<Shared>, begun: Begun, in_folder: bool, rete
 
 /// Something that the host does by itself.
 pub(super) fn host(action: &str) -> Record {
-    Record { at: now_ms(), subject: "host".into(), ..Record::new(Kind::Host, action) }
+    Record { at: now_ms(), subject: super::HOST.into(), ..Record::new(Kind::Host, action) }
 }
 
 struct Writer {

@@ -9,7 +9,13 @@ use jackfield_registry::Manifest;
 use jackfield_store::Bucket;
 use serde_json::{Map, Value};
 
-use super::{Integration, IntegrationRecord, Live, Runtime, enabling::disabled, probation::Watch, runtime::serve};
+use super::{
+    Integration, IntegrationRecord, Live, Runtime,
+    enabling::disabled,
+    probation::Watch,
+    runtime::serve,
+    shadow::{Remembered, Shadow},
+};
 use crate::{
     EndpointSettings, Error, Result, config, credentials, faults, grants,
     guest_log::GuestLog,
@@ -216,7 +222,12 @@ pub(crate) async fn load_all(shared: &Shared, plugins: &View) -> Result<BTreeMap
             }
             Ok(_) => {}
         }
-        let integration = Integration { name: shared_name, record, revision: stored.revision, runtime, live };
+        let revision = stored.revision;
+        let mut integration = Integration { name: shared_name, record, revision, runtime, live, shadow: None };
+        integration.shadow = Shadow::again(shared, &integration, plugins);
+        if let Some(shadow) = &integration.shadow {
+            integration.live.remember_shadow(Remembered::Goes(shadow.clone()));
+        }
         integrations.insert(name, Arc::new(integration));
     }
     Ok(integrations)

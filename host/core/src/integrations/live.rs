@@ -1,18 +1,20 @@
 //! What of an integration outlives its changes: how it is, what is counted, what runs.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
 use jackfield_engine::{CallError, Limit};
 use jackfield_gateway::Uses;
+use semver::Version;
 
+use super::shadow::Remembered;
 use crate::{
     EventKind,
     bounds::{Bound, Bounds, Throttle},
     cassettes::Tape,
-    events::Teller,
+    events::{Events, Teller},
     health::Health,
     leaks::Watch,
     metrics::Calls,
@@ -41,6 +43,10 @@ pub(crate) struct Live {
     pub(crate) uses: Arc<Uses>,
     /// Where its traffic is recorded, or what it is replayed from.
     pub(crate) tape: Option<Arc<Tape>>,
+    /// It is of something that only runs to be compared, for nobody who calls.
+    pub(crate) aside: bool,
+    /// What is rehearsed of it, or was the latest time.
+    shadow: Mutex<Option<Remembered>>,
 }
 
 impl Live {
@@ -60,7 +66,41 @@ impl Live {
             tape,
             leaks: Arc::new(Watch::new(shared.known.clone(), teller.clone())),
             teller,
+            aside: false,
+            shadow: Mutex::default(),
         })
+    }
+
+    /// The same for a version that runs beside the integration. What it asks of outside systems is the integration's, and so is a
+    /// secret that is found; its crashes and limits are only its own, and what is told of them nobody hears.
+    pub(super) fn aside(&self, version: &Version) -> Arc<Self> {
+        let plugin = format!("{}@{version}", self.teller.plugin);
+        let teller = Teller { plugin: plugin.into(), events: Events::new(), ..self.teller.clone() };
+        Arc::new(Self {
+            health: Health::unknown(),
+            calls: Calls::default(),
+            tracks: Arc::default(),
+            bounds: Arc::new(Bounds::new(teller.clone())),
+            pauses: Arc::default(),
+            retries: Retries::default(),
+            traps: AtomicU64::new(0),
+            crash_told: Throttle::default(),
+            uses: self.uses.clone(),
+            tape: None,
+            leaks: self.leaks.clone(),
+            teller,
+            aside: true,
+            shadow: Mutex::default(),
+        })
+    }
+
+    /// What is rehearsed of it, or was the latest time since the host was started.
+    pub(super) fn shadow(&self) -> Option<Remembered> {
+        self.shadow.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn remember_shadow(&self, shadow: Remembered) {
+        *self.shadow.lock().unwrap_or_else(PoisonError::into_inner) = Some(shadow);
     }
 
     /// Whether answers come from a cassette, and nothing is carried out.

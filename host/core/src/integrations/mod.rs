@@ -4,12 +4,14 @@
 //! done with pools and connections of the new configuration before the store is asked, and calls that are under way end
 //! on what they began with. A change that fails has changed nothing.
 
+mod aside;
 mod build;
 mod enabling;
 mod info;
 mod live;
 pub(crate) mod probation;
 mod runtime;
+pub(crate) mod shadow;
 mod switch;
 pub(crate) mod upgrade;
 
@@ -70,6 +72,12 @@ pub(crate) struct IntegrationRecord {
     /// Until then it goes back by itself to that if it does not do well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) probation: Option<upgrade::Probation>,
+    /// The revision since which it runs the same, where those since have changed nothing of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) same_since: Option<u64>,
+    /// The version that is rehearsed beside the one it runs with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) shadow: Option<shadow::ShadowRecord>,
 }
 
 impl IntegrationRecord {
@@ -88,6 +96,8 @@ pub(crate) struct Integration {
     /// What runs, or why nothing can.
     pub(crate) runtime: Result<Arc<Runtime>>,
     pub(crate) live: Arc<Live>,
+    /// What is rehearsed beside it.
+    pub(crate) shadow: Option<Arc<shadow::Shadow>>,
 }
 
 /// An integration that could be added: everything that can fail before it is has been done.
@@ -130,6 +140,8 @@ pub(crate) async fn prepare(shared: &Shared, new: NewIntegration) -> Result<Addi
         set_aside: BTreeMap::new(),
         previous: None,
         probation: None,
+        same_since: None,
+        shadow: None,
     };
     let name: Arc<str> = new.name.into();
     let live = Live::new(name.clone(), &record.plugin, shared);
@@ -166,7 +178,7 @@ impl Adding {
                     if record.disabled {
                         live.health.disabled();
                     }
-                    let integration = Integration { name: name.clone(), record, revision, runtime, live };
+                    let integration = Integration { name: name.clone(), record, revision, runtime, live, shadow: None };
                     view.integrations.insert(name.to_string(), Arc::new(integration));
                 }),
             }))
@@ -224,6 +236,7 @@ pub(crate) async fn may_remove(shared: &Shared, name: &str, discard_unknown: boo
 /// Removes an integration, its state, and what is remembered of its writes.
 pub(crate) async fn remove(shared: &Shared, name: &str, discard_unknown: bool) -> Result<()> {
     may_remove(shared, name, discard_unknown).await?;
+    let old = shared.view.load().integration(name)?.clone();
     let name = name.to_owned();
     let decide = move |view: &View| {
         let integration = view.integration(&name)?;
@@ -249,6 +262,7 @@ pub(crate) async fn remove(shared: &Shared, name: &str, discard_unknown: bool) -
         }))
     };
     shared.registrar.change(decide).await?;
+    shadow::ended(shared, &old, "the integration was removed").await;
     Ok(())
 }
 

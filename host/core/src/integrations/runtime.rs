@@ -177,6 +177,11 @@ impl Integration {
         })
     }
 
+    /// Since which revision its calls are sent to the same system in the same way.
+    pub(crate) fn sends_since(&self) -> u64 {
+        self.record.same_since.unwrap_or(self.revision)
+    }
+
     /// Whether it was upgraded a short while ago, and may go back by itself.
     pub(crate) fn is_watched(&self) -> bool {
         self.record.probation().is_some()

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use jackfield_store::{Bucket, Expect, Mutation};
 
-use super::{Integration, IntegrationRecord, Runtime, build, build::For, enabling::disabled, judge, moved_on, same};
+use super::{
+    Integration, IntegrationRecord, Runtime, build, build::For, enabling::disabled, judge, moved_on, same, shadow,
+};
 use crate::{
     Error, EventKind, Result, health,
     plugins::Installed,
@@ -56,6 +58,11 @@ pub(super) async fn switch(
         record.probation = None;
     }
     let stays = runs_as(&record, &old.record) && (record.disabled || !old.record.disabled);
+    let rehearsed = old.shadow.clone().filter(|_| stays && !record.disabled);
+    record.same_since = None;
+    if rehearsed.is_none() {
+        record.shadow = None;
+    }
     let mut checked = None;
     let mut needed = None;
     let runtime = match &old.runtime {
@@ -81,6 +88,7 @@ pub(super) async fn switch(
     }
     let runtime = if record.disabled { Err(disabled(&old.name)) } else { runtime };
     let value = encode(&record)?;
+    let (before, still) = (old.clone(), rehearsed.is_some());
     let (old, kind, message) = (old.clone(), how.kind, how.message);
     let decide = move |view: &View| {
         let current = view.integration(&old.name)?;
@@ -104,13 +112,26 @@ pub(super) async fn switch(
                     None if stays => {}
                     None => live.health.forget(),
                 }
-                let integration = Integration { name: name.clone(), record, revision, runtime, live };
+                let integration =
+                    Integration { name: name.clone(), record, revision, runtime, live, shadow: rehearsed };
                 view.integrations.insert(name.to_string(), Arc::new(integration));
             }),
         }))
     };
     shared.registrar.change(decide).await?;
     shared.probation.notify_one();
+    if !still {
+        let why = match kind {
+            EventKind::IntegrationUpgraded => "the integration was upgraded",
+            EventKind::IntegrationRolledBack => "the integration went back to the version before",
+            EventKind::IntegrationDisabled => "the integration was disabled",
+            _ => "the integration was changed",
+        };
+        if let Some(shadow) = &before.shadow {
+            shadow.end(&before, why);
+        }
+        shadow::ended(shared, &before, why).await;
+    }
     Ok(())
 }
 

@@ -21,6 +21,7 @@ use crate::{
     plugins::{self, Installed, operations_between, rights},
     shared::Shared,
     track::Track,
+    view::View,
 };
 
 /// How long a version that was switched to is watched, in seconds, unless told otherwise.
@@ -101,7 +102,7 @@ pub(crate) struct Probation {
 }
 
 /// The record of an integration that leaves one version for another, with the configuration for that.
-fn leaving(record: &IntegrationRecord, plugin: &Installed, config: Map<String, Value>) -> IntegrationRecord {
+pub(super) fn leaving(record: &IntegrationRecord, plugin: &Installed, config: Map<String, Value>) -> IntegrationRecord {
     let known = |name: &String| plugin.record.manifest.endpoints.iter().any(|endpoint| endpoint.name == *name);
     // What is set for an endpoint holds for every version that has it, also one that comes after one that has not.
     let mut all = record.set_aside.clone();
@@ -136,28 +137,26 @@ pub(crate) async fn upgrade(shared: &Shared, name: &str, wanted: UpgradeIntegrat
         let message = format!("a new version is watched for at most {LONGEST_WATCHED} seconds, a day");
         return Err(Error::invalid(message).at("/watch-seconds"));
     }
-    let plugin = match &wanted.version {
-        Some(version) => view.plugin(&format!("{}@{version}", old.record.plugin)).map_err(|e| e.at("/version"))?,
-        None => view.plugin(&old.record.plugin)?,
-    };
+    // What was rehearsed is what is meant, with the settings that it was rehearsed with.
+    let rehearsed = old.record.shadow.as_ref();
+    let version = wanted.version.as_ref().or(rehearsed.map(|shadow| &shadow.plugin_version));
+    let plugin = wanted_plugin(&view, &old, version)?;
     // The newest release is no upgrade for who runs with something newer.
-    let older = wanted.version.is_none() && *plugin.version() < old.record.plugin_version;
+    let older = version.is_none() && *plugin.version() < old.record.plugin_version;
     if older || plugin.record.digest == old.record.plugin_digest {
         return nothing_to_do(&old, wanted.config.as_ref());
     }
     let before = view.plugin_of(&old.record)?;
     let mut config = migrated(&old, before, plugin).await?;
-    if let Some(patch) = &wanted.config {
+    let rehearsed = rehearsed.filter(|shadow| shadow.plugin_digest == plugin.record.digest);
+    for patch in [rehearsed.and_then(|shadow| shadow.settings.as_ref()), wanted.config.as_ref()].into_iter().flatten() {
         config::merge(&mut config, patch);
     }
     let record = watched(leaving(&old.record, plugin, config), seconds, !wanted.unchecked);
     let endpoints_dropped =
         record.set_aside.keys().filter(|name| old.record.endpoints.contains_key(*name)).cloned().collect();
     let new_rights = rights(&plugin.record.manifest).beyond([&rights(&before.record.manifest)]);
-    let reflection = |plugin: &Installed| plugin.code.as_ref().ok().map(|code| code.reflection.clone());
-    let between = reflection(before).zip(reflection(plugin));
-    let (operations_gained, operations_lost) =
-        between.map_or_else(Default::default, |(before, after)| operations_between(&before, &after));
+    let (operations_gained, operations_lost) = operations_of_both(before, plugin);
     let (from, to, config) = (old.record.plugin_version.clone(), record.plugin_version.clone(), record.config.clone());
     let how = Switch::to(EventKind::IntegrationUpgraded, runs_with(&old, plugin));
     let checked = !wanted.unchecked && old.is_enabled();
@@ -187,6 +186,26 @@ pub(crate) async fn upgrade(shared: &Shared, name: &str, wanted: UpgradeIntegrat
         config,
         integration: shared.view.load().integration(name)?.info(),
     })
+}
+
+/// The version of its plugin that somebody wants for an integration: the newest where none is named.
+pub(super) fn wanted_plugin<'a>(
+    view: &'a View,
+    integration: &Integration,
+    version: Option<&Version>,
+) -> Result<&'a Arc<Installed>> {
+    let plugin = &integration.record.plugin;
+    match version {
+        Some(version) => view.plugin(&format!("{plugin}@{version}")).map_err(|e| e.at("/version")),
+        None => view.plugin(plugin),
+    }
+}
+
+/// The operations that only the second of two versions offers, and those that only the first does.
+pub(super) fn operations_of_both(before: &Installed, after: &Installed) -> (Vec<String>, Vec<String>) {
+    let reflection = |plugin: &Installed| plugin.code.as_ref().ok().map(|code| code.reflection.clone());
+    let between = reflection(before).zip(reflection(after));
+    between.map_or_else(Default::default, |(before, after)| operations_between(&before, &after))
 }
 
 /// What came of an upgrade to what it runs with. Settings that would change something are not for it.
@@ -315,7 +334,7 @@ fn watched(record: IntegrationRecord, seconds: u32, health: bool) -> Integration
 
 /// An integration's configuration as another version of its plugin takes it. That version says so itself, in an instance
 /// that can reach nothing; of addresses it is told nothing and has no say: those stay with their endpoints.
-async fn migrated(old: &Integration, before: &Installed, plugin: &Installed) -> Result<Map<String, Value>> {
+pub(super) async fn migrated(old: &Integration, before: &Installed, plugin: &Installed) -> Result<Map<String, Value>> {
     let from = old.record.plugin_version.to_string();
     let code = plugin.code.as_ref().map_err(Clone::clone)?;
     let granted = limits::grant(&plugin.record.manifest.limits, &old.record.limits)?;

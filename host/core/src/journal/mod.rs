@@ -94,7 +94,7 @@ pub(crate) async fn begin(shared: &Shared, write: Write<'_>, wait: Duration) -> 
         action: write.action.to_owned(),
         request: request.clone(),
         plugin_digest: write.integration.record.plugin_digest.to_string(),
-        revision: write.integration.revision,
+        revision: write.integration.sends_since(),
         began_at,
         attempts,
         ended_at: None,
@@ -117,7 +117,7 @@ pub(crate) async fn begin(shared: &Shared, write: Write<'_>, wait: Duration) -> 
 /// the same system in the same way.
 fn may_be_sent_again(before: &Entry, integration: &Integration) -> bool {
     let age = now_ms().saturating_sub(before.began_at);
-    (0..PROMISED_MS).contains(&age) && before.revision == integration.revision
+    (0..PROMISED_MS).contains(&age) && before.revision == integration.sends_since()
 }
 
 /// What an attempt that failed says of a write of which nobody knows what came of it before.

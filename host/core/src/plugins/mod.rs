@@ -328,6 +328,13 @@ pub(crate) async fn remove(shared: &Shared, wanted: &str) -> Result<()> {
             );
             return Err(Error::new(ErrorKind::Conflict, ErrorSource::Caller, message));
         }
+        if let Some(rehearsed) = view.rehearsed_with(plugin).next() {
+            let message = format!(
+                "`{id}` is rehearsed for `{}`; end that first, with `jackfield integration shadow {} --stop`",
+                rehearsed.name, rehearsed.name
+            );
+            return Err(Error::new(ErrorKind::Conflict, ErrorSource::Caller, message));
+        }
         Ok(Decision::Change(Change {
             mutations: vec![
                 Mutation::delete(Bucket::Plugins, id.to_string()).expect(Expect::Present),

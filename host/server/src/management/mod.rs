@@ -18,6 +18,7 @@ mod leases;
 mod operations;
 mod plugins;
 mod registries;
+mod shadows;
 mod status;
 mod trust;
 mod vault;
@@ -46,6 +47,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/v1/integrations/{name}/rollback", integrations::verb_rollback())
         .route("/v1/integrations/{name}/enable", integrations::verb_enable())
         .route("/v1/integrations/{name}/disable", integrations::verb_disable())
+        .route("/v1/integrations/{name}/shadow", shadows::item())
         .route("/v1/integrations/{name}/grant", grants::item())
         .route("/v1/integrations/{name}/grant/explain", grants::verb_explain())
         .route("/v1/capabilities", capabilities::collection())

@@ -1,0 +1,28 @@
+//! What runs beside an integration and is not it: a version that is rehearsed, and the version that runs once more to compare it
+//! with. It has the integration's rights and limits, and everything else for itself: instances, connections, counters and pauses,
+//! so that nothing it does is missing to those who call the integration, or counts against what they called. It can keep nothing.
+
+use std::sync::Arc;
+
+use super::{Integration, IntegrationRecord, build, build::For};
+use crate::{Result, plugins::Installed, shared::Shared};
+
+/// Makes what runs for a record beside an integration.
+pub(super) fn aside(
+    shared: &Shared,
+    integration: &Integration,
+    record: IntegrationRecord,
+    plugin: &Arc<Installed>,
+) -> Result<Integration> {
+    let live = integration.live.aside(&record.plugin_version);
+    let record = IntegrationRecord { probation: None, shadow: None, ..record };
+    let runtime = build::runtime(shared, &integration.name, &record, plugin, &live, For::Version)?;
+    Ok(Integration {
+        name: integration.name.clone(),
+        record,
+        revision: integration.revision,
+        runtime: Ok(Arc::new(runtime)),
+        live,
+        shadow: None,
+    })
+}
