@@ -41,7 +41,7 @@ pub(crate) async fn call(shared: &Shared, request: CallRequest) -> Result<Answer
         return write(shared, &integration, runtime, served, named, timeout).await;
     }
     let json = run(shared, &integration, runtime, served, params, timeout).await?;
-    Ok(Answer { json, idempotency_key: None, replayed: false })
+    Ok(Answer { json, idempotency_key: None, replayed: false, deprecated: served.deprecated.clone() })
 }
 
 /// Calls a write, unless that has been done already.
@@ -57,7 +57,7 @@ async fn write(
     // What is replayed is not carried out, and must not be remembered as if it had been.
     if dry_run || integration.live.replays() {
         let json = run(shared, integration, runtime, served, params, timeout).await?;
-        return Ok(Answer { json, idempotency_key: None, replayed: false });
+        return Ok(Answer { json, idempotency_key: None, replayed: false, deprecated: served.deprecated.clone() });
     }
     let named = |error| Error { idempotency_key: Some(key.clone()), ..error };
     let wait = allowed(&runtime.limits, timeout);
@@ -75,7 +75,12 @@ async fn write(
                 recorded.replayed(&result).await;
             }
             let json = result.map_err(named)?;
-            return Ok(Answer { json, idempotency_key: Some(key), replayed: true });
+            return Ok(Answer {
+                json,
+                idempotency_key: Some(key),
+                replayed: true,
+                deprecated: served.deprecated.clone(),
+            });
         }
         Err(error) => return Err(named(error)),
     };
@@ -87,7 +92,7 @@ async fn write(
     measured.ended(&result);
     watched(runtime, timeout, &result);
     let json = result.map_err(named)?;
-    Ok(Answer { json, idempotency_key: Some(key), replayed: false })
+    Ok(Answer { json, idempotency_key: Some(key), replayed: false, deprecated: served.deprecated.clone() })
 }
 
 /// Calls an operation that was found already, and that the journal need not remember.

@@ -168,20 +168,8 @@ impl View {
             docs,
             plugins,
             integrations,
-            operations: operations.into_iter().map(|operation| operation_info(operation)).collect(),
+            operations: operations.into_iter().map(|operation| OperationInfo::of(operation)).collect(),
         }
-    }
-}
-
-pub(crate) fn operation_info(operation: &Operation) -> OperationInfo {
-    OperationInfo {
-        name: operation.name.clone(),
-        interface: operation.interface.clone(),
-        kind: operation.kind.as_str().to_owned(),
-        feed: operation.feed,
-        docs: operation.docs.clone(),
-        request_schema: operation.request_schema(),
-        response_schema: operation.response_schema(),
     }
 }
 

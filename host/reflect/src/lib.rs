@@ -43,6 +43,7 @@ mod query;
 mod reflection;
 mod schema;
 mod shape;
+mod stability;
 mod suggest;
 
 pub use decode::{JsonLimits, decode};
@@ -58,4 +59,5 @@ pub use operation::{Answer, Operation, OperationKind, Param, operations};
 pub use reflection::{Capability, Reflection, reflect};
 pub use schema::schema;
 pub use shape::{Case, Field, Names, Record, Shape, Tuple, TypeName, Variant};
+pub use stability::{Deprecation, Stability, next_breaking};
 pub use suggest::{did_you_mean, nearest};

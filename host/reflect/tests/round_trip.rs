@@ -14,7 +14,12 @@ use proptest::{
 use serde_json::{Value, json};
 
 fn name(prefix: &str, id: u32) -> TypeName {
-    TypeName { interface: "test:shapes/shapes@0.1.0".into(), name: format!("{prefix}{id}"), docs: String::new() }
+    TypeName {
+        interface: "test:shapes/shapes@0.1.0".into(),
+        name: format!("{prefix}{id}"),
+        docs: String::new(),
+        stability: Default::default(),
+    }
 }
 
 /// Shapes up to four levels deep. Names are numbered so that two types of one schema never share one.
@@ -54,7 +59,12 @@ fn shape() -> impl Strategy<Value = Shape> {
             part.clone().prop_map(|inner| Option(Arc::new(Option(inner)))),
             (proptest::option::of(part.clone()), proptest::option::of(part)).prop_map(|(ok, err)| Result(ok, err)),
             (any::<u32>(), vec(inner.clone(), 0..4)).prop_map(|(id, shapes)| {
-                let field = |(i, shape)| Field { name: format!("field-{i}"), docs: std::string::String::new(), shape };
+                let field = |(i, shape)| Field {
+                    name: format!("field-{i}"),
+                    docs: std::string::String::new(),
+                    stability: Default::default(),
+                    shape,
+                };
                 Record(Arc::new(self::Record::new(name("r", id), shapes.into_iter().enumerate().map(field).collect())))
             }),
             (any::<u32>(), vec(proptest::option::of(inner), 1..4)).prop_map(|(id, shapes)| {
@@ -272,7 +282,8 @@ fn an_option_of_an_option_keeps_its_three_values_apart() {
 
 #[test]
 fn an_error_points_at_the_place_and_names_what_was_expected_and_found() {
-    let field = |name: &str, shape| Field { name: name.into(), docs: String::new(), shape };
+    let field =
+        |name: &str, shape| Field { name: name.into(), docs: String::new(), stability: Default::default(), shape };
     let inner = Record::new(name("inner", 0), vec![field("a/b", Shape::U8)]);
     let items = field("items", Shape::List(Arc::new(Shape::Record(Arc::new(inner)))));
     let outer = Record::new(name("outer", 0), vec![items, field("name", Shape::String)]);
@@ -291,7 +302,8 @@ fn an_error_points_at_the_place_and_names_what_was_expected_and_found() {
 
 #[test]
 fn what_is_left_out_is_none_false_or_no_items() {
-    let field = |name: &str, shape| Field { name: name.into(), docs: String::new(), shape };
+    let field =
+        |name: &str, shape| Field { name: name.into(), docs: String::new(), stability: Default::default(), shape };
     let list = Shape::List(Arc::new(Shape::U64));
     let inner = Record::new(name("inner", 0), vec![field("flag", Shape::Bool), field("list", list.clone())]);
     let fields = vec![
@@ -306,7 +318,12 @@ fn what_is_left_out_is_none_false_or_no_items() {
 #[test]
 fn a_small_text_cannot_become_a_large_image() {
     let wide = Shape::FixedList(Arc::new(Shape::Option(Arc::new(Shape::U64))), 1000);
-    let field = Field { name: "wide".into(), docs: String::new(), shape: Shape::Option(Arc::new(wide)) };
+    let field = Field {
+        name: "wide".into(),
+        docs: String::new(),
+        stability: Default::default(),
+        shape: Shape::Option(Arc::new(wide)),
+    };
     let shape = Shape::List(Arc::new(Shape::Record(Arc::new(Record::new(name("r", 0), vec![field])))));
     let text = format!("[{}{{}}]", "{},".repeat(1000));
     let error = placed(&shape, &text).unwrap_err();

@@ -85,13 +85,11 @@ async fn show(context: &Context, request: Request, operation: Option<&str>) -> R
 
 fn describe(capability: &str, item: &Tree, operation: &Operation) -> String {
     let kind = if operation.feed { "change feed" } else { &operation.kind };
-    let mut out = format!(
-        "{}.{}  ({})\n{}",
-        printable(capability),
-        printable(&operation.name),
-        printable(kind),
-        indented(item.text("docs"), "  ")
-    );
+    let mut out = format!("{}.{}  ({})\n", printable(capability), printable(&operation.name), printable(kind));
+    if let Some(deprecated) = &operation.deprecated {
+        out.push_str(&format!("  {}\n", printable(&deprecated.to_string())));
+    }
+    out.push_str(&indented(item.text("docs"), "  "));
     let mut parameters = Table::plain();
     let schema = Schema::new(&operation.request_schema);
     let required = operation.request_schema.get("required").and_then(Value::as_array);

@@ -18,7 +18,7 @@ use crate::{
     Error, ErrorKind, ErrorSource, EventKind, IntegrationInfo, NewIntegration, Result, TimestampMs,
     clock::now_ms,
     config, faults, limits, names,
-    plugins::{self, Installed, operations_between, rights},
+    plugins::{self, Installed, newly_deprecated, operations_between, rights},
     shared::Shared,
     track::Track,
 };
@@ -72,6 +72,8 @@ pub struct Upgrade {
     pub operations_gained: Vec<String>,
     /// Operations that only the old version offers.
     pub operations_lost: Vec<String>,
+    /// Operations that are not to be used any more, of which the version before did not say so.
+    pub operations_deprecated: Vec<String>,
     /// Endpoints whose settings go, since the new version has no such endpoints.
     pub endpoints_dropped: Vec<String>,
     /// The configuration that the new version runs with, without defaults.
@@ -157,7 +159,8 @@ pub(crate) async fn upgrade(shared: &Shared, name: &str, wanted: UpgradeIntegrat
     let reflection = |plugin: &Installed| plugin.code.as_ref().ok().map(|code| code.reflection.clone());
     let between = reflection(before).zip(reflection(plugin));
     let (operations_gained, operations_lost) =
-        between.map_or_else(Default::default, |(before, after)| operations_between(&before, &after));
+        between.as_ref().map_or_else(Default::default, |(before, after)| operations_between(before, after));
+    let operations_deprecated = between.map_or_else(Vec::new, |(before, after)| newly_deprecated(&before, &after));
     let (from, to, config) = (old.record.plugin_version.clone(), record.plugin_version.clone(), record.config.clone());
     let how = Switch::to(EventKind::IntegrationUpgraded, runs_with(&old, plugin));
     let checked = !wanted.unchecked && old.is_enabled();
@@ -183,6 +186,7 @@ pub(crate) async fn upgrade(shared: &Shared, name: &str, wanted: UpgradeIntegrat
         new_rights,
         operations_gained,
         operations_lost,
+        operations_deprecated,
         endpoints_dropped,
         config,
         integration: shared.view.load().integration(name)?.info(),
@@ -212,6 +216,7 @@ fn nothing_to_do(integration: &Integration, settings: Option<&Map<String, Value>
         new_rights: Rights::default(),
         operations_gained: Vec::new(),
         operations_lost: Vec::new(),
+        operations_deprecated: Vec::new(),
         endpoints_dropped: Vec::new(),
         config,
         integration: integration.info(),

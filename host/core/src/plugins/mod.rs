@@ -26,10 +26,10 @@ use crate::{
     config::Schema,
     registrar::{Change, Decision, encode},
     shared::{About, Shared},
-    view::{View, operation_info},
+    view::View,
 };
 pub use acceptance::{Accept, InstallPlan};
-pub(crate) use acceptance::{operations_between, rights, token};
+pub(crate) use acceptance::{newly_deprecated, operations_between, rights, token};
 pub use arrival::NewPlugin;
 pub(crate) use arrival::fetch;
 pub use contents::PluginText;
@@ -44,7 +44,7 @@ pub fn inspect_plugin(file: &[u8]) -> Result<Vec<(String, OperationInfo)>> {
     let inspected = inspect::inspect(file, &View::default())?;
     let of = |capability: &jackfield_reflect::Capability| {
         let name = capability.id.name.clone();
-        capability.operations.iter().map(move |o| (name.clone(), operation_info(o))).collect::<Vec<_>>()
+        capability.operations.iter().map(move |o| (name.clone(), OperationInfo::of(o))).collect::<Vec<_>>()
     };
     Ok(inspected.reflection.capabilities.iter().flat_map(of).collect())
 }
