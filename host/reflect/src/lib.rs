@@ -27,6 +27,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod adapt;
 mod decode;
 mod drift;
 mod encode;
@@ -46,6 +47,7 @@ mod shape;
 mod stability;
 mod suggest;
 
+pub use adapt::{Adapter, Direction, Mismatch, Part, TranslateError, Translation, adapt};
 pub use decode::{JsonLimits, decode};
 pub use drift::{Difference, differences, import_differences};
 pub use encode::{AnswerLimits, Memory, TextEncoding, encode};
