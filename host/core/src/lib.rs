@@ -78,6 +78,7 @@ mod tasks;
 mod token_bucket;
 mod track;
 mod trust;
+mod versions;
 mod view;
 mod waiting;
 mod wit_text;
@@ -122,6 +123,7 @@ pub use requests::{Answer, CallRequest, ChangeBatch, Readiness, WatchRequest};
 pub use rotation::Rotation;
 pub use spending::{SpendSettings, Spent};
 pub use status::{Concern, ConcernLevel, Status};
+pub use versions::{CapabilityComparison, OperationComparison, TranslatedInfo, UntranslatedInfo};
 /// The WebAssembly runtime, of the one version whose types [`Host::typed`] takes: `bindgen!` finds it with
 /// `wasmtime_crate: jackfield_core::wasmtime`.
 pub use wasmtime;

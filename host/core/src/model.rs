@@ -314,6 +314,9 @@ pub struct CapabilityInfo {
     pub plugins: Vec<String>,
     /// The integrations that offer it.
     pub integrations: Vec<String>,
+    /// The integrations that offer it in another version, and what of this one they understand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub translated: Vec<crate::TranslatedInfo>,
     /// Its operations, in the order of the WIT.
     pub operations: Vec<OperationInfo>,
 }

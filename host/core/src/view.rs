@@ -14,8 +14,9 @@ use crate::{
     CapabilityInfo, Error, OperationInfo, Result,
     integrations::{Integration, IntegrationRecord},
     names,
-    plugins::{Installed, PluginId, Signers, missing},
+    plugins::{Installed, PluginId, Signers, missing, own_interfaces},
     trust::Trust,
+    versions::Versions,
     wit_text,
 };
 
@@ -26,6 +27,8 @@ pub(crate) struct View {
     pub(crate) integrations: BTreeMap<String, Arc<Integration>>,
     pub(crate) trust: Trust,
     pub(crate) signers: Signers,
+    /// Of what the plugins bring and the host itself has.
+    pub(crate) versions: Versions,
 }
 
 impl View {
@@ -131,6 +134,16 @@ impl View {
         Ok(wit_text::package(&code.wit, &id.to_string()))
     }
 
+    /// Finds out what is known of versions. To be called whenever the plugins are others.
+    pub(crate) fn know_versions(&mut self) {
+        self.versions = Versions::of(own_interfaces(), self.plugins.values(), &self.versions);
+    }
+
+    /// The capability that `wanted` names, of those in whichever version that are known.
+    pub(crate) fn known_capability(&self, wanted: &str) -> Result<CapabilityId> {
+        choose(wanted, &self.versions.capabilities().into_iter().collect::<Vec<_>>()).cloned()
+    }
+
     fn reflected(&self) -> impl Iterator<Item = (&Installed, &jackfield_reflect::Capability)> {
         self.plugins
             .values()
@@ -168,6 +181,7 @@ impl View {
             docs,
             plugins,
             integrations,
+            translated: self.translated(id),
             operations: operations.into_iter().map(|operation| OperationInfo::of(operation)).collect(),
         }
     }

@@ -34,6 +34,7 @@ pub use arrival::NewPlugin;
 pub(crate) use arrival::fetch;
 pub use contents::PluginText;
 pub(crate) use id::PluginId;
+pub(crate) use known::own_interfaces;
 pub(crate) use load::{load_all, sandbox};
 pub use provenance::Provenance;
 pub(crate) use signers::{Signers, load as load_signers};
@@ -276,6 +277,7 @@ fn decide(view: &View, inspected: &inspect::Inspected, installed: Arc<Installed>
     change.apply = Box::new(move |view, _| {
         view.signers.set(&id.name, signers);
         view.plugins.insert(id, installed);
+        view.know_versions();
     });
     Ok(Decision::Change(change))
 }
@@ -320,6 +322,7 @@ pub(crate) async fn remove(shared: &Shared, wanted: &str) -> Result<()> {
             event: (EventKind::PluginRemoved, None, Some(id.name.clone()), format!("`{id}` was removed")),
             apply: Box::new(move |view, _| {
                 view.plugins.remove(&id);
+                view.know_versions();
             }),
         }))
     };
