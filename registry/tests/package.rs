@@ -62,6 +62,17 @@ fn one_folder_a_package_is_read_in_the_order_of_use() {
 }
 
 #[test]
+fn what_the_wit_says_of_age_and_deprecation_travels_with_the_plugin() {
+    // A component's own type has no place for it: the same component, with WIT that says more of it.
+    let (component, manifest, wit) = echo();
+    let aged = "@since(version = 0.9.0)\n@deprecated(version = 1.0.0)\nsay:";
+    std::fs::write(wit.path().join("echo.wit"), ECHO.replace("say:", aged)).unwrap();
+    let package = Package::read(&pack(&component, &manifest, &with(&[wit.path()])).unwrap()).unwrap();
+    let text: String = package.wit.split_whitespace().collect();
+    assert!(text.contains("@since(version=0.9.0)@deprecated(version=1.0.0)say:func"), "{}", package.wit);
+}
+
+#[test]
 fn a_component_is_packed_once() {
     let (component, manifest, wit) = echo();
     let packed = pack(&component, &manifest, &with(&[wit.path()])).unwrap();

@@ -23,6 +23,10 @@ Usage: cargo xtask <task>
   fuzz [--seconds N] [--at-once N] [TARGET...]
                    Breed inputs for everything that reads a stranger's bytes, N seconds a target (60), one after the
                    other or N at once; say what was covered and found. Targets: the folders of fuzz/corpus.
+  compatibility [RECORD]
+                   Write the matrix in docs/compatibility.md anew: from the plugins' manifests, and from what the tests
+                   ran against. That is what is kept in tests/data/tested.json; it is replaced by a RECORD, or by that of
+                   the last `test` that ran everything.
   setup            Only what both of them need: the wasm32-wasip2 target, the program, the packed plugins.
   guests           Only build and pack the plugins, to target/plugins/NAME.wasm.";
 
@@ -35,6 +39,7 @@ pub(crate) enum Task {
     Test { filter: Vec<String> },
     Bench { words: Vec<String> },
     Soak { words: Vec<String> },
+    Compatibility { record: Option<PathBuf> },
     Fuzz(FuzzOptions),
     Up(UpOptions),
 }
@@ -68,6 +73,10 @@ pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Task, Str
         "test" => Ok(Task::Test { filter: words.collect() }),
         "bench" => Ok(Task::Bench { words: words.collect() }),
         "soak" => Ok(Task::Soak { words: words.collect() }),
+        "compatibility" => {
+            let record = words.next().map(PathBuf::from);
+            nothing_more(words, Task::Compatibility { record })
+        }
         "fuzz" => parse_fuzz(words).map(Task::Fuzz),
         "up" => parse_up(words).map(Task::Up),
         other => Err(format!("there is no task `{other}`")),

@@ -7,6 +7,7 @@
 mod args;
 mod bench;
 mod cargo;
+mod compatibility;
 mod fuzz;
 mod setup;
 mod signals;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Task::Test { filter } => test::run(&filter),
         Task::Bench { words } => bench::run(&words),
         Task::Soak { words } => soak::run(&words),
+        Task::Compatibility { record } => compatibility::write(record.as_deref()).map(|()| true),
         Task::Fuzz(options) => fuzz::run(&options).map(|reports| fuzz::summarise(&reports)),
         Task::Up(options) => up::run(&options),
     });

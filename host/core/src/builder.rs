@@ -273,6 +273,7 @@ impl HostBuilder {
         });
         let followers = audit::sinks::prepare(&self.audit_sinks, begun.as_ref(), &shared)?;
         let mut view = View { plugins, trust, signers, registries, ..View::default() };
+        view.know_versions();
         view.integrations = integrations::load_all(&shared, &view).await?;
         tell_of_cassettes(&shared.cassettes, &view.integrations)?;
         shared.view.store(Arc::new(view));

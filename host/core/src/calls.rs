@@ -22,7 +22,7 @@ use crate::{
     retries::Attempts,
     shared::Shared,
     track::{Asked, Track, Tracked},
-    waiting,
+    versions, waiting,
 };
 
 /// How long a guest that was stopped may still run: its slice of a processor, and as much again.
@@ -32,24 +32,44 @@ const LAST_MOMENT: Duration = Duration::from_millis(20);
 pub(crate) async fn call(shared: &Shared, request: CallRequest) -> Result<Answer> {
     let CallRequest { integration, capability, operation, params, timeout, idempotency_key } = request;
     shared.open()?;
-    let integration = shared.view.load().integration(&integration)?.clone();
+    let view = shared.view.load();
+    let integration = view.integration(&integration)?.clone();
     let runtime = integration.running()?;
-    let served = runtime.capability(&capability)?.operation(&operation)?;
+    let target = versions::target(&view, &integration, runtime, &capability, &operation)?;
+    drop(view);
     let params = if params.is_empty() { Bytes::from_static(b"{}") } else { params };
+    let params = target.request(params).await?;
+    let answer = answered(shared, &integration, runtime, target.served, params, timeout, idempotency_key).await?;
+    let json = target.answer(answer.json, answer.idempotency_key.as_deref()).await?;
+    Ok(Answer { json, deprecated: target.deprecated(), ..answer })
+}
+
+/// Calls an operation, in the version that the integration speaks.
+async fn answered(
+    shared: &Shared,
+    integration: &Integration,
+    runtime: &Runtime,
+    served: &Served,
+    params: Bytes,
+    timeout: Option<Duration>,
+    idempotency_key: Option<String>,
+) -> Result<Answer> {
     if served.operation().kind == OperationKind::Write {
         let named = idempotency::name(served.operation(), params, idempotency_key.as_deref())?;
-        return write(shared, &integration, runtime, served, named, timeout).await;
+        return write(shared, integration, runtime, served, named, timeout).await;
     }
     let Some(shadow) = &integration.shadow else {
-        let json = run(shared, &integration, runtime, served, params, timeout).await?;
-        return Ok(Answer { json, idempotency_key: None, replayed: false });
+        let json = run(shared, integration, runtime, served, params, timeout).await?;
+        return Ok(Answer { json, idempotency_key: None, replayed: false, deprecated: None });
     };
-    let answer = run(shared, &integration, runtime, served, params.clone(), timeout).await;
-    if !served.operation().feed {
+    let answer = run(shared, integration, runtime, served, params.clone(), timeout).await;
+    let operation = served.operation();
+    if !operation.feed {
+        let (capability, operation) = (operation.interface.clone(), operation.name.clone());
         let read = Read { capability, operation, action: &served.action, params, answer: &answer };
-        shadow.follow(&shared.shadows, &integration, read);
+        shadow.follow(&shared.shadows, integration, read);
     }
-    Ok(Answer { json: answer?, idempotency_key: None, replayed: false })
+    Ok(Answer { json: answer?, idempotency_key: None, replayed: false, deprecated: None })
 }
 
 /// Calls a write, unless that has been done already.
@@ -65,7 +85,7 @@ async fn write(
     // What is replayed is not carried out, and must not be remembered as if it had been.
     if dry_run || integration.live.replays() {
         let json = run(shared, integration, runtime, served, params, timeout).await?;
-        return Ok(Answer { json, idempotency_key: None, replayed: false });
+        return Ok(Answer { json, idempotency_key: None, replayed: false, deprecated: None });
     }
     let named = |error| Error { idempotency_key: Some(key.clone()), ..error };
     let wait = allowed(&runtime.limits, timeout);
@@ -83,7 +103,7 @@ async fn write(
                 recorded.replayed(&result).await;
             }
             let json = result.map_err(named)?;
-            return Ok(Answer { json, idempotency_key: Some(key), replayed: true });
+            return Ok(Answer { json, idempotency_key: Some(key), replayed: true, deprecated: None });
         }
         Err(error) => return Err(named(error)),
     };
@@ -95,7 +115,7 @@ async fn write(
     measured.ended(&result);
     watched(runtime, timeout, &result);
     let json = result.map_err(named)?;
-    Ok(Answer { json, idempotency_key: Some(key), replayed: false })
+    Ok(Answer { json, idempotency_key: Some(key), replayed: false, deprecated: None })
 }
 
 /// Calls an operation that was found already, and that the journal need not remember.

@@ -13,17 +13,15 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
-use jackfield_reflect::JsonLimits;
 use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
     ChangeBatch, Error, ErrorKind, ErrorSource, Result, WatchRequest, calls,
     clock::Backoff,
-    faults,
-    integrations::{Integration, Runtime, Served},
+    integrations::{Integration, Runtime},
     shared::Shared,
-    tasks,
+    tasks, versions,
     waiting::{self, WAIT_MS},
 };
 
@@ -43,7 +41,7 @@ pub(crate) fn watch(
     let view = shared.view.load_full();
     let integration = view.integration(&request.integration)?;
     let runtime = integration.running()?;
-    let served = runtime.capability(&request.capability)?.feed(request.operation.as_deref())?;
+    let target = versions::feed(&view, integration, runtime, &request.capability, request.operation.as_deref())?;
     if let Some(own) = OWN.iter().find(|own| request.params.contains_key(**own)) {
         return Err(
             Error::invalid(format!("`{own}` is set by the host while it watches; leave it out")).at(format!("/{own}"))
@@ -52,7 +50,7 @@ pub(crate) fn watch(
     let feed = Feed {
         integration: request.integration,
         capability: request.capability,
-        operation: served.operation().name.clone(),
+        operation: target.operation().name.clone(),
         params: request.params,
         cursor: request.cursor,
         fault: Backoff::new(Duration::from_millis(200), Duration::from_secs(10)),
@@ -62,7 +60,7 @@ pub(crate) fn watch(
         shared: shared.clone(),
     };
     let params = feed.params(Duration::ZERO)?;
-    served.operation().decode_params(&params, &JsonLimits::default()).map_err(faults::params)?;
+    target.may_ask(&params)?;
     Ok(stream::unfold(feed, |mut feed| async move {
         if feed.ended {
             return None;
@@ -138,9 +136,11 @@ impl Feed {
 
     /// Asks once. Returns whether the answer came before the time the plugin was asked to wait.
     async fn poll(&self) -> Result<(Batch, bool)> {
-        let integration: Arc<Integration> = self.shared.view.load().integration(&self.integration)?.clone();
+        let view = self.shared.view.load_full();
+        let integration: Arc<Integration> = view.integration(&self.integration)?.clone();
         let runtime: &Runtime = integration.running()?;
-        let served: &Served = runtime.capability(&self.capability)?.feed(Some(&self.operation))?;
+        let target = versions::feed(&view, &integration, runtime, &self.capability, Some(&self.operation))?;
+        drop(view);
         // Without a cursor the first poll only asks where the feed is now: who is cut off before the first change then
         // knows where to resume.
         let wait = if self.cursor.is_none() {
@@ -148,9 +148,10 @@ impl Feed {
         } else {
             MAX_WAIT.min(waiting::longest(runtime.limits.call_timeout))
         };
-        let params = self.params(wait)?;
+        let params = target.request(self.params(wait)?).await?;
         let started = Instant::now();
-        let answer = calls::run(&self.shared, &integration, runtime, served, params, None).await?;
+        let answer = calls::run(&self.shared, &integration, runtime, target.served, params, None).await?;
+        let answer = target.answer(answer, None).await?;
         let batch = serde_json::from_slice(&answer).map_err(|e| calls::malformed("a batch of changes", &e))?;
         Ok((batch, started.elapsed() < wait / 2))
     }

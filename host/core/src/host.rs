@@ -21,7 +21,7 @@ use crate::{
     shared::Shared,
     sources, status,
     tasks::Tasks,
-    trust,
+    trust, versions,
 };
 
 /// A host of plugins. Clones are the same host; it ends with [`Host::shutdown`] or when the last clone is dropped.
@@ -186,11 +186,11 @@ impl Host {
         self.shared().view.load().capability_wit(name)
     }
 
-    /// An operation as an integration offers it.
+    /// An operation as an integration offers it, or as it is in the version that the capability is named with.
     pub fn operation(&self, integration: &str, capability: &str, operation: &str) -> Result<Arc<Operation>> {
         let view = self.shared().view.load();
-        let runtime = view.integration(integration)?.running()?;
-        Ok(runtime.capability(capability)?.operation(operation)?.operation().clone())
+        let integration = view.integration(integration)?;
+        Ok(versions::target(&view, integration, integration.running()?, capability, operation)?.operation().clone())
     }
 
     /// Everything that can be called now: integration, the capability's short name there, operation.

@@ -211,6 +211,9 @@ pub struct IntegrationInfo {
     /// Operations that crashed again and again and are not run for a while, e.g. `metrics.query`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_run: Vec<String>,
+    /// Operations that it offers and that are not to be used any more, e.g. `dns.lookup`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deprecated: Vec<String>,
     /// In words, if its outside system is of a version that the plugin was not tested with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub untested: Option<String>,
@@ -314,6 +317,9 @@ pub struct CapabilityInfo {
     pub plugins: Vec<String>,
     /// The integrations that offer it.
     pub integrations: Vec<String>,
+    /// The integrations that offer it in another version, and what of this one they understand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub translated: Vec<crate::TranslatedInfo>,
     /// Its operations, in the order of the WIT.
     pub operations: Vec<OperationInfo>,
 }
@@ -332,6 +338,12 @@ pub struct OperationInfo {
     pub feed: bool,
     /// What it does.
     pub docs: String,
+    /// The version of the capability that has it first, where its WIT says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<semver::Version>,
+    /// That it is not to be used any more, where its WIT says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deprecated: Option<crate::DeprecationInfo>,
     /// JSON Schema (2020-12) of the request body, an object with one property a parameter.
     pub request_schema: serde_json::Value,
     /// JSON Schema (2020-12) of the answer's body.

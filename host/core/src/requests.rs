@@ -51,6 +51,8 @@ pub struct Answer {
     pub idempotency_key: Option<String>,
     /// The write was carried out before, and this is what was answered then.
     pub replayed: bool,
+    /// The operation is not to be used any more.
+    pub deprecated: Option<std::sync::Arc<crate::Deprecated>>,
 }
 
 impl Deref for Answer {

@@ -14,9 +14,10 @@ use crate::{
     CapabilityInfo, Error, OperationInfo, Result,
     integrations::{Integration, IntegrationRecord},
     names,
-    plugins::{Installed, PluginId, Signers, missing},
+    plugins::{Installed, PluginId, Signers, missing, own_interfaces},
     registries::Registries,
     trust::Trust,
+    versions::Versions,
     wit_text,
 };
 
@@ -28,6 +29,8 @@ pub(crate) struct View {
     pub(crate) trust: Trust,
     pub(crate) signers: Signers,
     pub(crate) registries: Registries,
+    /// Of what the plugins bring and the host itself has.
+    pub(crate) versions: Versions,
 }
 
 impl View {
@@ -142,6 +145,16 @@ impl View {
         Ok(wit_text::package(&code.wit, &id.to_string()))
     }
 
+    /// Finds out what is known of versions. To be called whenever the plugins are others.
+    pub(crate) fn know_versions(&mut self) {
+        self.versions = Versions::of(own_interfaces(), self.plugins.values(), &self.versions);
+    }
+
+    /// The capability that `wanted` names, of those in whichever version that are known.
+    pub(crate) fn known_capability(&self, wanted: &str) -> Result<CapabilityId> {
+        choose(wanted, &self.versions.capabilities().into_iter().collect::<Vec<_>>()).cloned()
+    }
+
     fn reflected(&self) -> impl Iterator<Item = (&Installed, &jackfield_reflect::Capability)> {
         self.plugins
             .values()
@@ -179,20 +192,9 @@ impl View {
             docs,
             plugins,
             integrations,
-            operations: operations.into_iter().map(|operation| operation_info(operation)).collect(),
+            translated: self.translated(id),
+            operations: operations.into_iter().map(|operation| OperationInfo::of(operation)).collect(),
         }
-    }
-}
-
-pub(crate) fn operation_info(operation: &Operation) -> OperationInfo {
-    OperationInfo {
-        name: operation.name.clone(),
-        interface: operation.interface.clone(),
-        kind: operation.kind.as_str().to_owned(),
-        feed: operation.feed,
-        docs: operation.docs.clone(),
-        request_schema: operation.request_schema(),
-        response_schema: operation.response_schema(),
     }
 }
 

@@ -127,11 +127,16 @@ mod tests {
     use crate::{Field, Names, Record, TypeName};
 
     fn name() -> TypeName {
-        TypeName { interface: "test:layout/layout@0.1.0".into(), name: "t".into(), docs: String::new() }
+        TypeName {
+            interface: "test:layout/layout@0.1.0".into(),
+            name: "t".into(),
+            docs: String::new(),
+            stability: Default::default(),
+        }
     }
 
     fn field(shape: Shape) -> Field {
-        Field { name: "f".into(), docs: String::new(), shape }
+        Field { name: "f".into(), docs: String::new(), stability: Default::default(), shape }
     }
 
     #[test]

@@ -27,6 +27,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod adapt;
 mod compare;
 mod decode;
 mod drift;
@@ -44,8 +45,10 @@ mod query;
 mod reflection;
 mod schema;
 mod shape;
+mod stability;
 mod suggest;
 
+pub use adapt::{Adapter, Direction, Mismatch, Part, TranslateError, Translation, adapt};
 pub use compare::{ValueDifference, ValueDifferenceKind, compare};
 pub use decode::{JsonLimits, decode};
 pub use drift::{Difference, differences, import_differences};
@@ -60,4 +63,5 @@ pub use operation::{Answer, Operation, OperationKind, Param, operations};
 pub use reflection::{Capability, Reflection, reflect};
 pub use schema::schema;
 pub use shape::{Case, Field, Names, Record, Shape, Tuple, TypeName, Variant};
+pub use stability::{Deprecation, Stability, next_breaking};
 pub use suggest::{did_you_mean, nearest};

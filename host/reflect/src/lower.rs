@@ -9,13 +9,14 @@ use std::{
     sync::Arc,
 };
 
-use wit_parser::{Docs, FunctionKind, Handle, Resolve, Type, TypeDefKind, TypeId, TypeOwner};
+use wit_parser::{Docs, FunctionKind, Handle, PackageId, Resolve, Type, TypeDef, TypeDefKind, TypeId, TypeOwner};
 
 use crate::{
     ReflectError,
     model::{Function, Interface, Package},
     operation::Param,
     shape::{Case, Field, Names, Record, Shape, Tuple, TypeName, Variant},
+    stability::Stability,
 };
 
 /// Deeper types than this are refused. Real interfaces stay below ten; wasmtime's own parser allows 100.
@@ -92,23 +93,31 @@ impl<'a> Lowering<'a> {
         if self.functions > MAX_FUNCTIONS {
             return Err(ReflectError::TooMany { limit: MAX_FUNCTIONS });
         }
-        let functions = interface.functions.values().map(|f| self.function(f)).collect::<Result<_, _>>()?;
-        Ok(Interface { id: name, docs: docs(&interface.docs), functions })
+        let functions =
+            interface.functions.values().map(|f| self.function(f, interface.package)).collect::<Result<_, _>>()?;
+        let stability = Stability::of(&interface.stability, self.version(interface.package));
+        Ok(Interface { id: name, docs: docs(&interface.docs), stability, functions })
     }
 
-    fn function(&mut self, function: &wit_parser::Function) -> Result<Function, ReflectError> {
+    fn function(
+        &mut self,
+        function: &wit_parser::Function,
+        package: Option<PackageId>,
+    ) -> Result<Function, ReflectError> {
         let params = function
             .params
             .iter()
             .map(|param| {
                 let shape = self.shape(&param.ty)?;
-                Ok(Param { name: param.name.clone(), docs: self.alias_docs(&param.ty), shape })
+                let (docs, stability) = self.of_alias(&param.ty);
+                Ok(Param { name: param.name.clone(), docs, stability, shape })
             })
             .collect::<Result<_, ReflectError>>()?;
         let result = function.result.as_ref().map(|ty| self.shape(ty)).transpose()?;
         Ok(Function {
             name: function.name.clone(),
             docs: docs(&function.docs),
+            stability: Stability::of(&function.stability, self.version(package)),
             freestanding: matches!(function.kind, FunctionKind::Freestanding),
             params,
             result,
@@ -200,8 +209,9 @@ impl<'a> Lowering<'a> {
                     .map(|f| {
                         let shape = self.inner(&f.ty, &mut extent)?;
                         let own = docs(&f.docs);
-                        let docs = if own.is_empty() { self.alias_docs(&f.ty) } else { own };
-                        Ok(Field { name: f.name.clone(), docs, shape })
+                        let (alias, stability) = self.of_alias(&f.ty);
+                        let docs = if own.is_empty() { alias } else { own };
+                        Ok(Field { name: f.name.clone(), docs, stability, shape })
                     })
                     .collect::<Result<_, ReflectError>>()?;
                 Shape::Record(Arc::new(Record::new(self.name(id), fields)))
@@ -253,19 +263,35 @@ impl<'a> Lowering<'a> {
         Ok((shape, Extent { depth: extent.depth + 1, parts: extent.parts + 1 }))
     }
 
-    /// The doc comment of the nearest alias that has one; none where a type has a name, and docs, of its own.
-    fn alias_docs(&self, ty: &Type) -> String {
+    /// The doc comment of the nearest alias that has one, and what the aliases say of their age; nothing where a type has a
+    /// name, and docs, of its own.
+    fn of_alias(&self, ty: &Type) -> (String, Stability) {
+        let (mut found, mut stability) = (String::new(), Stability::default());
         let mut ty = ty;
         while let Type::Id(id) = ty
             && let TypeDefKind::Type(inner) = &self.resolve.types[*id].kind
         {
-            let docs = docs(&self.resolve.types[*id].docs);
-            if !docs.is_empty() {
-                return docs;
+            let alias = &self.resolve.types[*id];
+            if found.is_empty() {
+                found = docs(&alias.docs);
             }
+            stability = self.stability(alias).of_part(&stability);
             ty = inner;
         }
-        String::new()
+        (found, stability)
+    }
+
+    fn stability(&self, def: &TypeDef) -> Stability {
+        let package = match def.owner {
+            TypeOwner::Interface(interface) => self.resolve.interfaces[interface].package,
+            _ => None,
+        };
+        Stability::of(&def.stability, self.version(package))
+    }
+
+    /// The version of a package.
+    fn version(&self, package: Option<PackageId>) -> Option<&'a semver::Version> {
+        self.resolve.packages[package?].name.version.as_ref()
     }
 
     /// The name where the type was defined, behind all `use`s.
@@ -278,7 +304,8 @@ impl<'a> Lowering<'a> {
             TypeOwner::Interface(interface) => self.resolve.id_of(interface).unwrap_or_default(),
             _ => String::new(),
         };
-        TypeName { interface, name: def.name.clone().unwrap_or_else(|| "unnamed".into()), docs: docs(&def.docs) }
+        let name = def.name.clone().unwrap_or_else(|| "unnamed".into());
+        TypeName { interface, name, docs: docs(&def.docs), stability: self.stability(def) }
     }
 }
 

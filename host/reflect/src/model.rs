@@ -2,7 +2,9 @@
 
 use wit_parser::{Resolve, UnresolvedPackageGroup, WorldItem, WorldKey, decoding::DecodedWasm};
 
-use crate::{CapabilityId, ReflectError, lower::Lowering, operation::Param, outline, shape::Shape};
+use crate::{
+    CapabilityId, ReflectError, lower::Lowering, operation::Param, outline, shape::Shape, stability::Stability,
+};
 
 /// A WIT package.
 #[derive(Clone, Debug)]
@@ -22,6 +24,8 @@ pub struct Interface {
     pub id: String,
     /// Its doc comment; empty when read from a component, which carries none.
     pub docs: String,
+    /// Its age; unknown when read from a component.
+    pub stability: Stability,
     /// Its functions, in WIT's order.
     pub functions: Vec<Function>,
 }
@@ -33,6 +37,8 @@ pub struct Function {
     pub name: String,
     /// Its doc comment; empty when read from a component.
     pub docs: String,
+    /// Its own age; unknown when read from a component.
+    pub stability: Stability,
     /// Whether it is a plain `func`: not `async`, not a resource's.
     pub freestanding: bool,
     /// Its parameters.

@@ -12,8 +12,9 @@ use crate::{
     encode,
     flat::{Flat, MAX_FLAT_PARAMS},
     layout::{Layout, fields},
-    model::{Function, Package},
+    model::{Function, Interface, Package},
     shape::Shape,
+    stability::Stability,
 };
 
 /// Whether an operation can change the outside world.
@@ -51,6 +52,8 @@ pub struct Operation {
     pub kind: OperationKind,
     /// What it does.
     pub docs: String,
+    /// Since when it is there, and since when it is not to be used any more: what is said of it, or else of its interface.
+    pub stability: Stability,
     /// Its parameters, in order.
     pub params: Vec<Param>,
     /// The answer's shape; none where it answers nothing.
@@ -88,14 +91,16 @@ pub struct Param {
     pub name: String,
     /// The doc comment of its type's alias, e.g. of `type timestamp-ms = s64`: WIT has none for parameters themselves.
     pub docs: String,
+    /// What is said of its type's alias: WIT has nothing to say it of a parameter itself.
+    pub stability: Stability,
     /// Its shape.
     pub shape: Shape,
 }
 
 impl Operation {
-    pub(crate) fn new(capability: &CapabilityId, interface: &str, function: &Function) -> Result<Self, ReflectError> {
+    pub(crate) fn new(capability: &CapabilityId, of: &Interface, function: &Function) -> Result<Self, ReflectError> {
         let unservable =
-            |reason: String| ReflectError::Unservable { operation: format!("{interface}#{}", function.name), reason };
+            |reason: String| ReflectError::Unservable { operation: format!("{}#{}", of.id, function.name), reason };
         if !function.freestanding {
             return Err(unservable(
                 "only plain functions can; a function that is `async` or belongs to a resource cannot be called with JSON"
@@ -121,9 +126,10 @@ impl Operation {
         Ok(Self {
             name: function.name.clone(),
             capability: capability.clone(),
-            interface: interface.to_owned(),
+            interface: of.id.clone(),
             kind,
             docs: function.docs.clone(),
+            stability: of.stability.of_part(&function.stability),
             params,
             ok,
             error,
@@ -223,7 +229,7 @@ pub fn operations(package: &Package) -> Result<Vec<Operation>, ReflectError> {
     let mut operations: Vec<Operation> = Vec::new();
     for interface in &package.interfaces {
         for function in &interface.functions {
-            let operation = Operation::new(&package.id, &interface.id, function)?;
+            let operation = Operation::new(&package.id, interface, function)?;
             if let Some(other) = operations.iter().find(|o| o.name == operation.name) {
                 return Err(ReflectError::Unservable {
                     operation: format!("{}#{}", interface.id, function.name),

@@ -11,6 +11,7 @@ use crate::{
     Operation,
     decode::SAFE_INTEGER,
     shape::{Shape, Tuple, TypeName},
+    stability::Stability,
 };
 
 /// The schema of one shape; the named types in it go to `defs` and are referred to as `#/$defs/…`.
@@ -64,7 +65,7 @@ pub fn schema(shape: &Shape, defs: &mut Map<String, Value>) -> Value {
             json!({"oneOf": [tagged("ok", part(ok), ""), tagged("error", part(err), "")]})
         }
         Shape::Record(record) => named(&record.name, defs, |defs| {
-            let fields = record.fields.iter().map(|f| (f.name.as_str(), f.docs.as_str(), &f.shape));
+            let fields = record.fields.iter().map(|f| (f.name.as_str(), f.docs.as_str(), &f.stability, &f.shape));
             object(fields, defs)
         }),
         Shape::Variant(variant) => named(&variant.name, defs, |defs| {
@@ -126,6 +127,17 @@ fn describe(schema: &mut Value, docs: &str) {
     }
 }
 
+/// Says of what is not to be used any more that it is not: by the keyword for programs, and in words with the version that
+/// may come without it.
+fn deprecate(schema: &mut Value, stability: &Stability) {
+    if let (Value::Object(schema), Some(deprecation)) = (schema, &stability.deprecated) {
+        schema.insert("deprecated".into(), true.into());
+        let said = schema.get("description").and_then(Value::as_str).map(|said| format!("{said}\n\n"));
+        let text = format!("{}It is {deprecation}.", said.unwrap_or_default());
+        schema.insert("description".into(), text.into());
+    }
+}
+
 /// Defines a named type once and refers to it.
 fn named(
     name: &TypeName,
@@ -138,16 +150,21 @@ fn named(
         defs.insert(key.clone(), Value::Null);
         let mut schema = build(defs);
         describe(&mut schema, &name.docs);
+        deprecate(&mut schema, &name.stability);
         defs.insert(key.clone(), schema);
     }
     json!({"$ref": format!("#/$defs/{key}")})
 }
 
-fn object<'a>(fields: impl Iterator<Item = (&'a str, &'a str, &'a Shape)>, defs: &mut Map<String, Value>) -> Value {
+fn object<'a>(
+    fields: impl Iterator<Item = (&'a str, &'a str, &'a Stability, &'a Shape)>,
+    defs: &mut Map<String, Value>,
+) -> Value {
     let (mut properties, mut required) = (Map::new(), Vec::new());
-    for (name, docs, shape) in fields {
+    for (name, docs, stability, shape) in fields {
         let mut schema = schema(shape, defs);
         describe(&mut schema, docs);
+        deprecate(&mut schema, stability);
         if !shape.has_default() {
             required.push(name);
         }
@@ -160,7 +177,8 @@ impl Operation {
     /// The schema of a request's body: an object with one member a parameter.
     pub fn request_schema(&self) -> Value {
         let mut defs = Map::new();
-        let schema = object(self.params.iter().map(|p| (p.name.as_str(), p.docs.as_str(), &p.shape)), &mut defs);
+        let schema =
+            object(self.params.iter().map(|p| (p.name.as_str(), p.docs.as_str(), &p.stability, &p.shape)), &mut defs);
         finish(schema, defs)
     }
 

@@ -6,7 +6,10 @@
 
 use std::sync::Arc;
 
-use crate::layout::{Layout, fields, union};
+use crate::{
+    layout::{Layout, fields, union},
+    stability::Stability,
+};
 
 /// The shape of a value.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +59,8 @@ pub struct TypeName {
     pub name: String,
     /// The doc comment.
     pub docs: String,
+    /// Since when it is there, and since when it is not to be used any more.
+    pub stability: Stability,
 }
 
 impl TypeName {
@@ -107,6 +112,8 @@ pub struct Field {
     pub name: String,
     /// Its doc comment.
     pub docs: String,
+    /// What is said of its type's alias: WIT has nothing to say it of a field itself.
+    pub stability: Stability,
     /// Its value's shape.
     pub shape: Shape,
 }

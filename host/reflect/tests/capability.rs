@@ -158,3 +158,76 @@ fn a_name_that_stands_twice_in_one_type_is_refused_as_a_component_would_be() {
         assert!(error.contains(&format!("`a` stands twice in the {place}")), "{body}: {error}");
     }
 }
+
+const AGED: &str = r"
+package test:root@0.1.0;
+package acme:dns@0.3.1 {
+  @since(version = 0.1.0)
+  interface dns {
+    @since(version = 0.1.0)
+    @deprecated(version = 0.2.0)
+    type seconds = u32;
+    @since(version = 0.1.0)
+    @deprecated(version = 0.3.0)
+    record lifetime { ttl: seconds, jitter: u32 }
+    @since(version = 0.1.0)
+    @deprecated(version = 0.3.0)
+    lookup: func(name: string, wait: seconds) -> result<lifetime, string>;
+    @since(version = 0.2.0)
+    resolve: func(name: string) -> result<list<string>, string>;
+    @since(version = 0.1.0)
+    @deprecated(version = 0.4.0)
+    reverse: func(address: string) -> result<string, string>;
+  }
+  @since(version = 0.1.0)
+  @deprecated(version = 0.3.1)
+  interface zones {
+    zones: func() -> list<string>;
+  }
+}
+";
+
+#[test]
+fn age_and_deprecation_are_read_from_the_wit_and_a_version_of_removal_is_derived() {
+    let packages = read_wit(AGED).unwrap();
+    let ops = operations(packages.iter().find(|p| p.id.name == "dns").unwrap()).unwrap();
+    let told = |o: &Operation| {
+        let deprecated = o.stability.deprecated.as_ref().map(ToString::to_string);
+        (o.name.clone(), o.stability.since.as_ref().map(ToString::to_string), deprecated)
+    };
+    let row = |name: &str, since: &str, deprecated: Option<&str>| {
+        let words = |since| format!("deprecated since {since}, removed in 0.4.0 at the earliest");
+        (name.to_owned(), Some(since.to_owned()), deprecated.map(words))
+    };
+    let expected = [
+        row("lookup", "0.1.0", Some("0.3.0")),
+        row("resolve", "0.2.0", None),
+        // Deprecated in a version that is still to come: nothing is to be said of it yet.
+        row("reverse", "0.1.0", None),
+        // What is said of an interface holds of its functions.
+        row("zones", "0.1.0", Some("0.3.1")),
+    ];
+    assert_eq!(ops.iter().map(told).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn schemas_say_of_deprecated_types_and_of_members_of_a_deprecated_alias_that_they_are() {
+    let packages = read_wit(AGED).unwrap();
+    let ops = operations(packages.iter().find(|p| p.id.name == "dns").unwrap()).unwrap();
+    let request = ops[0].request_schema();
+    assert_eq!(request["properties"]["wait"]["deprecated"], true, "{request}");
+    assert!(request["properties"]["name"].get("deprecated").is_none(), "{request}");
+    let lifetime = &ops[0].response_schema()["$defs"]["acme.dns.lifetime"];
+    assert_eq!(lifetime["deprecated"], true, "{lifetime}");
+    let said = lifetime["description"].as_str().unwrap();
+    assert!(said.contains("deprecated since 0.3.0, removed in 0.4.0 at the earliest"), "{said}");
+    assert_eq!(lifetime["properties"]["ttl"]["deprecated"], true, "{lifetime}");
+    assert!(lifetime["properties"]["jitter"].get("deprecated").is_none(), "{lifetime}");
+}
+
+#[test]
+fn something_that_is_there_since_a_version_still_to_come_is_refused() {
+    let wit = "package a:b@0.1.0; interface b { @since(version = 0.2.0) f: func(); }";
+    let error = read_wit(wit).unwrap_err().to_string();
+    assert!(error.contains("0.2.0"), "{error}");
+}

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::{
     answer::json,
-    feeds,
+    deprecation, feeds,
     problem::Problem,
     request::{body, headers, path::Segments, query},
     state::App,
@@ -42,11 +42,12 @@ async fn call(
     let idempotency_key = headers::idempotency_key(request.headers())?;
     let params = body::json_text(request, &app.options).await?;
     let request = CallRequest { integration, capability, operation, params, timeout, idempotency_key };
-    let Answer { json: text, idempotency_key, replayed } = app.host.call(request).await?;
+    let Answer { json: text, idempotency_key, replayed, deprecated } = app.host.call(request).await?;
     let mut response = json(text);
     if let Some(key) = idempotency_key {
         headers::name_write(response.headers_mut(), &key, replayed);
     }
+    deprecation::tell(response.headers_mut(), deprecated.as_deref());
     Ok(response)
 }
 
@@ -67,7 +68,10 @@ async fn read(
     let timeout = headers::timeout(&headers)?;
     let (integration, capability, operation) = path;
     let request = CallRequest { integration, capability, operation, params, timeout, idempotency_key: None };
-    Ok(json(app.host.call(request).await?.json))
+    let answer = app.host.call(request).await?;
+    let mut response = json(answer.json);
+    deprecation::tell(response.headers_mut(), answer.deprecated.as_deref());
+    Ok(response)
 }
 
 /// `PUT`, `DELETE` and the like: what is allowed depends on whether the operation reads or writes.

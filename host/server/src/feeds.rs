@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::{
     calls::OperationPath,
+    deprecation,
     problem::Problem,
     request::{headers, query},
     sse::{self, Frame},
@@ -38,6 +39,7 @@ pub(crate) fn open(
     let Value::Object(params) = crate::calls::params_from_query(operation, &pairs)? else {
         return Err(Problem::internal("the parameters of an operation are not an object"));
     };
+    let deprecated = app.host.deprecated(&path.0, &path.1, &path.2)?;
     let (integration, capability, name) = path;
     let mut position = cursor.clone();
     let batches = app.host.watch(WatchRequest { integration, capability, operation: Some(name), params, cursor })?;
@@ -47,7 +49,9 @@ pub(crate) fn open(
             Err(error) => Some(Err(error.into())),
         })
     });
-    sse::respond(app, frames)
+    let mut response = sse::respond(app, frames)?;
+    deprecation::tell(response.headers_mut(), deprecated.as_deref());
+    Ok(response)
 }
 
 /// The events of a batch; none when nothing changed, not even the position of the client, which is moved on here.

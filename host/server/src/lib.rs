@@ -25,6 +25,7 @@
 
 mod answer;
 mod calls;
+mod deprecation;
 mod drain;
 mod etag;
 mod events;

@@ -14,6 +14,7 @@
 pub mod alertmanager;
 pub mod cache;
 mod client;
+pub mod compatibility;
 pub mod cosign;
 pub mod debian;
 pub mod docker_registry;

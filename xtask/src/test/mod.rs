@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use jackfield_peers::record;
 
-use crate::{args::FuzzOptions, cargo, fuzz, setup, signals};
+use crate::{args::FuzzOptions, cargo, compatibility, fuzz, setup, signals};
 use summary::Summary;
 
 /// So long does each fuzz target run: enough to meet what a change has broken near the inputs that are known.
@@ -33,12 +33,18 @@ pub(crate) fn run(filter: &[String]) -> Result<bool> {
         .env("JACKFIELD_PLUGINS_DIR", cargo::packed_plugins())
         .env(record::VARIABLE, &record);
     let (clean, mut summary) = run_tests(&mut tests)?;
-    summary.add_record(&fs::read_to_string(&record).context("reading what ran against which system")?);
+    let record = fs::read_to_string(&record).context("reading what ran against which system")?;
+    summary.add_record(&record);
+    let mut outdated = None;
     if filter.is_empty() {
+        outdated = compatibility::keep(&record)?;
         let options = FuzzOptions { seconds: FUZZ_SECONDS, at_once: 2, targets: Vec::new() };
         summary.add_fuzzing(FUZZ_SECONDS, &fuzz::run(&options)?);
     }
     print!("{summary}");
+    if let Some(outdated) = outdated {
+        println!("{outdated}");
+    }
     if summary.executed() == 0 {
         bail!("no test ran; does the filter name one?");
     }

@@ -26,6 +26,7 @@ Examples:
   jackfield call pg key-value.delete key=greeting --dry-run
   jackfield call pg key-value.list prefix= page.limit=10
   jackfield call prom metrics.query query=up --record up.cassette
+  jackfield call names dns@0.1.0.lookup name=example.org
   jackfield call pg key-value.put --json '{{\"key\": \"a\", \"value\": \"aGVsbG8=\"}}' key=b
   echo '{{\"key\": \"a\"}}' | jackfield call pg key-value.get --json -"))]
 pub(crate) struct CallArgs {
@@ -33,7 +34,7 @@ pub(crate) struct CallArgs {
     #[arg(value_name = "NAME")]
     pub(crate) integration: String,
 
-    /// The operation, e.g. key-value.get
+    /// The operation, e.g. key-value.get; key-value@0.1.0.get as that version of the capability has it
     #[arg(value_name = "CAPABILITY.OPERATION")]
     pub(crate) operation: String,
 

@@ -29,4 +29,18 @@ Examples:
         #[arg(long)]
         wit: bool,
     },
+    /// Compare two versions of a capability: what differs, and who can call whom
+    ///
+    /// Exits with 1 where an operation is gone or cannot be translated.
+    #[command(after_long_help = "\
+Examples:
+  jackfield capability diff acme:dns@0.1.0 acme:dns@0.2.0
+  jackfield capability diff dns@0.1.0 dns -o json")]
+    Diff {
+        /// The older version
+        from: String,
+
+        /// The newer one
+        to: String,
+    },
 }

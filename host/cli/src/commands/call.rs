@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Context, json_argument,
-    offered::{self, Operation},
+    offered::{self, Deprecated, Operation},
     quoted, reads_stdin,
 };
 use crate::{
@@ -48,6 +48,10 @@ pub(super) async fn run(context: &Context, args: CallArgs) -> Result<(), Failure
         output::answer(tree, schema, context.ui.style)
     })?;
     let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok());
+    // On standard error, where a script's author sees it and what reads the answer does not.
+    if let Some(deprecated) = Deprecated::of(&answer.headers) {
+        context.ui.say(&format!("warning: {} is {deprecated}", quoted(&args.operation)));
+    }
     if let Some(key) = header("idempotency-key") {
         context.ui.detail(&format!("the write's idempotency key is {}", quoted(key)));
     }

@@ -33,6 +33,7 @@ pub(super) async fn run(context: &Context, verb: CapabilityVerb) -> Result<(), F
             }
             show(context, Request::get(path), operation).await
         }
+        CapabilityVerb::Diff { from, to } => diff(context, &from, &to).await,
     }
 }
 
@@ -68,6 +69,9 @@ async fn show(context: &Context, request: Request, operation: Option<&str>) -> R
             let mut facts = Table::plain();
             facts.row([Cell::from("plugins"), Cell::from(tree.texts("plugins"))]);
             facts.row([Cell::from("integrations"), Cell::from(tree.texts("integrations"))]);
+            for other in tree.list("translated") {
+                facts.row([Cell::from("translated"), Cell::from(translated(other))]);
+            }
             out.push_str(&format!("\n{}", facts.render(Style::default())));
         }
         for (item, known) in tree.list("operations").iter().zip(&capability.operations) {
@@ -83,15 +87,66 @@ async fn show(context: &Context, request: Request, operation: Option<&str>) -> R
     })
 }
 
+/// An integration that speaks another version, and what of this one it understands.
+fn translated(other: &Tree) -> String {
+    let (name, version) = (other.text("integration"), other.text("version"));
+    let refused: Vec<&str> = other.list("refused").iter().map(|refused| refused.text("operation")).collect();
+    match (other.list("operations").is_empty(), refused.is_empty()) {
+        (_, true) => format!("{name}, which speaks {version}"),
+        (false, false) => format!("{name}, which speaks {version}; not {}", refused.join(", ")),
+        (true, false) => format!("not {name}, which speaks {version}"),
+    }
+}
+
+/// Two versions of a capability.
+async fn diff(context: &Context, from: &str, to: &str) -> Result<(), Failure> {
+    let request = Request::get(format!("/v1/capabilities/{}/compare/{}", segment(from), segment(to)));
+    let body = context.with(async |api| api.request(request).await).await?.body;
+    let mut breaks = false;
+    let read: Value =
+        serde_json::from_slice(&body).map_err(|e| Failure::Failed(format!("the answer is not understood: {e}")))?;
+    let some = |value: &Value| value.as_array().is_some_and(|items| !items.is_empty());
+    let refused = |operation: &Value| operation.get("old-clients").or(operation.get("new-clients")).is_some();
+    breaks |= some(&read["lost"]) || read["operations"].as_array().into_iter().flatten().any(refused);
+    context.ui.answer(&body, compared)?;
+    if breaks { Err(Failure::Told) } else { Ok(()) }
+}
+
+fn compared(tree: &Tree) -> String {
+    let (from, to) = (printable(tree.text("from")).into_owned(), printable(tree.text("to")).into_owned());
+    let mut out = String::new();
+    for (name, word) in [("gained", "is new"), ("lost", "is gone")] {
+        for operation in tree.list(name) {
+            if let Tree::Text(operation) = operation {
+                out.push_str(&format!("{} {word}\n", printable(operation)));
+            }
+        }
+    }
+    for operation in tree.list("operations") {
+        let name = printable(operation.text("operation"));
+        if matches!(operation.get("same"), Some(Tree::Bool(true))) {
+            out.push_str(&format!("{name} is the same\n"));
+            continue;
+        }
+        out.push_str(&format!("{name} differs\n"));
+        for (member, clients, plugins) in [("old-clients", &from, &to), ("new-clients", &to, &from)] {
+            let told = match operation.get(member) {
+                Some(_) => format!("cannot: {}", printable(operation.text(member))),
+                None => "is translated".to_owned(),
+            };
+            out.push_str(&format!("  a client of {clients} to a plugin of {plugins}: {told}\n"));
+        }
+    }
+    if out.is_empty() { format!("{from} and {to} have no operations\n") } else { out }
+}
+
 fn describe(capability: &str, item: &Tree, operation: &Operation) -> String {
     let kind = if operation.feed { "change feed" } else { &operation.kind };
-    let mut out = format!(
-        "{}.{}  ({})\n{}",
-        printable(capability),
-        printable(&operation.name),
-        printable(kind),
-        indented(item.text("docs"), "  ")
-    );
+    let mut out = format!("{}.{}  ({})\n", printable(capability), printable(&operation.name), printable(kind));
+    if let Some(deprecated) = &operation.deprecated {
+        out.push_str(&format!("  {}\n", printable(&deprecated.to_string())));
+    }
+    out.push_str(&indented(item.text("docs"), "  "));
     let mut parameters = Table::plain();
     let schema = Schema::new(&operation.request_schema);
     let required = operation.request_schema.get("required").and_then(Value::as_array);

@@ -68,6 +68,9 @@ pub(super) fn show(integration: &Tree, style: Style) -> String {
     if !integration.list("not-run").is_empty() {
         fact("not run", &format!("{}, which crashed again and again", integration.texts("not-run")));
     }
+    if !integration.list("deprecated").is_empty() {
+        fact("deprecated", &integration.texts("deprecated"));
+    }
     if integration.get("untested").is_some() {
         fact("untested", integration.text("untested"));
     }
@@ -104,6 +107,7 @@ pub(super) fn upgraded(upgrade: &Tree, style: Style) -> String {
     };
     all("new operation", "operations-gained");
     all("gone", "operations-lost");
+    all("deprecated", "operations-deprecated");
     all("it may now", "new-rights");
     all("settings dropped for endpoint", "endpoints-dropped");
     if !is("checked") {

@@ -1,5 +1,8 @@
 //! An operation as it is named on the command line, and what the API says of it.
 
+use std::fmt;
+
+use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -25,8 +28,34 @@ pub(super) struct Operation {
     pub(super) name: String,
     pub(super) kind: String,
     pub(super) feed: bool,
+    pub(super) deprecated: Option<Deprecated>,
     pub(super) request_schema: Value,
     pub(super) response_schema: Value,
+}
+
+/// That an operation is not to be used any more.
+#[derive(Debug, Deserialize, PartialEq)]
+pub(super) struct Deprecated {
+    since: String,
+    removal: String,
+}
+
+impl Deprecated {
+    /// Reads it from an answer's header `Jackfield-Deprecated`: `since="0.2.0", removal="0.3.0"`.
+    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+        let text = headers.get("jackfield-deprecated")?.to_str().ok()?;
+        let member = |wanted: &str| {
+            let mut members = text.split(',').filter_map(|member| member.trim().split_once('='));
+            members.find(|(name, _)| *name == wanted).map(|(_, value)| value.trim_matches('"').to_owned())
+        };
+        Some(Self { since: member("since")?, removal: member("removal")? })
+    }
+}
+
+impl fmt::Display for Deprecated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "deprecated since {}, removed in {} at the earliest", self.since, self.removal)
+    }
 }
 
 /// `CAPABILITY.OPERATION`; the operation may be left out. A version has dots too, but no letter behind its last.
@@ -111,6 +140,22 @@ impl Operation {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_answer_says_of_a_deprecated_operation_is_told_in_words() {
+        let said = |text: &'static str| {
+            let headers = HeaderMap::from_iter([(
+                http::HeaderName::from_static("jackfield-deprecated"),
+                http::HeaderValue::from_static(text),
+            )]);
+            Deprecated::of(&headers).map(|deprecated| deprecated.to_string())
+        };
+        let words = "deprecated since 0.2.0, removed in 0.3.0 at the earliest";
+        assert_eq!(said("since=\"0.2.0\", removal=\"0.3.0\"").as_deref(), Some(words));
+        assert_eq!(said("removal=\"0.3.0\",since=\"0.2.0\", more=1").as_deref(), Some(words));
+        assert_eq!(said("soon"), None);
+        assert_eq!(Deprecated::of(&HeaderMap::new()), None);
+    }
 
     #[test]
     fn a_version_is_not_taken_for_an_operation() {

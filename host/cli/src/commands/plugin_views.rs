@@ -65,6 +65,7 @@ pub(super) fn plan(plan: &Tree, style: Style) -> String {
     };
     list("Operations that are new", plan.list("operations-gained"));
     list("Operations that are gone", plan.list("operations-lost"));
+    list("Operations that are not to be used any more", plan.list("operations-deprecated"));
     let new = plan.list("new-rights");
     match plan.list("installed-versions") {
         [] => list("It wants to", new),

@@ -33,6 +33,9 @@ pub(super) async fn run(context: &Context, args: WatchArgs) -> Result<(), Failur
             return Err(failure);
         }
     };
+    if let Some(deprecated) = &operation.deprecated {
+        context.ui.say(&format!("warning: {} is {deprecated}", quoted(&args.capability)));
+    }
     let schema = operation.change_schema();
     let format = context.ui.format;
     let mut count = 0;

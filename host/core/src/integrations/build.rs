@@ -111,7 +111,7 @@ pub(super) fn runtime(
     Ok(Runtime {
         feeds: calls.beside(limits::of_feeds(&limits)),
         calls,
-        capabilities: serve(&code.plugin, &code.reflection, &manifest.writes, &live.calls)?,
+        capabilities: serve(&code.plugin, &code.reflection, &manifest.writes, &live.calls, plugin.record.installed_at)?,
         gateway,
         budgets,
         secrets,

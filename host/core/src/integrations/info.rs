@@ -24,6 +24,7 @@ impl Integration {
             updated_at: record.updated_at,
             health: self.live.health.report(),
             not_run: self.not_run(),
+            deprecated: self.deprecated(),
             untested: self.untested(),
             previous: record.previous.as_ref().map(|previous| PreviousVersion {
                 plugin_version: previous.plugin_version.clone(),

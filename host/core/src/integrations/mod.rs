@@ -39,7 +39,7 @@ use build::For;
 pub(crate) use build::load_all;
 pub(crate) use enabling::DISABLED;
 pub(crate) use live::Live;
-pub(crate) use runtime::{Runtime, Served};
+pub(crate) use runtime::{Runtime, Served, ServedCapability};
 use switch::Switch;
 
 /// What is stored of an integration.

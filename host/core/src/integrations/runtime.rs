@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{Integration, probation::Watch};
 use crate::{
-    Error, Result, audit,
+    Deprecated, Error, Result, TimestampMs, audit,
     breaker::Breaker,
     faults, health,
     issuing::CallSecrets,
@@ -65,6 +65,8 @@ pub(crate) struct Served {
     pub(crate) once_by_key: bool,
     /// Nothing that it is asked can be secret.
     pub(crate) open: bool,
+    /// It is not to be used any more.
+    pub(crate) deprecated: Option<Arc<Deprecated>>,
 }
 
 impl Served {
@@ -79,6 +81,7 @@ pub(super) fn serve(
     reflection: &Reflection,
     writes: &Writes,
     calls: &Calls,
+    installed_at: TimestampMs,
 ) -> Result<Vec<ServedCapability>> {
     let served = |short: &str, operation: &Arc<Operation>| -> Result<Served> {
         Ok(Served {
@@ -88,6 +91,7 @@ pub(super) fn serve(
             breaker: Breaker::default(),
             once_by_key: writes.are_once_by_key(&operation.action()),
             open: audit::are_open(operation),
+            deprecated: Deprecated::of(operation, installed_at),
         })
     };
     let ids: Vec<&CapabilityId> = reflection.capabilities.iter().map(|capability| &capability.id).collect();
@@ -192,6 +196,13 @@ impl Integration {
         let capabilities = self.runtime.iter().flat_map(|runtime| &runtime.capabilities);
         let operations = capabilities.flat_map(|capability| &capability.operations);
         operations.filter(|served| served.breaker.is_open()).map(|served| served.action.to_string()).collect()
+    }
+
+    /// The operations it offers that are not to be used any more.
+    pub(crate) fn deprecated(&self) -> Vec<String> {
+        let capabilities = self.runtime.iter().flat_map(|runtime| &runtime.capabilities);
+        let operations = capabilities.flat_map(|capability| &capability.operations);
+        operations.filter(|served| served.deprecated.is_some()).map(|served| served.action.to_string()).collect()
     }
 
     /// Why its outside system is none that its plugin was tested with, if it is known to be none.

@@ -5,6 +5,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use jackfield_engine::CallContext;
+use jackfield_reflect::Reflection;
 use jackfield_registry::{Digest, Rights};
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ use crate::{
     Error, ErrorKind, ErrorSource, EventKind, IntegrationInfo, NewIntegration, Result, TimestampMs,
     clock::now_ms,
     config, faults, limits, names,
-    plugins::{self, Installed, operations_between, rights},
+    plugins::{self, Installed, newly_deprecated, operations_between, rights},
     shared::Shared,
     track::Track,
     view::View,
@@ -73,6 +74,8 @@ pub struct Upgrade {
     pub operations_gained: Vec<String>,
     /// Operations that only the old version offers.
     pub operations_lost: Vec<String>,
+    /// Operations that are not to be used any more, of which the version before did not say so.
+    pub operations_deprecated: Vec<String>,
     /// Endpoints whose settings go, since the new version has no such endpoints.
     pub endpoints_dropped: Vec<String>,
     /// The configuration that the new version runs with, without defaults.
@@ -157,6 +160,8 @@ pub(crate) async fn upgrade(shared: &Shared, name: &str, wanted: UpgradeIntegrat
         record.set_aside.keys().filter(|name| old.record.endpoints.contains_key(*name)).cloned().collect();
     let new_rights = rights(&plugin.record.manifest).beyond([&rights(&before.record.manifest)]);
     let (operations_gained, operations_lost) = operations_of_both(before, plugin);
+    let operations_deprecated =
+        reflections(before, plugin).map_or_else(Vec::new, |(before, after)| newly_deprecated(&before, &after));
     let (from, to, config) = (old.record.plugin_version.clone(), record.plugin_version.clone(), record.config.clone());
     let how = Switch::to(EventKind::IntegrationUpgraded, runs_with(&old, plugin));
     let checked = !wanted.unchecked && old.is_enabled();
@@ -182,6 +187,7 @@ pub(crate) async fn upgrade(shared: &Shared, name: &str, wanted: UpgradeIntegrat
         new_rights,
         operations_gained,
         operations_lost,
+        operations_deprecated,
         endpoints_dropped,
         config,
         integration: shared.view.load().integration(name)?.info(),
@@ -203,9 +209,13 @@ pub(super) fn wanted_plugin<'a>(
 
 /// The operations that only the second of two versions offers, and those that only the first does.
 pub(super) fn operations_of_both(before: &Installed, after: &Installed) -> (Vec<String>, Vec<String>) {
+    reflections(before, after).map_or_else(Default::default, |(before, after)| operations_between(&before, &after))
+}
+
+/// What both versions offer, where both can run.
+fn reflections(before: &Installed, after: &Installed) -> Option<(Arc<Reflection>, Arc<Reflection>)> {
     let reflection = |plugin: &Installed| plugin.code.as_ref().ok().map(|code| code.reflection.clone());
-    let between = reflection(before).zip(reflection(after));
-    between.map_or_else(Default::default, |(before, after)| operations_between(&before, &after))
+    reflection(before).zip(reflection(after))
 }
 
 /// What came of an upgrade to what it runs with. Settings that would change something are not for it.
@@ -231,6 +241,7 @@ fn nothing_to_do(integration: &Integration, settings: Option<&Map<String, Value>
         new_rights: Rights::default(),
         operations_gained: Vec::new(),
         operations_lost: Vec::new(),
+        operations_deprecated: Vec::new(),
         endpoints_dropped: Vec::new(),
         config,
         integration: integration.info(),

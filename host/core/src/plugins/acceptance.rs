@@ -52,6 +52,8 @@ pub struct InstallPlan {
     pub operations_gained: Vec<String>,
     /// Operations that the newest installed version offers and it does not.
     pub operations_lost: Vec<String>,
+    /// Operations that are not to be used any more, of which the newest installed version does not say so.
+    pub operations_deprecated: Vec<String>,
     /// Where it came from, and who vouches for it where the trust policy lets it in.
     #[serde(flatten)]
     pub provenance: Provenance,
@@ -93,6 +95,7 @@ pub(super) fn plan(view: &View, new: &NewPlugin, inspected: &Inspected, judged: 
     let newest = view.plugin(name).ok().and_then(|plugin| plugin.code.as_ref().ok());
     let (gained, lost) =
         newest.map_or_else(Default::default, |code| operations_between(&code.reflection, &inspected.reflection));
+    let deprecated = newest.map_or_else(Vec::new, |code| newly_deprecated(&code.reflection, &inspected.reflection));
     let same = |plugin: &Arc<Installed>| plugin.record.digest == inspected.package.digest && plugin.code.is_ok();
     InstallPlan {
         id: super::id_of(manifest).to_string(),
@@ -106,6 +109,7 @@ pub(super) fn plan(view: &View, new: &NewPlugin, inspected: &Inspected, judged: 
         new_rights,
         operations_gained: gained,
         operations_lost: lost,
+        operations_deprecated: deprecated,
         provenance: judged.unwrap_or_else(|_| Provenance {
             origin: Some(new.origin.clone()),
             pinned: new.pinned.clone(),
@@ -130,6 +134,17 @@ pub(crate) fn operations_between(before: &Reflection, after: &Reflection) -> (Ve
     };
     let (before, after) = (all(before), all(after));
     (after.difference(&before).cloned().collect(), before.difference(&after).cloned().collect())
+}
+
+/// The operations of which a version says that they are not to be used any more, and the one before does not; with since when.
+pub(crate) fn newly_deprecated(before: &Reflection, after: &Reflection) -> Vec<String> {
+    let all = |reflection: &Reflection| -> BTreeSet<(String, String)> {
+        let operations = reflection.capabilities.iter().flat_map(|capability| &capability.operations);
+        let deprecated = operations.filter_map(|o| Some((o, o.stability.deprecated.as_ref()?)));
+        deprecated.map(|(o, said)| (o.action(), format!("{}.{}, {said}", o.interface, o.name))).collect()
+    };
+    let known: BTreeSet<String> = all(before).into_iter().map(|(action, _)| action).collect();
+    all(after).into_iter().filter(|(action, _)| !known.contains(action)).map(|(_, told)| told).collect()
 }
 
 /// What a plugin asks for beyond what installed versions of it have, if that is accepted.

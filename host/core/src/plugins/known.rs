@@ -2,10 +2,11 @@
 //! plugin made from another edition of them is refused with the difference in words, where a linker would only say that
 //! types do not match.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use jackfield_reflect::{
-    Difference, Interface, Package, ReflectError, Reflection, differences, import_differences, read_wit,
+    Difference, Interface, InterfaceId, Operation, Package, ReflectError, Reflection, differences, import_differences,
+    operations, read_wit,
 };
 use jackfield_registry::first_party_wit;
 
@@ -31,6 +32,25 @@ fn bundle() -> String {
     }
     let nested = packages.iter().map(|(id, body)| format!("package {id} {{\n{body}}}\n"));
     format!("package jackfield:bundle;\n{}", nested.collect::<String>())
+}
+
+/// The interfaces of this host's own capabilities, with their operations: versions that are known though no plugin has them.
+/// What plugins use, and what is none of a capability, cannot be served and is not among them.
+pub(crate) fn own_interfaces() -> &'static [(InterfaceId, Vec<Arc<Operation>>)] {
+    static OWN: LazyLock<Vec<(InterfaceId, Vec<Arc<Operation>>)>> = LazyLock::new(|| {
+        let packages = KNOWN.as_ref().map_or(&[][..], Vec::as_slice);
+        let capabilities = packages.iter().filter(|package| package.id.package() != PLUGIN);
+        let mut all: Vec<(InterfaceId, Vec<Arc<Operation>>)> = Vec::new();
+        for operation in capabilities.filter_map(|package| operations(package).ok()).flatten() {
+            let Some(id) = interface(&operation.interface) else { continue };
+            match all.iter_mut().find(|(known, _)| *known == id) {
+                Some((_, operations)) => operations.push(Arc::new(operation)),
+                None => all.push((id, vec![Arc::new(operation)])),
+            }
+        }
+        all
+    });
+    &OWN
 }
 
 /// Whether a plugin was made from the same edition of everything this host knows.

@@ -27,14 +27,15 @@ use crate::{
     registrar::{Change, Decision, encode},
     registries,
     shared::{About, Shared},
-    view::{View, operation_info},
+    view::View,
 };
 pub use acceptance::{Accept, InstallPlan};
-pub(crate) use acceptance::{operations_between, rights, token};
+pub(crate) use acceptance::{newly_deprecated, operations_between, rights, token};
 pub use arrival::{AllowAdvisories, NewPlugin};
 pub(crate) use arrival::{arrived, fetched};
 pub use contents::PluginText;
 pub(crate) use id::PluginId;
+pub(crate) use known::own_interfaces;
 pub(crate) use load::{load_all, sandbox};
 pub use provenance::Provenance;
 pub(crate) use signers::{Signers, load as load_signers};
@@ -45,7 +46,7 @@ pub fn inspect_plugin(file: &[u8]) -> Result<Vec<(String, OperationInfo)>> {
     let inspected = inspect::inspect(file, &View::default())?;
     let of = |capability: &jackfield_reflect::Capability| {
         let name = capability.id.name.clone();
-        capability.operations.iter().map(move |o| (name.clone(), operation_info(o))).collect::<Vec<_>>()
+        capability.operations.iter().map(move |o| (name.clone(), OperationInfo::of(o))).collect::<Vec<_>>()
     };
     Ok(inspected.reflection.capabilities.iter().flat_map(of).collect())
 }
@@ -292,6 +293,7 @@ fn decide(view: &View, inspected: &inspect::Inspected, installed: Arc<Installed>
     change.apply = Box::new(move |view, _| {
         view.signers.set(&id.name, signers);
         view.plugins.insert(id, installed);
+        view.know_versions();
     });
     Ok(Decision::Change(change))
 }
@@ -343,6 +345,7 @@ pub(crate) async fn remove(shared: &Shared, wanted: &str) -> Result<()> {
             event: (EventKind::PluginRemoved, None, Some(id.name.clone()), format!("`{id}` was removed")),
             apply: Box::new(move |view, _| {
                 view.plugins.remove(&id);
+                view.know_versions();
             }),
         }))
     };

@@ -7,7 +7,7 @@ use axum::{
     routing::{MethodRouter, get},
 };
 use http::{HeaderMap, Uri};
-use jackfield_core::CapabilityInfo;
+use jackfield_core::{CapabilityComparison, CapabilityInfo};
 
 use crate::{
     paging::{self, Page},
@@ -22,6 +22,19 @@ pub(super) fn collection() -> MethodRouter<App> {
 
 pub(super) fn item() -> MethodRouter<App> {
     get(show)
+}
+
+pub(super) fn comparison() -> MethodRouter<App> {
+    get(compare)
+}
+
+async fn compare(
+    State(app): State<App>,
+    Segments((from, to)): Segments<(String, String)>,
+    uri: Uri,
+) -> Result<Json<CapabilityComparison>, Problem> {
+    Known::read(&uri, &[])?;
+    Ok(Json(app.host.compare_capabilities(&from, &to)?))
 }
 
 async fn list(State(app): State<App>, uri: Uri) -> Result<Json<Page<CapabilityInfo>>, Problem> {

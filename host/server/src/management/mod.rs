@@ -52,6 +52,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/v1/integrations/{name}/grant/explain", grants::verb_explain())
         .route("/v1/capabilities", capabilities::collection())
         .route("/v1/capabilities/{capability}", capabilities::item())
+        .route("/v1/capabilities/{capability}/compare/{other}", capabilities::comparison())
         .route("/v1/credentials", credentials::collection())
         .route("/v1/credentials/{name}", credentials::item())
         .route("/v1/credentials/{name}/promote", credentials::verb_promote())

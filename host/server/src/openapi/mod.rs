@@ -50,11 +50,16 @@ fn document(host: &Host) -> Result<Value, Problem> {
         json!({"name": "host", "description": "The host itself."}),
     ];
     let mut operations = host.operations();
-    operations.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
-    for (integration, capability, operation) in &operations {
+    let spoken = operations.len();
+    operations.extend(host.translated_operations());
+    let mut operations: Vec<_> = operations.into_iter().enumerate().map(|(at, of)| (of, at >= spoken)).collect();
+    operations.sort_by(|(a, _), (b, _)| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+    for ((integration, capability, operation), translated) in &operations {
         let tag = operations::tag(integration, capability);
         if tags.last().is_none_or(|last| last["name"] != tag) {
-            tags.push(json!({"name": tag, "description": format!("`{}` of the integration `{integration}`.", operation.capability)}));
+            let how = if *translated { ", which speaks another version: what is said to it is translated" } else { "" };
+            let description = format!("`{}` of the integration `{integration}`{how}.", operation.capability);
+            tags.push(json!({"name": tag, "description": description}));
         }
         let (path, item) = operations::path_item(integration, capability, operation, &mut schemas);
         paths.insert(path, item);

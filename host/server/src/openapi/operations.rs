@@ -78,13 +78,26 @@ fn describe(integration: &str, capability: &str, operation: &Operation, suffix: 
     };
     let docs = operation.docs.trim();
     let description = if docs.is_empty() { kind.to_owned() } else { format!("{docs}\n\n{kind}") };
+    let description = match &operation.stability.deprecated {
+        Some(deprecation) => format!("{description}\n\nIt is {deprecation}."),
+        None => description,
+    };
     let summary = if docs.is_empty() { operation.action() } else { first_sentence(docs) };
-    Map::from_iter([
+    let mut described = Map::from_iter([
         ("operationId".to_owned(), format!("{integration}.{capability}.{}{suffix}", operation.name).into()),
         ("tags".to_owned(), json!([tag(integration, capability)])),
         ("summary".to_owned(), summary.into()),
         ("description".to_owned(), description.into()),
-    ])
+    ]);
+    if let Some(since) = &operation.stability.since {
+        described.insert("x-jackfield-since".into(), since.to_string().into());
+    }
+    if let Some(deprecation) = &operation.stability.deprecated {
+        let (since, removal) = (deprecation.since.to_string(), deprecation.removal().to_string());
+        described.insert("deprecated".into(), true.into());
+        described.insert("x-jackfield-deprecated".into(), json!({"since": since, "removal": removal}));
+    }
+    described
 }
 
 fn answer<'a>(
@@ -104,11 +117,16 @@ fn answer<'a>(
         Some(_) => "The answer.",
     };
     let mut ok = json!({"description": description, "content": content});
+    let header = |name: &str| json!({"$ref": format!("#/components/headers/{name}")});
     if operation.kind == OperationKind::Write {
-        let header = |name: &str| json!({"$ref": format!("#/components/headers/{name}")});
         ok["headers"] = json!({
             "idempotency-key": header("idempotency-key"), "idempotency-replayed": header("idempotency-replayed"),
         });
+    }
+    if operation.stability.deprecated.is_some() {
+        for name in ["deprecation", "jackfield-deprecated", "link"] {
+            ok["headers"][name] = header(name);
+        }
     }
     item.insert("responses".into(), json!({"200": ok}));
     item.insert("problems".into(), problems.copied().collect());

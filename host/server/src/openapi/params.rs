@@ -11,7 +11,13 @@ pub(super) fn of(operation: &Operation, adopted: &Adopted) -> Vec<Value> {
     let mut parameters = Vec::new();
     for param in &operation.params {
         let required = !param.shape.has_default();
-        Collector { adopted, parameters: &mut parameters }.add(&param.name, &param.shape, &param.docs, required);
+        let deprecated = param.stability.deprecated.is_some();
+        Collector { adopted, parameters: &mut parameters, deprecated }.add(
+            &param.name,
+            &param.shape,
+            &param.docs,
+            required,
+        );
     }
     parameters
 }
@@ -19,6 +25,8 @@ pub(super) fn of(operation: &Operation, adopted: &Adopted) -> Vec<Value> {
 struct Collector<'a> {
     adopted: &'a Adopted,
     parameters: &'a mut Vec<Value>,
+    /// What is added is not to be used any more.
+    deprecated: bool,
 }
 
 impl Collector<'_> {
@@ -28,7 +36,10 @@ impl Collector<'_> {
             Shape::Record(record) => {
                 for field in &record.fields {
                     let required = required && !field.shape.has_default();
+                    let of_all = self.deprecated;
+                    self.deprecated |= field.stability.deprecated.is_some();
                     self.add(&format!("{name}.{}", field.name), &field.shape, &field.docs, required);
+                    self.deprecated = of_all;
                 }
             }
             Shape::List(item) if is_scalar(item) => {
@@ -61,6 +72,9 @@ impl Collector<'_> {
         if let (Value::Object(parameter), Value::Object(form)) = (&mut parameter, form) {
             if !docs.is_empty() {
                 parameter.insert("description".into(), docs.into());
+            }
+            if self.deprecated {
+                parameter.insert("deprecated".into(), true.into());
             }
             parameter.extend(form);
         }
