@@ -27,6 +27,7 @@ use crate::{
     clock,
     consents::Consents,
     credentials,
+    desired::deployments::Deployments,
     events::Events,
     faults, health,
     host::Inner,
@@ -224,6 +225,7 @@ impl HostBuilder {
         let plugins = plugins::load_all(&engine, &*store).await?;
         let trust = trust::load(&*store).await?;
         let signers = plugins::load_signers(&*store, &plugins).await?;
+        let deployments = Deployments::load(&*store).await?;
         let dialer = Arc::new(match self.resolver {
             Some(resolver) => Dialer::new().with_resolver(resolver.0),
             None => Dialer::new(),
@@ -257,6 +259,7 @@ impl HostBuilder {
             vault,
             cassettes,
             journal: Journal::default(),
+            deployments,
             rotating: tokio::sync::Mutex::default(),
             issuing: Notify::new(),
             probation: Notify::new(),

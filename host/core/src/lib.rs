@@ -85,7 +85,7 @@ pub use audit::{AuditPage, AuditRetention};
 pub use builder::{HostBuilder, server_of};
 pub use consents::{Consent, ConsentMethod, ConsentState, NewConsent};
 pub use credentials::{CredentialUse, NewCredential, make_key_file};
-pub use desired::{Applied, Apply, DesiredAction, DesiredChange, FieldChange};
+pub use desired::{Applied, Apply, DesiredAction, DesiredChange, DesiredFailure, FieldChange};
 pub use error::{Error, ErrorKind, ErrorSource, Result};
 pub use grants::{Asked, EndpointGrant, GrantAnswer, GrantInfo, GrantQuestion, GrantSettings, GrantUse};
 pub use host::Host;

@@ -387,6 +387,11 @@ impl EventKind {
             Self::AuditSinkLagging => "audit-sink-lagging",
             Self::AuditSinkCaughtUp => "audit-sink-caught-up",
             Self::AuditRecordsLost => "audit-records-lost",
+            Self::DeploymentApplied => "deployment-applied",
+            Self::DeploymentRemoved => "deployment-removed",
+            Self::PluginPinned => "plugin-pinned",
+            Self::PluginUnpinned => "plugin-unpinned",
+            Self::PluginRefused => "plugin-refused",
         }
     }
 }
@@ -452,4 +457,14 @@ pub enum EventKind {
     AuditSinkCaughtUp,
     /// Records of the audit trail will never be sent to a sink.
     AuditRecordsLost,
+    /// A deployment was made what a document says.
+    DeploymentApplied,
+    /// A deployment that no document wants any more was removed.
+    DeploymentRemoved,
+    /// A plugin is to stay at a version.
+    PluginPinned,
+    /// A plugin need not stay at a version any more.
+    PluginUnpinned,
+    /// A file of the plugin folder was not installed, or could not be removed.
+    PluginRefused,
 }

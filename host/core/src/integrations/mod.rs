@@ -26,7 +26,9 @@ use crate::{
     EndpointSettings, Error, ErrorKind, ErrorSource, EventKind, IntegrationInfo, NewIntegration, Result, TimestampMs,
     UpdateIntegration,
     clock::{now_ms, random_name},
-    config, faults, journal, limits, names, outbound,
+    config,
+    desired::deployments,
+    faults, journal, limits, names, outbound,
     plugins::{self, Installed},
     registrar::{Change, Decision, encode},
     shared::Shared,
@@ -224,6 +226,7 @@ pub(crate) async fn may_remove(shared: &Shared, name: &str, discard_unknown: boo
 /// Removes an integration, its state, and what is remembered of its writes.
 pub(crate) async fn remove(shared: &Shared, name: &str, discard_unknown: bool) -> Result<()> {
     may_remove(shared, name, discard_unknown).await?;
+    let incarnation = shared.view.load().integration(name)?.record.incarnation.clone();
     let name = name.to_owned();
     let decide = move |view: &View| {
         let integration = view.integration(&name)?;
@@ -235,6 +238,7 @@ pub(crate) async fn remove(shared: &Shared, name: &str, discard_unknown: bool) -
         ];
         mutations.extend(journal::forget_all(incarnation));
         mutations.push(spending::forget(incarnation));
+        mutations.push(Mutation::delete_prefix(Bucket::Meta, deployments::prefix(incarnation)));
         Ok(Decision::Change(Change {
             mutations,
             event: (
@@ -249,6 +253,7 @@ pub(crate) async fn remove(shared: &Shared, name: &str, discard_unknown: bool) -
         }))
     };
     shared.registrar.change(decide).await?;
+    shared.deployments.forget(&incarnation);
     Ok(())
 }
 
