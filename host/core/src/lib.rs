@@ -47,6 +47,7 @@ mod error;
 mod events;
 mod faults;
 mod feeds;
+mod folder;
 mod grants;
 mod guest_log;
 mod health;
@@ -115,7 +116,7 @@ pub use jackfield_vault::{
 };
 pub use journal::{JournaledWrite, Resolution, WriteState};
 pub use model::*;
-pub use plugins::{Accept, InstallPlan, NewPlugin, PluginText, Provenance, inspect_plugin};
+pub use plugins::{Accept, InstallPlan, NewPlugin, PinPlugin, PluginText, Provenance, inspect_plugin};
 pub use requests::{Answer, CallRequest, ChangeBatch, Readiness, WatchRequest};
 pub use rotation::Rotation;
 pub use spending::{SpendSettings, Spent};

@@ -40,6 +40,9 @@ pub struct PluginInfo {
     /// What stands for exactly those rights; none where it asks for nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accept: Option<String>,
+    /// The version of this plugin that is pinned, be it this one or another: whoever names none keeps to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<semver::Version>,
     /// What it says of itself and asks for.
     pub manifest: Manifest,
 }

@@ -281,6 +281,8 @@ fn needed(view: &View, desired: &Desired) -> BTreeSet<PluginId> {
     for (_, wanted) in desired.integrations.iter().filter(|(_, wanted)| !view.integrations.contains_key(&wanted.name)) {
         needed.extend(view.plugin(&wanted.with_version(wanted.version.as_ref()).plugin).map(|plugin| plugin.id()));
     }
+    let pinned = |id: &&PluginId| view.pins.of(&id.name) == Some(&id.version);
+    needed.extend(view.plugins.keys().filter(pinned).cloned());
     needed
 }
 

@@ -116,6 +116,7 @@ pub(crate) async fn prepare(shared: &Shared, new: NewIntegration) -> Result<Addi
     let view = shared.view.load_full();
     free(&view, &new.name)?;
     let plugin = view.plugin(&new.plugin).map_err(|e| e.at("/plugin"))?.clone();
+    view.pins.allow(plugin.name(), plugin.version()).map_err(|e| e.at("/plugin"))?;
     let now = now_ms();
     let record = IntegrationRecord {
         plugin: plugin.name().to_owned(),

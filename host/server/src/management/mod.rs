@@ -29,6 +29,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/v1/export", desired::export())
         .route("/v1/plugins", plugins::collection())
         .route("/v1/plugins/{name}", plugins::item())
+        .route("/v1/plugins/{name}/pin", plugins::pin())
         .route("/v1/plugins/{name}/readme", plugins::text(PluginText::Readme))
         .route("/v1/plugins/{name}/license", plugins::text(PluginText::License))
         .route("/v1/plugins/{name}/sbom", plugins::text(PluginText::Sbom))

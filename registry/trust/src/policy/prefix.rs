@@ -5,10 +5,10 @@
 pub(super) fn check(prefix: &str) -> Result<(), &'static str> {
     match prefix.split_once(':') {
         Some(("oci" | "https" | "http" | "file", "")) => Ok(()),
-        Some(("file", "upload" | "embedded")) => Ok(()),
-        Some(("file", _)) => {
-            Err("files are uploaded, wherever they were: write `file:`, `file:upload` or `file:embedded`")
-        }
+        Some(("file", "upload" | "folder" | "embedded")) => Ok(()),
+        Some(("file", _)) => Err(
+            "files are uploaded, wherever they were, or lie in the plugin folder: write `file:`, `file:upload`, `file:folder` or `file:embedded`",
+        ),
         Some((scheme @ ("oci" | "https" | "http"), rest)) => {
             let rest = rest.strip_prefix("//").ok_or("behind the scheme stands `//` and a host")?;
             let (host, path) = rest.split_once('/').map_or((rest, ""), |(host, path)| (host, path));
@@ -75,6 +75,7 @@ mod tests {
             "https:",
             "file:",
             "file:upload",
+            "file:folder",
             "oci://ghcr.io",
             "oci://ghcr.io/acme/",
             "oci://a.b:5000/c/d",
