@@ -12,7 +12,7 @@ pub const FIRST_PARTY_WIT_DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/wit"
 
 /// The first-party packages' folders below [`FIRST_PARTY_WIT_DIR`], each after those it uses.
 pub const FIRST_PARTY_WIT_FOLDERS: &[&str] =
-    &["types", "plugin", "alerting", "key-value", "metrics", "service-discovery"];
+    &["types", "plugin", "alerting", "key-value", "metrics", "orchestrator", "service-discovery"];
 
 /// Package id and WIT text of each file of the first-party packages, each package after those it uses. A package of
 /// several files appears once a file.
@@ -25,6 +25,7 @@ pub fn first_party_wit() -> &'static [(&'static str, &'static str)] {
         ("jackfield:alerting@0.1.0", include_str!("../wit/alerting/alerting.wit")),
         ("jackfield:key-value@0.1.0", include_str!("../wit/key-value/key-value.wit")),
         ("jackfield:metrics@0.1.0", include_str!("../wit/metrics/metrics.wit")),
+        ("jackfield:orchestrator@0.1.0", include_str!("../wit/orchestrator/orchestrator.wit")),
         ("jackfield:service-discovery@0.1.0", include_str!("../wit/service-discovery/service-discovery.wit")),
     ]
 }

@@ -1,9 +1,12 @@
 //! Documents in files: what is in each, and where it stands, so that what is wrong with one can be told by its file.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize as _;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
 
@@ -117,6 +120,22 @@ impl Document {
         self.all("integration")
     }
 
+    /// Its deployments, be it one or several.
+    fn deployments_mut(&mut self) -> Vec<&mut Map<String, Value>> {
+        let all = match self.value.get_mut("deployment") {
+            Some(Value::Array(all)) => all.iter_mut().collect(),
+            Some(one) => vec![one],
+            None => Vec::new(),
+        };
+        all.into_iter().filter_map(Value::as_object_mut).collect()
+    }
+
+    /// The trust policy alone, where it has one.
+    pub(crate) fn trust(&self) -> Option<Self> {
+        let trust = self.value.get("trust")?;
+        Some(Self { value: json!({ "trust": trust }), ..self.clone() })
+    }
+
     /// Says where the file of a plugin is, where it names that plugin and says nothing of the kind.
     pub(crate) fn fill_source(&mut self, id: &str, source: &str) {
         let plugins = match self.value.get_mut("plugin") {
@@ -141,17 +160,43 @@ impl Document {
     }
 }
 
+/// Calls a deployment without a name by that of its file, where it is the only such one in that file.
+pub(crate) fn name_deployments(documents: &mut [Document]) {
+    let unnamed = |deployment: &Map<String, Value>| {
+        !deployment.contains_key("name") && deployment.get("config").and_then(|config| config.get("name")).is_none()
+    };
+    let mut counts: BTreeMap<PathBuf, usize> = BTreeMap::new();
+    for document in documents.iter_mut() {
+        let count = document.deployments_mut().into_iter().filter(|deployment| unnamed(deployment)).count();
+        *counts.entry(document.file.clone()).or_default() += count;
+    }
+    for document in documents {
+        let stem = document.file.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned);
+        let Some(name) = stem.filter(|_| document.file != Path::new("-") && counts.get(&document.file) == Some(&1))
+        else {
+            continue;
+        };
+        for deployment in document.deployments_mut().into_iter().filter(|deployment| unnamed(deployment)) {
+            deployment.insert("name".into(), name.clone().into());
+        }
+    }
+}
+
 /// A refusal that names a document by its number names it by its file instead.
 pub(crate) fn placed(failure: Failure, documents: &[Document]) -> Failure {
     let Failure::Api(mut problem) = failure else { return failure };
+    problem.parts.detail = told(&problem.parts.detail, documents);
     if let Some(field) = problem.parts.field.as_deref().and_then(|field| by_file(field, documents)) {
         problem.parts.field = Some(field);
     }
-    for (index, document) in documents.iter().enumerate() {
-        let place = format!("{}: /", document.place());
-        problem.parts.detail = problem.parts.detail.replace(&format!("/documents/{index}/"), &place);
-    }
     Failure::Api(problem)
+}
+
+/// A text that names documents by their numbers names them by their files instead.
+pub(crate) fn told(text: &str, documents: &[Document]) -> String {
+    documents.iter().enumerate().fold(text.to_owned(), |text, (index, document)| {
+        text.replace(&format!("/documents/{index}/"), &format!("{}: /", document.place()))
+    })
 }
 
 fn by_file(field: &str, documents: &[Document]) -> Option<String> {
@@ -163,8 +208,6 @@ fn by_file(field: &str, documents: &[Document]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -187,6 +230,21 @@ mod tests {
         let exported = r#"{"documents": [{"integration": {"name": "a"}}, {"integration": {"name": "b"}}]}"#;
         assert_eq!(parse(Path::new("-"), exported).unwrap().len(), 2);
         assert!(matches!(parse(Path::new("a.yaml"), "a: [1"), Err(Failure::Usage(_))));
+    }
+
+    #[test]
+    fn a_deployment_without_a_name_has_that_of_its_file_where_it_is_the_only_one() {
+        let named = |file: &str, text: &str| {
+            let mut read = parse(Path::new(file), text).unwrap();
+            name_deployments(&mut read);
+            read.iter().map(|document| document.value["deployment"]["name"].clone()).collect::<Vec<_>>()
+        };
+        let block = "deployment: {orchestrator: kubernetes, config: {replicas: 3}}\n";
+        assert_eq!(named("site/shop.yaml", block), [json!("shop")]);
+        assert_eq!(named("-", block), [json!(null)]);
+        assert_eq!(named("site/shop.yaml", &format!("{block}---\n{block}")), [json!(null), json!(null)]);
+        let others = "deployment: {name: b, orchestrator: o}\n---\ndeployment: {orchestrator: o, config: {name: c}}\n";
+        assert_eq!(named("site/shop.yaml", &format!("{block}---\n{others}")), [json!("shop"), json!("b"), json!(null)]);
     }
 
     #[test]

@@ -27,8 +27,9 @@ use crate::{
     clock,
     consents::Consents,
     credentials,
+    desired::deployments::Deployments,
     events::Events,
-    faults, health,
+    faults, folder, health,
     host::Inner,
     integrations::{self, Integration},
     issuing,
@@ -64,6 +65,7 @@ pub struct HostBuilder {
     cassettes: cassettes::Wanted,
     registries: RegistryOptions,
     resolver: Option<Names>,
+    plugins_folder: Option<PathBuf>,
 }
 
 /// What looks names up.
@@ -156,6 +158,14 @@ impl HostBuilder {
         self
     }
 
+    /// Watches a folder: plugins that are put there are installed, those that are taken away removed unless an integration runs with
+    /// them. The trust policy judges them as coming from `file:folder`; what they ask for is accepted by `PLUGIN.wasm.accept` beside
+    /// them. `docs/plugins.md` tells the rest.
+    pub fn plugins_folder(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.plugins_folder = Some(dir.into());
+        self
+    }
+
     /// How much of the audit trail is kept.
     pub fn audit_retention(mut self, retention: AuditRetention) -> Self {
         self.audit_retention = retention;
@@ -202,6 +212,9 @@ impl HostBuilder {
     /// integration that cannot be loaded is there with the reason and stops nothing else.
     pub async fn build(self) -> Result<Host> {
         let cache_dir = self.cache_dir.or_else(|| self.data_dir.as_ref().map(|dir| dir.join(CACHE)));
+        if let Some(folder) = self.plugins_folder.as_ref().filter(|folder| !folder.is_dir()) {
+            return Err(Error::invalid(format!("the plugin folder {} is no folder; make it first", folder.display())));
+        }
         let (data_dir, announce, compiler) = (self.data_dir.clone(), self.announce, self.compiler);
         let cassettes = self.cassettes;
         let open = move || -> Result<(Arc<dyn Store>, Arc<Engine>, Cassettes)> {
@@ -226,6 +239,8 @@ impl HostBuilder {
         let trust = trust::load(&*store).await?;
         let signers = plugins::load_signers(&*store, &plugins).await?;
         let registries = registries::load(&*store).await?;
+        let deployments = Deployments::load(&*store).await?;
+        let pins = plugins::load_pins(&*store).await?;
         let dialer = Arc::new(match self.resolver {
             Some(resolver) => Dialer::new().with_resolver(resolver.0),
             None => Dialer::new(),
@@ -259,6 +274,7 @@ impl HostBuilder {
             vault,
             cassettes,
             journal: Journal::default(),
+            deployments,
             rotating: tokio::sync::Mutex::default(),
             issuing: Notify::new(),
             probation: Notify::new(),
@@ -272,7 +288,7 @@ impl HostBuilder {
             stop: stop.clone(),
         });
         let followers = audit::sinks::prepare(&self.audit_sinks, begun.as_ref(), &shared)?;
-        let mut view = View { plugins, trust, signers, registries, ..View::default() };
+        let mut view = View { plugins, trust, signers, registries, pins, ..View::default() };
         view.know_versions();
         view.integrations = integrations::load_all(&shared, &view).await?;
         tell_of_cassettes(&shared.cassettes, &view.integrations)?;
@@ -295,6 +311,9 @@ impl HostBuilder {
         tasks.spawn(sources::tend(shared.clone()));
         tasks.spawn(integrations::probation::run(shared.clone()));
         tasks.spawn(integrations::shadow::run(shared.clone(), reads));
+        if let Some(dir) = self.plugins_folder {
+            tasks.spawn(folder::run(shared.clone(), dir));
+        }
         Ok(Host::new(Inner { shared, tasks }))
     }
 }

@@ -40,6 +40,9 @@ pub struct PluginInfo {
     /// What stands for exactly those rights; none where it asks for nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accept: Option<String>,
+    /// The version of this plugin that is pinned, be it this one or another: whoever names none keeps to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<semver::Version>,
     /// What it says of itself and asks for.
     pub manifest: Manifest,
 }
@@ -407,6 +410,11 @@ impl EventKind {
             Self::ShadowStarted => "shadow-started",
             Self::ShadowDiffered => "shadow-differed",
             Self::ShadowEnded => "shadow-ended",
+            Self::DeploymentApplied => "deployment-applied",
+            Self::DeploymentRemoved => "deployment-removed",
+            Self::PluginPinned => "plugin-pinned",
+            Self::PluginUnpinned => "plugin-unpinned",
+            Self::PluginRefused => "plugin-refused",
         }
     }
 }
@@ -482,4 +490,14 @@ pub enum EventKind {
     ShadowDiffered,
     /// A version is rehearsed no longer.
     ShadowEnded,
+    /// A deployment was made what a document says.
+    DeploymentApplied,
+    /// A deployment that no document wants any more was removed.
+    DeploymentRemoved,
+    /// A plugin is to stay at a version.
+    PluginPinned,
+    /// A plugin need not stay at a version any more.
+    PluginUnpinned,
+    /// A file of the plugin folder was not installed, or could not be removed.
+    PluginRefused,
 }

@@ -20,6 +20,7 @@ use crate::{
     audit::{self, Audit},
     cassettes::Cassettes,
     consents::Consents,
+    desired::deployments::Deployments,
     events::Events,
     faults,
     integrations::shadow,
@@ -50,6 +51,8 @@ pub(crate) struct Shared {
     /// The credentials that they send with.
     pub(crate) sink_credentials: Vec<String>,
     pub(crate) journal: Journal,
+    /// What was applied of deployments.
+    pub(crate) deployments: Deployments,
     /// The tokens of credentials that people consented to: one exchange a credential, whoever uses it.
     pub(crate) users: Arc<UserTokens>,
     /// Those that are waited for.

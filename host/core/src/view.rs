@@ -14,7 +14,7 @@ use crate::{
     CapabilityInfo, Error, OperationInfo, Result,
     integrations::{Integration, IntegrationRecord},
     names,
-    plugins::{Installed, PluginId, Signers, missing, own_interfaces},
+    plugins::{Installed, Pins, PluginId, Signers, missing, own_interfaces},
     registries::Registries,
     trust::Trust,
     versions::Versions,
@@ -31,10 +31,11 @@ pub(crate) struct View {
     pub(crate) registries: Registries,
     /// Of what the plugins bring and the host itself has.
     pub(crate) versions: Versions,
+    pub(crate) pins: Pins,
 }
 
 impl View {
-    /// The plugin that `NAME` or `NAME@VERSION` names: the newest version where none is said.
+    /// The plugin that `NAME` or `NAME@VERSION` names: where no version is said the one that is pinned, or else the newest.
     pub(crate) fn plugin(&self, wanted: &str) -> Result<&Arc<Installed>> {
         let (name, version) = wanted.split_once('@').map_or((wanted, None), |(name, version)| (name, Some(version)));
         let versions: Vec<&Arc<Installed>> = self.versions(name).collect();
@@ -42,7 +43,8 @@ impl View {
             let known: BTreeSet<&str> = self.plugins.keys().map(|id| id.name.as_str()).collect();
             return Err(names::unknown("plugin", name, known));
         }
-        let Some(version) = version else {
+        let pinned = self.pins.of(name).map(ToString::to_string);
+        let Some(version) = version.or(pinned.as_deref()) else {
             // A version that is not meant for everybody yet is for whoever names it, unless there is no other.
             let newest = versions.into_iter().max_by_key(|plugin| (plugin.version().pre.is_empty(), plugin.version()));
             return newest.ok_or_else(|| Error::internal("a plugin without a version"));

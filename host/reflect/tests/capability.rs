@@ -118,7 +118,7 @@ fn the_projects_own_wit_is_servable_and_documented() {
     let read = |path: &str| std::fs::read_to_string(wit.join(path)).unwrap();
     let types =
         read("types/types.wit").replacen("package jackfield:types@0.1.0;", "package jackfield:types@0.1.0 {", 1) + "}";
-    for package in ["key-value", "service-discovery", "metrics", "alerting"] {
+    for package in ["key-value", "orchestrator", "service-discovery", "metrics", "alerting"] {
         let text = format!("{}\n{types}", read(&format!("{package}/{package}.wit")));
         let packages = read_wit(&text).unwrap();
         let package = packages.iter().find(|p| p.id.name == package).unwrap();

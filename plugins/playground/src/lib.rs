@@ -1,5 +1,5 @@
-//! The playground: a key-value store with transactions, leases and locks, and a service registry, kept wholly in the
-//! plugin's own state. It needs no outside system, so it is what a newcomer tries first, what tests of the host run on,
+//! The playground: a key-value store with transactions, leases and locks, a service registry and an orchestrator that runs
+//! nothing, kept wholly in the plugin's own state. It needs no outside system, so it is what a newcomer tries first, what tests of the host run on,
 //! and what a plugin author reads.
 //!
 //! Everything goes through the module `store`: one operation reads what it needs, decides, and commits all its changes at once,
@@ -16,6 +16,7 @@ mod kv;
 mod leases;
 mod limits;
 mod locks;
+mod orchestrator;
 mod store;
 mod transactions;
 

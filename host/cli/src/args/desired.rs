@@ -6,12 +6,15 @@ use clap::Args;
 
 use super::LockArgs;
 
-/// Make plugins and integrations what documents say they are to be
+/// Make plugins, integrations and deployments what documents say they are to be
 ///
-/// A document holds a plugin or an integration, or several; a file may hold several documents (YAML, TOML or JSON). What a
-/// document does not name of an integration is empty, but for its plugin's version, which stays. Everything is tried before
-/// anything is changed, but for what needs a plugin that is still to be installed; applied twice it is a change once.
-/// `docs/documents.schema.json` describes documents to editors.
+/// A document holds a plugin, an integration or a deployment, or several, or the trust policy; a file may hold several documents
+/// (YAML, TOML or JSON). What a document does not name of an integration is empty, but for its plugin's version, which stays.
+/// Everything is tried before anything is changed, but for what needs a plugin that is still to be installed; applied twice it is
+/// a change once. `docs/documents.schema.json` describes documents to editors.
+///
+/// A deployment whose orchestrator cannot be asked fails alone, after everything else was done; then the exit code is 1. One
+/// without a name is called like its file, where it is the only such one in it.
 ///
 /// With `--locked`, every plugin that the documents name, installed or to be, must be what the lock file says, and is accepted
 /// with the rights that are locked; where its document has no `source`, it is taken from where it was locked.
@@ -29,7 +32,13 @@ A document:
     name: prod-etcd
     plugin: etcd
     version: \"0.1.0\"
-    config: {url: \"https://etcd-1:2379\"}")]
+    config: {url: \"https://etcd-1:2379\"}
+  ---
+  deployment:
+    name: shop
+    strategy: rolling
+    orchestrator: kubernetes
+    config: {namespace: production, image: \"ghcr.io/acme/shop:1.2.0\", replicas: 3}")]
 pub(crate) struct ApplyArgs {
     /// A file, or a folder of files and folders (.yaml, .yml, .toml, .json); `-` reads YAML from standard input. Repeat it for more
     #[arg(short = 'f', long = "file", value_name = "PATH", required = true)]
@@ -61,7 +70,8 @@ pub(crate) struct ApplyArgs {
 
 /// Print what there is as documents for `apply`
 ///
-/// Every version of every plugin, and every integration. Credentials are not in them.
+/// The trust policy, every version of every plugin, every integration, and every deployment as it was applied last. Credentials
+/// are not in them.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:

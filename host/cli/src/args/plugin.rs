@@ -69,7 +69,7 @@ Examples:
   jackfield plugin show etcd --readme
   jackfield plugin show etcd --sbom -o json > etcd.cdx.json")]
     Show {
-        /// The plugin, of which the newest version is meant, or `NAME@VERSION`
+        /// The plugin, of which the pinned or else the newest version is meant, or `NAME@VERSION`
         name: String,
 
         /// Print its README
@@ -86,12 +86,63 @@ Examples:
     },
     /// List the integrations that run with an older version than the newest installed release of their plugin
     ///
-    /// Each with the command that upgrades it. Only what is installed is looked at.
+    /// Each with the command that upgrades it. Only what is installed is looked at; of a pinned plugin the pinned version.
     #[command(after_long_help = "\
 Examples:
   jackfield plugin outdated
   jackfield plugin outdated -o json | jq -r '.items[].command' | sh")]
     Outdated,
+    /// Have everybody keep to a version of a plugin who names none
+    ///
+    /// New integrations and upgrades get this version, `plugin outdated` takes it for the newest, and whoever names another one is
+    /// refused until it is let go (`plugin unpin`) or pinned to another. Who runs with another version goes on with that until
+    /// upgraded; going back after an upgrade is always possible. What is pinned is not removed.
+    #[command(after_long_help = "\
+Examples:
+  jackfield plugin pin etcd 0.1.0
+  jackfield plugin list
+  jackfield plugin unpin etcd")]
+    Pin {
+        /// The plugin
+        name: String,
+        /// The version, an installed one
+        version: semver::Version,
+    },
+    /// Let a pinned plugin go
+    Unpin {
+        /// The plugin
+        name: String,
+    },
+    /// Upgrade every integration of a plugin to its pinned version, or else to the newest that is installed
+    ///
+    /// One after another, as `integration upgrade` does; the first that fails ends it, and those before it stay upgraded.
+    /// Nothing is installed by this.
+    #[command(after_long_help = "\
+Examples:
+  jackfield plugin upgrade etcd --dry-run
+  jackfield plugin upgrade etcd")]
+    Upgrade {
+        /// The plugin
+        name: String,
+        /// Try everything, change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Have every integration of a plugin that was upgraded run again with the version before
+    ///
+    /// One after another, as `integration rollback` does; the first that fails ends it. An integration that runs with an older
+    /// version than the one it left stays as it is.
+    #[command(after_long_help = "\
+Examples:
+  jackfield plugin rollback etcd --dry-run
+  jackfield plugin rollback etcd")]
+    Rollback {
+        /// The plugin
+        name: String,
+        /// Only tell which would go back
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Remove a version of a plugin that no integration runs with
     #[command(
         visible_aliases = ["rm", "uninstall"],

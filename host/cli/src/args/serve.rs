@@ -16,6 +16,7 @@ Examples:
   jackfield serve
   jackfield serve --data /var/lib/jackfield --listen 127.0.0.1:7575 --log-format json
   jackfield serve --record prom=prom.cassette
+  jackfield serve --plugins-folder /srv/jackfield/plugins
   jackfield serve --replay prom=prom.cassette --replay-match best
   jackfield serve --audit-sink syslog:tls://logs.example --audit-sink file:/var/log/jackfield/audit.ndjson
   RUST_LOG=jackfield_core=debug jackfield serve --listen '[::1]:0'")]
@@ -39,6 +40,13 @@ pub(crate) struct ServeArgs {
     /// How much of the audit trail is kept, in MiB
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 1024)]
     pub(crate) audit_mib: u32,
+
+    /// Watch this folder: plugins that are put there are installed, those that are taken away removed unless they are used
+    ///
+    /// The trust policy judges them as coming from `file:folder`, with PLUGIN.wasm.sigstore.json beside them; what they ask for is
+    /// accepted by the digits in PLUGIN.wasm.accept, which `plugin inspect` shows.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) plugins_folder: Option<std::path::PathBuf>,
 
     #[command(flatten)]
     pub(crate) cassettes: NamedCassetteArgs,

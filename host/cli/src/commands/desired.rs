@@ -22,13 +22,16 @@ use crate::{
 
 pub(super) async fn apply(context: &Context, args: ApplyArgs) -> Result<(), Failure> {
     let mut documents = documents::read(&args.files)?;
+    documents::name_deployments(&mut documents);
     let holds = args.lock.locked.then(|| LockFile::that_holds(&args.lock)).transpose()?;
     let records = if holds.is_some() { None } else { LockFile::that_records(&args.lock)? };
     let mut refused = false;
     let answer = context
         .with(async |api| {
             // Everything is asked and tried before anything is installed.
-            let mut search = Search { context, api, args: &args, holds: holds.as_ref(), differs: Vec::new() };
+            let mut search =
+                Search { context, api, args: &args, holds: holds.as_ref(), differs: Vec::new(), other_trust: false };
+            search.other_trust = trust_first(context, api, &documents, &args).await?;
             let mut missing = Vec::new();
             for document in &documents {
                 for plugin in document.plugins() {
@@ -62,13 +65,41 @@ pub(super) async fn apply(context: &Context, args: ApplyArgs) -> Result<(), Fail
         .await?;
     context.ui.answer(&answer.body, |applied| show(applied, context.ui.style))?;
     let applied: Tree = serde_json::from_slice(&answer.body).unwrap_or(Tree::Null);
+    let failed = applied.list("failed");
+    for failure in failed {
+        context.ui.say(&format!("failed: {}", documents::told(failure.text("message"), &documents)));
+    }
     let differs = args.exit_code && !applied.list("changes").is_empty();
-    if refused || differs { Err(Failure::Told) } else { Ok(()) }
+    if refused || differs || !failed.is_empty() { Err(Failure::Told) } else { Ok(()) }
+}
+
+/// Sets the trust policy that documents have before plugins are judged by it, where some are to be installed. Whether it is yet
+/// to be set, since this is a dry run.
+async fn trust_first(context: &Context, api: &Api, documents: &[Document], args: &ApplyArgs) -> Result<bool, Failure> {
+    let policies: Vec<Document> = documents.iter().filter_map(Document::trust).collect();
+    if policies.is_empty() || documents.iter().all(|document| document.plugins().is_empty()) {
+        return Ok(false);
+    }
+    let tried: Tree = serde_json::from_slice(&send(api, &policies, args, true).await?.body).unwrap_or(Tree::Null);
+    if tried.list("changes").is_empty() || args.dry_run {
+        return Ok(!tried.list("changes").is_empty());
+    }
+    if !args.lock.locked {
+        // Nothing is set for documents that cannot be had anyway.
+        send(api, documents, args, true).await?;
+    }
+    send_with(api, &policies, false, false).await?;
+    context.ui.note("set the trust policy");
+    Ok(false)
 }
 
 async fn send(api: &Api, documents: &[Document], args: &ApplyArgs, dry_run: bool) -> Result<Response, Failure> {
+    send_with(api, documents, args.prune, dry_run).await
+}
+
+async fn send_with(api: &Api, documents: &[Document], prune: bool, dry_run: bool) -> Result<Response, Failure> {
     let values: Vec<&Value> = documents.iter().map(|document| &document.value).collect();
-    let wanted = json!({"documents": values, "dry-run": dry_run, "prune": args.prune});
+    let wanted = json!({"documents": values, "dry-run": dry_run, "prune": prune});
     let request = Request::new(Method::POST, "/v1/apply").json(&wanted)?;
     api.request(request).await.map_err(|failure| documents::placed(failure, documents))
 }
@@ -93,6 +124,8 @@ struct Search<'a> {
     holds: Option<&'a LockFile>,
     /// What is not as it is locked, a line each.
     differs: Vec<String>,
+    /// The documents set another trust policy than the one that plugins are judged by now.
+    other_trust: bool,
 }
 
 impl Search<'_> {
@@ -190,7 +223,15 @@ impl Search<'_> {
             locked = entry.and_then(|entry| entry.accept.clone());
         }
         if !plan.text("refused").is_empty() {
-            return Err(failed(plan.text("refused").to_owned()));
+            let told = failed(plan.text("refused").to_owned());
+            if !self.other_trust {
+                return Err(told);
+            }
+            // Only once the policy is set it is known what becomes of the plugin.
+            told.lines().iter().for_each(|(_, line)| self.context.ui.say(line));
+            self.context
+                .ui
+                .say("that is the trust policy that is set now; applied, the documents set another one first");
         }
         let asked_for = if plan.list("new-rights").is_empty() { "" } else { plan.text("accept") };
         let accept = match text("accept").map(str::to_owned).or(locked) {

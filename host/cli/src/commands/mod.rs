@@ -8,6 +8,7 @@ mod capability;
 mod credential;
 mod desired;
 mod enclosed;
+mod every;
 mod grant;
 mod index;
 mod integration;

@@ -72,7 +72,8 @@ fn table(answer: &Tree, style: Style) -> String {
 /// The integrations that run with an older version than the one of the plugin that was installed.
 pub(super) async fn behind(api: &Api, installed: &[u8]) -> Result<Vec<Behind>, Failure> {
     let plugin: Tree = serde_json::from_slice(installed).unwrap_or(Tree::Null);
-    let Some(version) = version(&plugin, "version") else { return Ok(Vec::new()) };
+    let version = version(&plugin, "pin").or_else(|| version(&plugin, "version"));
+    let Some(version) = version else { return Ok(Vec::new()) };
     let name = plugin.text("name").to_owned();
     let integrations = all(api, "/v1/integrations", Some(&name)).await?;
     Ok(outdated(&BTreeMap::from([(name, version)]), &integrations))
@@ -95,7 +96,7 @@ pub(super) fn hint(behind: &[Behind]) -> String {
 }
 
 /// Every item of a list, over all its pages.
-async fn all(api: &Api, path: &str, plugin: Option<&str>) -> Result<Vec<Tree>, Failure> {
+pub(super) async fn all(api: &Api, path: &str, plugin: Option<&str>) -> Result<Vec<Tree>, Failure> {
     let mut items = Vec::new();
     let mut cursor = None;
     loop {
@@ -114,10 +115,14 @@ async fn all(api: &Api, path: &str, plugin: Option<&str>) -> Result<Vec<Tree>, F
     }
 }
 
-/// The newest release of each plugin.
+/// The newest release of each plugin, or the version that it is pinned to.
 fn newest(plugins: &[Tree]) -> BTreeMap<String, Version> {
     let mut newest = BTreeMap::new();
     for plugin in plugins {
+        if let Some(pinned) = version(plugin, "pin") {
+            newest.insert(plugin.text("name").to_owned(), pinned);
+            continue;
+        }
         let Some(version) = version(plugin, "version").filter(|version| version.pre.is_empty()) else { continue };
         let known = newest.entry(plugin.text("name").to_owned()).or_insert_with(|| version.clone());
         if *known < version {

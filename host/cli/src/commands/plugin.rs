@@ -4,9 +4,10 @@
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use http::{Method, StatusCode};
+use serde_json::json;
 
 use super::{
-    Context,
+    Context, every,
     lock::{self, LockFile},
     outdated, pack,
     place::Arrival,
@@ -42,6 +43,17 @@ pub(super) async fn run(context: &Context, verb: PluginVerb) -> Result<(), Failu
             context.show(request, |plugin| views::show(plugin, context.ui.style)).await
         }
         PluginVerb::Outdated => outdated::run(context).await,
+        PluginVerb::Pin { name, version } => {
+            let address = format!("/v1/plugins/{}/pin", segment(&name));
+            let request = Request::new(Method::PUT, address).json(&json!({ "version": version }))?;
+            context.show(request, |plugin| format!("pinned {}\n", printable(plugin.text("id")))).await
+        }
+        PluginVerb::Unpin { name } => {
+            let request = Request::new(Method::DELETE, format!("/v1/plugins/{}/pin", segment(&name)));
+            context.show(request, |_| format!("{} is not pinned\n", printable(&name))).await
+        }
+        PluginVerb::Upgrade { name, dry_run } => every::upgrade(context, &name, dry_run).await,
+        PluginVerb::Rollback { name, dry_run } => every::roll_back(context, &name, dry_run).await,
         PluginVerb::Remove { name } => {
             let request = Request::new(Method::DELETE, format!("/v1/plugins/{}", segment(&name)));
             context.show(request, |_| format!("removed plugin {}\n", printable(&name))).await

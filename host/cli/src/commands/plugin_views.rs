@@ -8,11 +8,12 @@ use crate::{
 };
 
 pub(super) fn list(items: &[Tree], style: Style) -> String {
-    let mut table = Table::new(["name", "version", "capabilities", "integrations", "installed"]);
+    let mut table = Table::new(["name", "version", "pinned", "capabilities", "integrations", "installed"]);
     for item in items {
         table.row([
             Cell::from(item.text("name")),
             Cell::from(item.text("version")),
+            Cell::from(if item.text("pin") == item.text("version") { "yes" } else { "" }),
             Cell::from(item.texts("capabilities")),
             Cell::from(item.texts("integrations")),
             Cell::from(rfc3339_of(item, "installed-at")),
@@ -168,6 +169,7 @@ pub(super) fn show(plugin: &Tree, style: Style) -> String {
     fact("version", plugin.text("version"));
     fact("description", about.text("description"));
     fact("license", about.text("license"));
+    fact("pinned to", plugin.text("pin"));
     fact("digest", plugin.text("digest"));
     fact("from", if plugin.text("pinned").is_empty() { plugin.text("origin") } else { plugin.text("pinned") });
     fact("signed by", &signer(plugin));

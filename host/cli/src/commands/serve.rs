@@ -58,6 +58,9 @@ async fn host(
     if let Some(interval) = args.health_interval {
         builder = builder.health_interval(interval);
     }
+    if let Some(folder) = &args.plugins_folder {
+        builder = builder.plugins_folder(folder);
+    }
     builder = builder.audit_retention(AuditRetention {
         bytes: Some(u64::from(args.audit_mib) << 20),
         age: args.audit_days.map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60)),

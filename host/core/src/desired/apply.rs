@@ -2,14 +2,16 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use jackfield_trust::TrustPolicy;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
+    deployments,
     difference::{FieldChange, between},
     documents::{Desired, DesiredIntegration, DesiredPlugin},
-    export,
+    export, trust,
 };
 use crate::{
     Error, ErrorKind, ErrorSource, Result,
@@ -43,15 +45,36 @@ pub struct Applied {
     pub unchanged: usize,
     /// Nothing was changed; it would be.
     pub dry_run: bool,
+    /// Deployments that could not be had, or not be removed, while everything else was done: their orchestrator cannot be asked,
+    /// or refused what it had not refused before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<DesiredFailure>,
+}
+
+/// Something that could not be had, and stopped nothing else.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct DesiredFailure {
+    /// `deployment`, or `integration` where one stays because of its deployments.
+    pub kind: &'static str,
+    /// As a change of it is named.
+    pub name: String,
+    /// Where in the documents it is wanted; none where it was to be removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// What kind of failure.
+    pub error: ErrorKind,
+    /// What was wrong, and what to do next.
+    pub message: String,
 }
 
 /// Something that was changed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct DesiredChange {
-    /// `plugin` or `integration`.
+    /// `trust`, `plugin`, `integration` or `deployment`.
     pub kind: &'static str,
-    /// An integration's name, a plugin's `NAME@VERSION`.
+    /// An integration's name, a plugin's `NAME@VERSION`, a deployment's `ORCHESTRATOR/NAMESPACE/NAME`.
     pub name: String,
     /// What was done.
     pub action: DesiredAction,
@@ -79,29 +102,65 @@ pub enum DesiredAction {
 /// Makes things as documents want them; or says what that would change.
 pub(crate) async fn apply(shared: &Shared, wanted: Apply) -> Result<Applied> {
     let desired = Desired::read(&wanted.documents)?;
-    if wanted.prune && desired.plugins.is_empty() && desired.integrations.is_empty() {
+    let things = desired.plugins.len() + desired.integrations.len() + usize::from(desired.trust.is_some());
+    if wanted.prune && things + desired.deployments.len() == 0 {
         return Err(Error::invalid("there is no document, so nothing is pruned: that would remove everything"));
     }
     let view = shared.view.load_full();
-    let steps = plan(&view, &desired, wanted.prune)?;
-    let things = desired.plugins.len() + desired.integrations.len();
-    let kept = steps.iter().filter(|step| step.change.action != DesiredAction::Remove).count();
-    let unchanged = things - kept;
+    let steps = plan(&view, &desired)?;
+    let prunes = if wanted.prune { pruned(&view, &desired) } else { Vec::new() };
+    let mut applied =
+        Applied { changes: Vec::new(), unchanged: things - steps.len(), dry_run: wanted.dry_run, failed: Vec::new() };
+    let changes = |name: &str| steps.iter().any(|step| step.change.kind == "integration" && step.change.name == name);
+    let mut planned = deployments::plan(&view, &desired, wanted.prune, &changes)?;
     // Everything is tried before anything is changed. What needs a plugin that is to be installed cannot be tried yet.
     let waits = |step: &Step<'_>| wanted.dry_run && step.waits(&view, &desired);
-    for step in steps.iter().filter(|step| !waits(step)) {
+    for step in steps.iter().chain(&prunes).filter(|step| !waits(step)) {
         step.take(shared, true).await?;
     }
-    let mut done = Vec::new();
+    deployments::try_all(shared, &mut planned, wanted.dry_run).await?;
     for step in steps {
         if !wanted.dry_run
             && let Err(error) = step.take(shared, false).await
         {
-            return Err(after(error, &done));
+            return Err(after(error, &applied.changes));
         }
-        done.push(step.change);
+        applied.changes.push(step.change);
     }
-    Ok(Applied { changes: done, unchanged, dry_run: wanted.dry_run })
+    if !wanted.dry_run {
+        deployments::make(shared, &mut planned, &mut applied).await;
+    }
+    let surplus = match wanted.prune && !desired.deployments.is_empty() {
+        true => deployments::prunable(shared, &shared.view.load(), &planned),
+        false => Vec::new(),
+    };
+    if wanted.dry_run {
+        deployments::told(planned, &mut applied);
+    }
+    // Before the integrations that run them.
+    let left = deployments::prune(shared, surplus, wanted.dry_run, &mut applied).await;
+    for step in prunes {
+        if step.change.kind == "integration" && left.contains(&step.change.name) {
+            applied.failed.push(stays(step.change));
+            continue;
+        }
+        if !wanted.dry_run
+            && let Err(error) = step.take(shared, false).await
+        {
+            return Err(after(error, &applied.changes));
+        }
+        applied.changes.push(step.change);
+    }
+    Ok(applied)
+}
+
+/// An integration that is not pruned, since nobody could remove its deployments without it.
+fn stays(change: DesiredChange) -> DesiredFailure {
+    let message = format!(
+        "integration `{}` is not removed: some of its deployments cannot be; apply it again when its outside system is well",
+        change.name
+    );
+    DesiredFailure { kind: change.kind, name: change.name, field: None, error: ErrorKind::Conflict, message }
 }
 
 /// An error that came although everything had been tried: what was done before it stays.
@@ -115,13 +174,15 @@ fn after(error: Error, done: &[DesiredChange]) -> Error {
 }
 
 /// One change, and what makes it.
-struct Step<'a> {
-    change: DesiredChange,
+pub(super) struct Step<'a> {
+    pub(super) change: DesiredChange,
     place: Option<&'a str>,
     how: How<'a>,
 }
 
-enum How<'a> {
+pub(super) enum How<'a> {
+    /// The trust policy is set.
+    Trust(&'a TrustPolicy),
     /// Nothing but a look: the file is elsewhere.
     Install(&'a DesiredPlugin),
     Add(&'a DesiredIntegration),
@@ -130,8 +191,8 @@ enum How<'a> {
     RemovePlugin,
 }
 
-fn plan<'a>(view: &View, desired: &'a Desired, prune: bool) -> Result<Vec<Step<'a>>> {
-    let mut steps = Vec::new();
+fn plan<'a>(view: &View, desired: &'a Desired) -> Result<Vec<Step<'a>>> {
+    let mut steps: Vec<Step<'a>> = trust::plan(view, desired).into_iter().collect();
     for (place, plugin) in &desired.plugins {
         let id = id(plugin);
         match view.plugins.get(&id) {
@@ -167,13 +228,10 @@ fn plan<'a>(view: &View, desired: &'a Desired, prune: bool) -> Result<Vec<Step<'
             steps.push(step);
         }
     }
-    if prune {
-        steps.extend(pruned(view, desired));
-    }
     Ok(steps)
 }
 
-fn step<'a>(
+pub(super) fn step<'a>(
     kind: &'static str,
     name: String,
     action: DesiredAction,
@@ -224,6 +282,8 @@ fn needed(view: &View, desired: &Desired) -> BTreeSet<PluginId> {
     for (_, wanted) in desired.integrations.iter().filter(|(_, wanted)| !view.integrations.contains_key(&wanted.name)) {
         needed.extend(view.plugin(&wanted.with_version(wanted.version.as_ref()).plugin).map(|plugin| plugin.id()));
     }
+    let pinned = |id: &&PluginId| view.pins.of(&id.name) == Some(&id.version);
+    needed.extend(view.plugins.keys().filter(pinned).cloned());
     needed
 }
 
@@ -262,7 +322,7 @@ impl Step<'_> {
                 let installed = view.plugin(&wanted.with_version(wanted.version.as_ref()).plugin).is_ok();
                 !installed && desired.plugins.iter().any(|(_, plugin)| plugin.source.is_some() && is_it(plugin))
             }
-            How::RemoveIntegration | How::RemovePlugin => false,
+            How::Trust(_) | How::RemoveIntegration | How::RemovePlugin => false,
         }
     }
 
@@ -277,6 +337,11 @@ impl Step<'_> {
 
     async fn take_unplaced(&self, shared: &Shared, dry_run: bool) -> Result<()> {
         match &self.how {
+            How::Trust(_) if dry_run => Ok(()),
+            How::Trust(policy) => {
+                let policy = TrustPolicy::from_json(policy.to_json().to_string().as_bytes());
+                crate::trust::set(shared, policy.map_err(|error| Error::internal(error.to_string()))?).await.map(drop)
+            }
             How::Install(plugin) => {
                 let remedy = match &plugin.source {
                     Some(source) => format!("it is to come from `{source}`, which `jackfield apply` installs"),

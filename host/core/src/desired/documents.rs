@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use jackfield_reflect::did_you_mean;
 use jackfield_registry::{Digest, Limits};
+use jackfield_trust::TrustPolicy;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -21,7 +22,7 @@ use serde_path_to_error::Segment;
 use crate::{EndpointSettings, Error, NewIntegration, Result, model::yes, names::pointer};
 
 /// The kinds, as documents name them.
-const KINDS: [&str; 2] = ["integration", "plugin"];
+const KINDS: [&str; 4] = ["integration", "plugin", "deployment", "trust"];
 /// Words for capabilities that the architecture decision (ADR-004) has and WIT does not.
 const CAPABILITY_WORDS: [(&str, &str); 2] =
     [("container-orchestration", "orchestrator"), ("ingress-management", "traffic")];
@@ -68,6 +69,30 @@ pub(crate) struct DesiredIntegration {
     pub(crate) enabled: bool,
 }
 
+/// What is to run, by which orchestrator.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct DesiredDeployment {
+    /// What it is called; may stand in `config` instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    /// How its instances are replaced; may stand in `config` instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) strategy: Option<String>,
+    /// The integration that runs it.
+    pub(crate) orchestrator: String,
+    /// What the orchestrator is told of it.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub(crate) config: Map<String, Value>,
+}
+
+impl DesiredDeployment {
+    /// The deployment's name, wherever it is said.
+    fn named(&self) -> Option<&str> {
+        self.name.as_deref().or_else(|| self.config.get("name")?.as_str())
+    }
+}
+
 /// Whether there is nothing to say of it.
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 fn is_so(enabled: &bool) -> bool {
@@ -112,6 +137,8 @@ impl DesiredIntegration {
 pub(super) struct Desired {
     pub(super) plugins: Vec<(String, DesiredPlugin)>,
     pub(super) integrations: Vec<(String, DesiredIntegration)>,
+    pub(super) deployments: Vec<(String, DesiredDeployment)>,
+    pub(super) trust: Option<(String, TrustPolicy)>,
 }
 
 impl Desired {
@@ -144,9 +171,12 @@ impl Desired {
     fn take_one(&mut self, kind: &str, value: &Value, place: String) -> Result<()> {
         let wrong = |error: serde_path_to_error::Error<serde_json::Error>| {
             let member = pointer_to(error.path());
-            let remedy = match member.ends_with("/version") {
-                true => "; write it in quotes, with all three numbers, e.g. \"0.1.0\"",
-                false => "",
+            let remedy = match (kind, &*member) {
+                (_, member) if member.ends_with("/version") => {
+                    "; write it in quotes, with all three numbers, e.g. \"0.1.0\""
+                }
+                ("deployment", _) => "; what its orchestrator is told of it, its image too, stands in `config`",
+                _ => "",
             };
             Error::invalid(format!("`{kind}`: {}{remedy}", error.inner())).at(format!("{place}{member}"))
         };
@@ -158,6 +188,26 @@ impl Desired {
             "integration" => {
                 let integration = serde_path_to_error::deserialize(value).map_err(wrong)?;
                 self.integrations.push((place, integration));
+            }
+            "deployment" => {
+                let deployment: DesiredDeployment = serde_path_to_error::deserialize(value).map_err(wrong)?;
+                if deployment.named().is_none_or(str::is_empty) {
+                    let message = "`deployment`: `name` is missing: say what it is called, here or in `config`; `jackfield apply` \
+                                   takes the name of the file where that holds no other deployment without one";
+                    return Err(Error::invalid(message).at(format!("{place}/name")));
+                }
+                self.deployments.push((place, deployment));
+            }
+            "trust" => {
+                if let Some((before, _)) = &self.trust {
+                    return Err(Error::invalid(format!(
+                        "there is one trust policy, and it is said at {before} already"
+                    ))
+                    .at(place));
+                }
+                let policy = TrustPolicy::from_json(value.to_string().as_bytes());
+                let policy = policy.map_err(|error| Error::invalid(format!("`trust`: {error}")).at(&place))?;
+                self.trust = Some((place, policy));
             }
             other => {
                 let shown: String = other.chars().take(80).collect();
@@ -173,7 +223,12 @@ impl Desired {
         let mut seen = BTreeMap::new();
         let plugins = self.plugins.iter().map(|(place, p)| (place, format!("plugin `{}@{}`", p.name, p.version)));
         let integrations = self.integrations.iter().map(|(place, i)| (place, format!("integration `{}`", i.name)));
-        for (place, what) in plugins.chain(integrations) {
+        let deployments = self.deployments.iter().map(|(place, d)| {
+            let namespace = d.config.get("namespace").and_then(Value::as_str).map(|n| format!("{n}/"));
+            let name = format!("{}{}", namespace.unwrap_or_default(), d.named().unwrap_or_default());
+            (place, format!("deployment `{name}` of `{}`", d.orchestrator.replace('_', "-")))
+        });
+        for (place, what) in plugins.chain(integrations).chain(deployments) {
             if let Some(before) = seen.insert(what.clone(), place) {
                 return Err(Error::invalid(format!("the {what} is said at {before} already")).at(place.as_str()));
             }
@@ -194,7 +249,8 @@ fn pointer_to(path: &serde_path_to_error::Path) -> String {
 }
 
 fn one_of_the_kinds() -> String {
-    KINDS.map(|kind| format!("`{kind}`")).join(" and ")
+    let [kinds @ .., last] = KINDS.map(|kind| format!("`{kind}`"));
+    format!("{} and {last}", kinds.join(", "))
 }
 
 #[cfg(test)]

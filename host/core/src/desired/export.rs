@@ -2,7 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::documents::{DesiredIntegration, DesiredPlugin};
+use super::{
+    deployments,
+    documents::{DesiredIntegration, DesiredPlugin},
+    trust,
+};
 use crate::{
     integrations::Integration,
     plugins::{Installed, token},
@@ -10,12 +14,14 @@ use crate::{
     view::{View, short_names},
 };
 
-/// A document for each version of each plugin, and for each integration.
+/// A document for the trust policy, each version of each plugin, each integration, and each deployment that was applied, as it
+/// was applied last.
 pub(crate) fn export(shared: &Shared) -> Vec<Value> {
     let view = shared.view.load();
     let plugins = view.plugins.values().map(|installed| json!({"plugin": plugin(installed)}));
     let integrations = view.integrations.values().map(|there| json!({"integration": integration(there, &view)}));
-    plugins.chain(integrations).collect()
+    let deployments = deployments::export(shared, &view);
+    trust::export(&view).into_iter().chain(plugins).chain(integrations).chain(deployments).collect()
 }
 
 fn plugin(installed: &Installed) -> DesiredPlugin {

@@ -28,7 +28,9 @@ use crate::{
     EndpointSettings, Error, ErrorKind, ErrorSource, EventKind, IntegrationInfo, NewIntegration, Result, TimestampMs,
     UpdateIntegration,
     clock::{now_ms, random_name},
-    config, faults, journal, limits, names, outbound,
+    config,
+    desired::deployments,
+    faults, journal, limits, names, outbound,
     plugins::{self, Installed},
     registrar::{Change, Decision, encode},
     shared::Shared,
@@ -124,6 +126,7 @@ pub(crate) async fn prepare(shared: &Shared, new: NewIntegration) -> Result<Addi
     let view = shared.view.load_full();
     free(&view, &new.name)?;
     let plugin = view.plugin(&new.plugin).map_err(|e| e.at("/plugin"))?.clone();
+    view.pins.allow(plugin.name(), plugin.version()).map_err(|e| e.at("/plugin"))?;
     let now = now_ms();
     let record = IntegrationRecord {
         plugin: plugin.name().to_owned(),
@@ -248,6 +251,7 @@ pub(crate) async fn remove(shared: &Shared, name: &str, discard_unknown: bool) -
         ];
         mutations.extend(journal::forget_all(incarnation));
         mutations.push(spending::forget(incarnation));
+        mutations.push(Mutation::delete_prefix(Bucket::Meta, deployments::prefix(incarnation)));
         Ok(Decision::Change(Change {
             mutations,
             event: (
@@ -263,6 +267,7 @@ pub(crate) async fn remove(shared: &Shared, name: &str, discard_unknown: bool) -
     };
     shared.registrar.change(decide).await?;
     shadow::ended(shared, &old, "the integration was removed").await;
+    shared.deployments.forget(&old.record.incarnation);
     Ok(())
 }
 

@@ -149,6 +149,7 @@ pub(crate) async fn upgrade(shared: &Shared, name: &str, wanted: UpgradeIntegrat
     if older || plugin.record.digest == old.record.plugin_digest {
         return nothing_to_do(&old, wanted.config.as_ref());
     }
+    view.pins.allow(plugin.name(), plugin.version()).map_err(|e| e.at("/version"))?;
     let before = view.plugin_of(&old.record)?;
     let mut config = migrated(&old, before, plugin).await?;
     let rehearsed = rehearsed.filter(|shadow| shadow.plugin_digest == plugin.record.digest);
@@ -306,6 +307,9 @@ pub(crate) async fn set(
         return Err(Error::new(ErrorKind::Conflict, ErrorSource::Caller, message).at("/plugin"));
     }
     let other_version = plugin.record.digest != old.record.plugin_digest;
+    if other_version {
+        view.pins.allow(plugin.name(), plugin.version()).map_err(|e| e.at("/version"))?;
+    }
     let record = match other_version {
         true => watched(leaving(&old.record, plugin, Map::new()), WATCHED, true),
         false => IntegrationRecord { updated_at: now_ms(), ..old.record.clone() },

@@ -8,6 +8,7 @@ mod id;
 mod inspect;
 mod known;
 mod load;
+mod pins;
 mod provenance;
 mod signers;
 
@@ -37,6 +38,8 @@ pub use contents::PluginText;
 pub(crate) use id::PluginId;
 pub(crate) use known::own_interfaces;
 pub(crate) use load::{load_all, sandbox};
+pub use pins::PinPlugin;
+pub(crate) use pins::{Pins, load as load_pins};
 pub use provenance::Provenance;
 pub(crate) use signers::{Signers, load as load_signers};
 
@@ -109,6 +112,7 @@ impl Installed {
             provenance: provenance.clone(),
             rights: rights(manifest).lines(),
             accept: token(manifest),
+            pin: view.pins.of(&manifest.plugin.name).cloned(),
             manifest: manifest.clone(),
         }
     }
@@ -310,6 +314,7 @@ pub(crate) async fn remove(shared: &Shared, wanted: &str) -> Result<()> {
                 format!("several versions of `{wanted}` are installed; say which is to go: {}", versions.join(", "));
             return Err(Error::new(ErrorKind::Conflict, ErrorSource::Caller, message));
         }
+        view.pins.allow_removal(plugin)?;
         let users = view.users(&id);
         if !users.is_empty() {
             return Err(Error::new(

@@ -37,6 +37,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/v1/advisories", registries::advisories())
         .route("/v1/plugins", plugins::collection())
         .route("/v1/plugins/{name}", plugins::item())
+        .route("/v1/plugins/{name}/pin", plugins::pin())
         .route("/v1/plugins/{name}/readme", plugins::text(PluginText::Readme))
         .route("/v1/plugins/{name}/license", plugins::text(PluginText::License))
         .route("/v1/plugins/{name}/sbom", plugins::text(PluginText::Sbom))

@@ -4,11 +4,11 @@ use axum::{
     Json,
     extract::{Request, State},
     response::{IntoResponse, Response},
-    routing::{MethodRouter, get},
+    routing::{MethodRouter, get, put},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use jackfield_core::{Accept, AllowAdvisories, Digest, Evidence, NewPlugin, PluginInfo, PluginText};
+use jackfield_core::{Accept, AllowAdvisories, Digest, Evidence, NewPlugin, PinPlugin, PluginInfo, PluginText};
 
 use serde::Deserialize;
 
@@ -51,6 +51,11 @@ pub(super) fn collection() -> MethodRouter<App> {
 
 pub(super) fn item() -> MethodRouter<App> {
     get(show).delete(remove)
+}
+
+/// The version that everybody keeps to who names none.
+pub(super) fn pin() -> MethodRouter<App> {
+    put(set_pin).delete(remove_pin)
 }
 
 pub(super) fn text(text: PluginText) -> MethodRouter<App> {
@@ -136,6 +141,22 @@ fn signatures(headers: &HeaderMap) -> Result<Vec<Evidence>, Problem> {
 async fn show(State(app): State<App>, Segments(name): Segments<String>, uri: Uri) -> Result<Json<PluginInfo>, Problem> {
     Known::read(&uri, &[])?;
     Ok(Json(app.host.plugin(&name)?))
+}
+
+async fn set_pin(
+    State(app): State<App>,
+    Segments(name): Segments<String>,
+    request: Request,
+) -> Result<Json<PluginInfo>, Problem> {
+    Known::read(request.uri(), &[])?;
+    let pin: PinPlugin = body::json(request, &app.options).await?;
+    Ok(Json(app.host.pin_plugin(&name, &pin.version).await?))
+}
+
+async fn remove_pin(State(app): State<App>, Segments(name): Segments<String>, uri: Uri) -> Result<StatusCode, Problem> {
+    Known::read(&uri, &[])?;
+    app.host.unpin_plugin(&name).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn remove(State(app): State<App>, Segments(name): Segments<String>, uri: Uri) -> Result<StatusCode, Problem> {

@@ -4,8 +4,8 @@
 //! between. So transactions happen as if one after the other, and a transaction that lost the race starts over from
 //! reading. Reads of several keys are held to the same: they are repeated if the head moved under them.
 //!
-//! Keys are laid out as `kv/KEY`, `sd/SERVICE/ID`, `sd-ttl/SERVICE/ID`, `lease/ID`, `lock/NAME`, `log/NUMBER`,
-//! `once/KEY` and `once-slot/NUMBER`. Changes of the first two are what people watch, so they go to the log.
+//! Keys are laid out as `kv/KEY`, `sd/SERVICE/ID`, `sd-ttl/SERVICE/ID`, `lease/ID`, `lock/NAME`, `orch/NAMESPACE/NAME`,
+//! `log/NUMBER`, `once/KEY` and `once-slot/NUMBER`. Changes of the first two are what people watch, so they go to the log.
 
 mod expiry;
 pub(crate) mod log;

@@ -38,6 +38,18 @@ impl Ceiling {
         beyond
     }
 
+    /// Whether it says something of every one of some rights: then whoever wrote it has said how much of each is right, and what is
+    /// within it needs no other acceptance.
+    pub fn speaks_of(&self, rights: &Rights) -> bool {
+        rights.iter().all(|right| match right {
+            Right::Send { .. } => self.methods.is_some(),
+            Right::SafePost { .. } => self.safe_posts.is_some(),
+            Right::Limit { name, .. } => self.limits.by_name().contains_key(name),
+            Right::Issue { .. } => self.credentials.is_some(),
+            Right::SendAgain { .. } => self.send_again.is_some(),
+        })
+    }
+
     fn holds(&self, right: &Right) -> bool {
         let listed = |most: &Option<Vec<String>>, name: &str| {
             most.as_ref().is_none_or(|most| most.iter().any(|one| one.eq_ignore_ascii_case(name)))

@@ -177,6 +177,11 @@ impl TrustPolicy {
         self.document.trust_root.as_deref()
     }
 
+    /// The most that a plugin from a place may ask for, where the rule for it says so.
+    pub fn ceiling_of(&self, origin: &Origin) -> Option<&Ceiling> {
+        self.rule(origin)?.0.ceiling.as_ref()
+    }
+
     /// The rule for a place: the one with the longest prefix that covers it.
     fn rule(&self, origin: &Origin) -> Option<(&SourceRule, &Wanted)> {
         let rules = self.document.source.iter().zip(&self.wanted);

@@ -5,10 +5,10 @@
 pub(super) fn check(prefix: &str) -> Result<(), &'static str> {
     match prefix.split_once(':') {
         Some(("oci" | "https" | "http" | "file", "")) => Ok(()),
-        Some(("file", "upload" | "embedded")) => Ok(()),
+        Some(("file", "upload" | "folder" | "embedded")) => Ok(()),
         Some(("file", path)) if path.starts_with('/') => folder(path),
         Some(("file", _)) => Err(
-            "files are uploaded, wherever they were: write `file:`, `file:upload` or `file:embedded`; of a registry in a folder where the host runs, `file:` and its absolute path",
+            "files are uploaded, wherever they were, or lie in the plugin folder: write `file:`, `file:upload`, `file:folder` or `file:embedded`; of a registry in a folder where the host runs, `file:` and its absolute path",
         ),
         Some((scheme @ ("oci" | "https" | "http"), rest)) => {
             let rest = rest.strip_prefix("//").ok_or("behind the scheme stands `//` and a host")?;
@@ -89,6 +89,7 @@ mod tests {
             "file:upload",
             "file:/srv/mirror",
             "file:/srv/mirror/",
+            "file:folder",
             "oci://ghcr.io",
             "oci://ghcr.io/acme/",
             "oci://a.b:5000/c/d",

@@ -1,0 +1,149 @@
+//! Pins: a version that everybody keeps to who names none, until somebody says otherwise. As with `apt-mark hold`, whoever names
+//! another one is refused, and is told how to let go; going back after an upgrade is always possible. What is pinned stays
+//! installed.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jackfield_store::{Bucket, Expect, Mutation, Store};
+use semver::Version;
+use serde::{Deserialize, Serialize};
+
+use super::Installed;
+use crate::{
+    Error, ErrorKind, ErrorSource, EventKind, Host, PluginInfo, Result, faults,
+    registrar::{Change, Decision},
+    shared::Shared,
+    view::View,
+};
+
+/// What stands before a plugin's name, in [`Bucket::Meta`].
+const PREFIX: &str = "plugin-pin/";
+/// What a refusal is called by programs.
+const CODE: &str = "plugin-pinned";
+
+/// The version that a plugin is to be pinned to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PinPlugin {
+    /// An installed version of it.
+    pub version: Version,
+}
+
+/// The version that each pinned plugin is to stay at.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pins(BTreeMap<String, Version>);
+
+impl Pins {
+    /// The version of a plugin that is pinned.
+    pub(crate) fn of(&self, name: &str) -> Option<&Version> {
+        self.0.get(name)
+    }
+
+    /// Refuses what a pin speaks against: to have somebody run with this version from now on.
+    pub(crate) fn allow(&self, name: &str, version: &Version) -> Result<()> {
+        match self.of(name).filter(|pinned| *pinned != version) {
+            Some(pinned) => Err(refused(format!(
+                "`{name}` is pinned to {pinned}, so nobody is given {version}; let it go (`jackfield plugin unpin {name}`), or \
+                 pin it to that version (`jackfield plugin pin {name} {version}`)"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses to remove what is pinned.
+    pub(super) fn allow_removal(&self, plugin: &Installed) -> Result<()> {
+        match self.of(plugin.name()).filter(|pinned| *pinned == plugin.version()) {
+            Some(_) => Err(refused(format!(
+                "`{}` is pinned; let it go first: `jackfield plugin unpin {}`",
+                plugin.id(),
+                plugin.name()
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn refused(message: String) -> Error {
+    Error { code: Some(CODE.to_owned()), ..Error::new(ErrorKind::Conflict, ErrorSource::Caller, message) }
+}
+
+/// What is stored.
+pub(crate) async fn load(store: &dyn Store) -> Result<Pins> {
+    let mut pins = Pins::default();
+    for (key, stored) in store.list(Bucket::Meta, PREFIX, None, usize::MAX).await.map_err(faults::store)? {
+        let Some(name) = key.strip_prefix(PREFIX) else { continue };
+        match String::from_utf8_lossy(&stored.value).parse() {
+            Ok(version) => drop(pins.0.insert(name.to_owned(), version)),
+            Err(error) => tracing::error!(plugin = name, %error, "the version that it is pinned to cannot be read"),
+        }
+    }
+    Ok(pins)
+}
+
+impl Host {
+    /// Has everybody who names no version of a plugin keep to this one, which must be installed, and refuses who names another.
+    /// Who runs with another one goes on with it until upgraded. A second time it is pinned anew.
+    ///
+    /// Fails with `not-found` where there is no such version.
+    pub async fn pin_plugin(&self, name: &str, version: &Version) -> Result<PluginInfo> {
+        self.shared().open()?;
+        pin(self.shared(), name, version).await?;
+        let view = self.shared().view.load();
+        Ok(view.plugin(&format!("{name}@{version}"))?.info(&view))
+    }
+
+    /// Lets a plugin go that is pinned; nothing happens where it is not. Fails with `not-found` where there is no such plugin.
+    pub async fn unpin_plugin(&self, name: &str) -> Result<()> {
+        self.shared().open()?;
+        unpin(self.shared(), name).await
+    }
+}
+
+async fn pin(shared: &Shared, name: &str, version: &Version) -> Result<()> {
+    let (name, version) = (name.to_owned(), version.clone());
+    let decide = move |view: &View| {
+        let plugin: Arc<Installed> =
+            view.plugin(&format!("{name}@{version}")).map_err(|error| error.at("/version"))?.clone();
+        let before = view.pins.of(&name);
+        if before == Some(&version) {
+            return Ok(Decision::Nothing);
+        }
+        let before = before.map(|before| format!(", after {before}")).unwrap_or_default();
+        Ok(Decision::Change(Change {
+            mutations: vec![
+                Mutation::set(Bucket::Meta, format!("{PREFIX}{name}"), version.to_string()),
+                Mutation::require(Bucket::Plugins, plugin.id().to_string(), Expect::Present),
+            ],
+            event: (
+                EventKind::PluginPinned,
+                None,
+                Some(name.clone()),
+                format!("`{name}` was pinned to {version}{before}"),
+            ),
+            apply: Box::new(move |view, _| {
+                view.pins.0.insert(name, version);
+            }),
+        }))
+    };
+    shared.registrar.change(decide).await.map(drop)
+}
+
+async fn unpin(shared: &Shared, name: &str) -> Result<()> {
+    let name = name.to_owned();
+    let decide = move |view: &View| {
+        let Some(version) = view.pins.of(&name) else { return view.plugin(&name).map(|_| Decision::Nothing) };
+        Ok(Decision::Change(Change {
+            mutations: vec![Mutation::delete(Bucket::Meta, format!("{PREFIX}{name}"))],
+            event: (
+                EventKind::PluginUnpinned,
+                None,
+                Some(name.clone()),
+                format!("`{name}` was let go, which was pinned to {version}"),
+            ),
+            apply: Box::new(move |view, _| {
+                view.pins.0.remove(&name);
+            }),
+        }))
+    };
+    shared.registrar.change(decide).await.map(drop)
+}
