@@ -16,6 +16,7 @@ mod neighbour;
 mod race;
 mod secure;
 mod start;
+mod switch;
 mod table;
 
 use std::process::ExitCode;
@@ -30,7 +31,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const USAGE: &str = "\
 usage: jackfield-bench [--quick] [GROUP…]
 
-Groups: calls, parts, callers, rest, start, memory, leaks, audit, secure, neighbour; all of them where none is named.
+Groups: calls, parts, callers, rest, start, switch, memory, leaks, audit, secure, neighbour; all of them where none is named.
 `neighbour:WAY` is one way to misbehave alone.
 --quick: fewer rounds, to see that everything runs.
 The last line is JSON.";
@@ -81,6 +82,9 @@ fn run(mut words: Vec<String>) -> Result<()> {
         }
         if wanted("start") {
             start::all(&mut table, quick).await?;
+        }
+        if wanted("switch") {
+            switch::all(&mut table, quick).await?;
         }
         if wanted("memory") {
             memory::all(&mut table, quick).await?;
