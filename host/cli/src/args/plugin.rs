@@ -86,7 +86,8 @@ Examples:
     },
     /// List the integrations that run with an older version than the newest installed release of their plugin
     ///
-    /// Each with the command that upgrades it. Only what is installed is looked at; of a pinned plugin the pinned version.
+    /// Each with the command that upgrades it. Also the plugins of which a registry has a newer release that would do, by what is known
+    /// of the registries here (`jackfield registry sync`); of a pinned plugin the pinned version.
     #[command(after_long_help = "\
 Examples:
   jackfield plugin outdated

@@ -1,6 +1,6 @@
 //! `jackfield plugin outdated`: which integrations run with an older version of their plugin than the newest release that is
-//! installed, and the command that upgrades each. The same is told of one plugin when a version of it is installed. What could
-//! be installed from elsewhere is not looked at.
+//! installed, and the command that upgrades each; and which plugins the registries have a newer release of that would do, by what
+//! is known of them here. The same is told of one plugin when a version of it is installed.
 
 use std::collections::BTreeMap;
 
@@ -36,12 +36,22 @@ impl Behind {
     }
 }
 
+/// A plugin of which a registry has a newer release than is installed.
+struct Available {
+    plugin: String,
+    installed: Version,
+    available: Version,
+    registry: String,
+}
+
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
-    let behind = context
+    let (behind, available) = context
         .with(async |api| {
             let plugins = all(api, "/v1/plugins", None).await?;
             let integrations = all(api, "/v1/integrations", None).await?;
-            Ok(outdated(&newest(&plugins), &integrations))
+            let newest = newest(&plugins);
+            let behind = outdated(&newest, &integrations);
+            Ok((behind, available(api, newest).await?))
         })
         .await?;
     let item = |behind: &Behind| {
@@ -54,7 +64,43 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
         })
     };
     let items: Vec<_> = behind.iter().map(item).collect();
-    context.ui.answer(json!({"items": items}).to_string().as_bytes(), |answer| table(answer, context.ui.style))
+    let newer = |one: &Available| {
+        json!({
+            "plugin": one.plugin,
+            "installed": one.installed,
+            "available": one.available,
+            "registry": one.registry,
+            "command": format!("jackfield plugin install {}/{}", one.registry, one.plugin),
+        })
+    };
+    let mut answer = json!({"items": items});
+    if let (false, Some(members)) = (available.is_empty(), answer.as_object_mut()) {
+        members.insert("available".into(), available.iter().map(newer).collect());
+    }
+    context.ui.answer(answer.to_string().as_bytes(), |answer| table(answer, context.ui.style))
+}
+
+/// What the registries have that is newer and would do.
+async fn available(api: &Api, newest: BTreeMap<String, Version>) -> Result<Vec<Available>, Failure> {
+    let registries = api.request(Request::get("/v1/registries")).await?;
+    let registries: Tree = serde_json::from_slice(&registries.body).unwrap_or(Tree::Null);
+    if registries.list("items").is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut all = Vec::new();
+    for (plugin, installed) in newest {
+        let mut query = Query::default();
+        query.add("plugin", &plugin);
+        // One that no registry has, or in no version that would do, is not outdated.
+        let Ok(chosen) = api.request(Request::get(format!("/v1/choice{}", query.as_str()))).await else { continue };
+        let chosen: Tree = serde_json::from_slice(&chosen.body).unwrap_or(Tree::Null);
+        let registry = chosen.text("registry").to_owned();
+        match version(&chosen, "version") {
+            Some(available) if available > installed => all.push(Available { plugin, installed, available, registry }),
+            _ => {}
+        }
+    }
+    Ok(all)
 }
 
 fn table(answer: &Tree, style: Style) -> String {
@@ -63,10 +109,19 @@ fn table(answer: &Tree, style: Style) -> String {
         let names = ["integration", "plugin", "plugin-version", "newest", "command"];
         table.row(names.map(|name| Cell::from(item.text(name))));
     }
-    if table.is_empty() {
-        return "every integration runs with the newest installed release of its plugin\n".into();
+    let style = Style { width: None, ..style };
+    let mut out = match table.is_empty() {
+        true => "every integration runs with the newest installed release of its plugin\n".to_owned(),
+        false => table.render(style),
+    };
+    let mut newer = Table::new(["plugin", "installed", "available", "registry", "install it"]);
+    for item in answer.list("available") {
+        newer.row(["plugin", "installed", "available", "registry", "command"].map(|name| Cell::from(item.text(name))));
     }
-    table.render(Style { width: None, ..style })
+    if !newer.is_empty() {
+        out.push_str(&format!("\n{}", newer.render(style)));
+    }
+    out
 }
 
 /// The integrations that run with an older version than the one of the plugin that was installed.

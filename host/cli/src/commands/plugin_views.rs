@@ -8,7 +8,7 @@ use crate::{
 };
 
 pub(super) fn list(items: &[Tree], style: Style) -> String {
-    let mut table = Table::new(["name", "version", "pinned", "capabilities", "integrations", "installed"]);
+    let mut table = Table::new(["name", "version", "pinned", "capabilities", "integrations", "signed by", "installed"]);
     for item in items {
         table.row([
             Cell::from(item.text("name")),
@@ -16,6 +16,7 @@ pub(super) fn list(items: &[Tree], style: Style) -> String {
             Cell::from(if item.text("pin") == item.text("version") { "yes" } else { "" }),
             Cell::from(item.texts("capabilities")),
             Cell::from(item.texts("integrations")),
+            Cell::from(short(&signer(item))),
             Cell::from(rfc3339_of(item, "installed-at")),
         ]);
     }
@@ -23,6 +24,15 @@ pub(super) fn list(items: &[Tree], style: Style) -> String {
         return "(no plugins; install one with `jackfield plugin install FILE`)\n".into();
     }
     table.render(style)
+}
+
+/// The beginning of a signer, enough to tell one from another.
+fn short(signer: &str) -> String {
+    let mut short: String = signer.chars().take(24).collect();
+    if short.len() < signer.len() {
+        short.push('…');
+    }
+    short
 }
 
 pub(super) fn installed(plugin: &Tree, new: bool) -> String {
