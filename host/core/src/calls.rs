@@ -33,21 +33,27 @@ pub(crate) async fn call(shared: &Shared, request: CallRequest) -> Result<Answer
     let CallRequest { integration, capability, operation, params, timeout, idempotency_key } = request;
     shared.open()?;
     let integration = shared.view.load().integration(&integration)?.clone();
-    let runtime = integration.running()?;
-    let served = runtime.capability(&capability)?.operation(&operation)?;
+    let served = integration.running()?.capability(&capability)?.operation(&operation)?;
     let params = if params.is_empty() { Bytes::from_static(b"{}") } else { params };
     if served.operation().kind == OperationKind::Write {
         let named = idempotency::name(served.operation(), params, idempotency_key.as_deref())?;
-        return write(shared, &integration, runtime, served, named, timeout).await;
+        let integration = integration.for_write(shared, &capability, &operation, &named).await?;
+        let runtime = integration.running()?;
+        let served = runtime.capability(&capability)?.operation(&operation)?;
+        return write(shared, integration, runtime, served, named, timeout).await;
     }
+    let integration =
+        if served.operation().feed { &integration } else { integration.for_read(&capability, &operation) };
+    let runtime = integration.running()?;
+    let served = runtime.capability(&capability)?.operation(&operation)?;
     let Some(shadow) = &integration.shadow else {
-        let json = run(shared, &integration, runtime, served, params, timeout).await?;
+        let json = run(shared, integration, runtime, served, params, timeout).await?;
         return Ok(Answer { json, idempotency_key: None, replayed: false });
     };
-    let answer = run(shared, &integration, runtime, served, params.clone(), timeout).await;
+    let answer = run(shared, integration, runtime, served, params.clone(), timeout).await;
     if !served.operation().feed {
         let read = Read { capability, operation, action: &served.action, params, answer: &answer };
-        shadow.follow(&shared.shadows, &integration, read);
+        shadow.follow(&shared.shadows, integration, read);
     }
     Ok(Answer { json: answer?, idempotency_key: None, replayed: false })
 }

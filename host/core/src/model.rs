@@ -220,6 +220,9 @@ pub struct IntegrationInfo {
     /// Until then it goes back by itself to that if it does not do well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probation_until: Option<TimestampMs>,
+    /// The version that has a share of its calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<ShareSummary>,
     /// The version that is rehearsed beside the one it runs with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shadow: Option<crate::ShadowSummary>,
@@ -236,6 +239,22 @@ pub struct PreviousVersion {
     pub plugin_version: semver::Version,
     /// When it was left.
     pub left_at: TimestampMs,
+}
+
+/// A version that has a share of an integration's calls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ShareSummary {
+    /// The plugin's version.
+    pub plugin_version: semver::Version,
+    /// Of a hundred calls so many.
+    pub percent: u8,
+    /// Since when it has a share.
+    pub since: TimestampMs,
+    /// Its calls since then that have ended, or since the host was started.
+    pub calls: u64,
+    /// Those that failed, and not by what their callers did.
+    pub failed: u64,
 }
 
 /// What is done with an integration's traffic.
@@ -390,6 +409,7 @@ impl EventKind {
             Self::AuditSinkLagging => "audit-sink-lagging",
             Self::AuditSinkCaughtUp => "audit-sink-caught-up",
             Self::AuditRecordsLost => "audit-records-lost",
+            Self::IntegrationShared => "integration-shared",
             Self::ShadowStarted => "shadow-started",
             Self::ShadowDiffered => "shadow-differed",
             Self::ShadowEnded => "shadow-ended",
@@ -458,6 +478,8 @@ pub enum EventKind {
     AuditSinkCaughtUp,
     /// Records of the audit trail will never be sent to a sink.
     AuditRecordsLost,
+    /// Another version has a share of an integration's calls, or another share.
+    IntegrationShared,
     /// Another version of an integration's plugin is rehearsed beside the one that runs.
     ShadowStarted,
     /// A version that is rehearsed answered otherwise for the first time.

@@ -304,9 +304,12 @@ impl Integration {
     }
 }
 
-/// Tells that a rehearsal ended since what runs is another now, if there was one.
-pub(super) async fn ended(shared: &Shared, old: &Integration, why: &str) {
+/// A rehearsal is over since what runs is another now, if there was one.
+pub(super) async fn over(shared: &Shared, old: &Integration, why: &str) {
     let Some(record) = &old.record.shadow else { return };
+    if let Some(shadow) = &old.shadow {
+        shadow.end(old, why);
+    }
     let message = told_end(&old.name, &record.plugin_version, why);
     let kind = EventKind::ShadowEnded;
     if let Some(audit) = &shared.audit {
