@@ -201,3 +201,33 @@ async fn a_share_stands_in_a_host_that_is_started_again() {
     assert_eq!((done.to.to_string().as_str(), runs(&host, "play")), ("0.2.0", ("0.2.0".into(), None)));
     host.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_write_of_unknown_outcome_is_sent_again_only_to_the_version_that_had_it() {
+    let outside = Outside::start().await;
+    let host = builder().build().await.unwrap();
+    let promising =
+        |wanted: &str| version("unruly", wanted, |manifest| manifest.writes.once_by_key = vec!["unruly.*".into()]);
+    host.install_plugin(promising("0.1.0")).await.unwrap();
+    add(&host, "wild", "unruly", json!({"url": outside.url})).await.unwrap();
+    host.install_plugin(promising("0.2.0")).await.unwrap();
+    let new = host.plugin("unruly@0.2.0").unwrap().digest;
+    host.upgrade_integration("wild", share("0.2.0", 99)).await.unwrap();
+    let submit = || {
+        let params = json!({"path": "/shared", "then-crash": true}).to_string();
+        CallRequest { idempotency_key: Some("k".into()), ..CallRequest::new("wild", "unruly", "submit", params) }
+    };
+    for (attempt, percent) in [(1, 99), (2, 1), (3, 50)] {
+        host.upgrade_integration("wild", share("0.2.0", percent)).await.unwrap();
+        let error = host.call(submit()).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::OutcomeUnknown, "{error}");
+        let write = host.write("wild", "k").await.unwrap();
+        assert_eq!((write.attempts, &write.plugin_digest), (attempt, &new), "{percent}");
+        assert_eq!(outside.requests(), attempt);
+    }
+    // The old version never had it, so it is not sent there.
+    host.roll_back_integration("wild", None).await.unwrap();
+    let error = host.call(submit()).await.unwrap_err();
+    assert!(error.kind == ErrorKind::OutcomeUnknown && error.message.contains("it is not sent again"), "{error}");
+    assert_eq!(outside.requests(), 3);
+}
