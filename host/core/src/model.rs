@@ -222,7 +222,7 @@ pub struct IntegrationInfo {
     pub probation_until: Option<TimestampMs>,
     /// The version that has a share of its calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub share: Option<ShareSummary>,
+    pub share: Option<crate::ShareSummary>,
     /// The version that is rehearsed beside the one it runs with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shadow: Option<crate::ShadowSummary>,
@@ -239,22 +239,6 @@ pub struct PreviousVersion {
     pub plugin_version: semver::Version,
     /// When it was left.
     pub left_at: TimestampMs,
-}
-
-/// A version that has a share of an integration's calls.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct ShareSummary {
-    /// The plugin's version.
-    pub plugin_version: semver::Version,
-    /// Of a hundred calls so many.
-    pub percent: u8,
-    /// Since when it has a share.
-    pub since: TimestampMs,
-    /// Its calls since then that have ended, or since the host was started.
-    pub calls: u64,
-    /// Those that failed, and not by what their callers did.
-    pub failed: u64,
 }
 
 /// What is done with an integration's traffic.

@@ -12,7 +12,7 @@ mod live;
 pub(crate) mod probation;
 mod runtime;
 pub(crate) mod shadow;
-mod share;
+pub(crate) mod share;
 mod switch;
 pub(crate) mod upgrade;
 

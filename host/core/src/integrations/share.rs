@@ -26,7 +26,7 @@ use super::{
     upgrade::{Probation, leaving},
 };
 use crate::{
-    Error, ErrorKind, ErrorSource, EventKind, Result, ShareSummary, TimestampMs,
+    Error, ErrorKind, ErrorSource, EventKind, Result, TimestampMs,
     clock::now_ms,
     health,
     idempotency::Named,
@@ -60,6 +60,22 @@ pub(crate) struct ShareRecord {
 }
 
 /// A version that has a share of an integration's calls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ShareSummary {
+    /// The plugin's version.
+    pub plugin_version: Version,
+    /// Of a hundred calls so many.
+    pub percent: u8,
+    /// Since when it has a share.
+    pub since: TimestampMs,
+    /// Its calls since then that have ended, or since the host was started.
+    pub calls: u64,
+    /// Those that failed, and not by what their callers did.
+    pub failed: u64,
+}
+
+/// What serves a share of an integration's calls.
 #[derive(Debug)]
 pub(crate) struct Share {
     pub(crate) next: Arc<Integration>,

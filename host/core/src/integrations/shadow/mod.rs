@@ -258,7 +258,7 @@ impl Shadow {
     /// It is over. What it has found can still be read; what ran for it is let go of.
     pub(super) fn end(&self, integration: &Integration, why: &str) {
         self.over(why);
-        integration.live.remember_shadow(Remembered::Ended(Box::new(self.report(None))));
+        integration.live.end_shadow(self, self.report(None));
     }
 
     fn report(&self, state: Option<ShadowState>) -> ShadowReport {
