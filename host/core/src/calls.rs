@@ -22,7 +22,8 @@ use crate::{
     retries::Attempts,
     shared::Shared,
     track::{Asked, Track, Tracked},
-    versions, waiting,
+    versions::{self, Target},
+    waiting,
 };
 
 /// How long a guest that was stopped may still run: its slice of a processor, and as much again.
@@ -32,30 +33,56 @@ const LAST_MOMENT: Duration = Duration::from_millis(20);
 pub(crate) async fn call(shared: &Shared, request: CallRequest) -> Result<Answer> {
     let CallRequest { integration, capability, operation, params, timeout, idempotency_key } = request;
     shared.open()?;
-    let view = shared.view.load();
+    let view = shared.view.load_full();
     let integration = view.integration(&integration)?.clone();
-    let runtime = integration.running()?;
-    let target = versions::target(&view, &integration, runtime, &capability, &operation)?;
-    drop(view);
+    let mut target = versions::target(&view, &integration, integration.running()?, &capability, &operation)?;
     let params = if params.is_empty() { Bytes::from_static(b"{}") } else { params };
+    let key = idempotency_key.as_deref();
+    let chosen = version_for(shared, &integration, &target, (&capability, &operation), &params, key).await?;
+    let runtime = chosen.running()?;
+    if !Arc::ptr_eq(chosen, &integration) {
+        target = versions::target(&view, chosen, runtime, &capability, &operation)?;
+    }
+    drop(view);
     let params = target.request(params).await?;
-    let answer = answered(shared, &integration, runtime, target.served, params, timeout, idempotency_key).await?;
+    let answer = answered(shared, chosen, runtime, target.served, params, timeout, key).await?;
     let json = target.answer(answer.json, answer.idempotency_key.as_deref()).await?;
     Ok(Answer { json, deprecated: target.deprecated(), ..answer })
+}
+
+/// The version that a call goes to, where another one has a share of them. Who names a version of the capability that only the old
+/// one speaks stays with that.
+async fn version_for<'i>(
+    shared: &Shared,
+    integration: &'i Arc<Integration>,
+    target: &Target<'_>,
+    (capability, operation): (&str, &str),
+    params: &Bytes,
+    idempotency_key: Option<&str>,
+) -> Result<&'i Arc<Integration>> {
+    let served = target.served.operation();
+    if integration.share.is_none() || served.feed {
+        return Ok(integration);
+    }
+    if served.kind != OperationKind::Write {
+        return Ok(integration.for_read(capability, operation));
+    }
+    let named = idempotency::name(served, target.request(params.clone()).await?, idempotency_key)?;
+    integration.for_write(shared, capability, operation, &named).await
 }
 
 /// Calls an operation, in the version that the integration speaks.
 async fn answered(
     shared: &Shared,
-    integration: &Integration,
+    integration: &Arc<Integration>,
     runtime: &Runtime,
     served: &Served,
     params: Bytes,
     timeout: Option<Duration>,
-    idempotency_key: Option<String>,
+    idempotency_key: Option<&str>,
 ) -> Result<Answer> {
     if served.operation().kind == OperationKind::Write {
-        let named = idempotency::name(served.operation(), params, idempotency_key.as_deref())?;
+        let named = idempotency::name(served.operation(), params, idempotency_key)?;
         return write(shared, integration, runtime, served, named, timeout).await;
     }
     let Some(shadow) = &integration.shadow else {

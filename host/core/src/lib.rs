@@ -99,6 +99,7 @@ pub use integrations::{
         NewShadow, ShadowCounts, ShadowDifference, ShadowDifferenceKind, ShadowOperation, ShadowReport, ShadowState,
         ShadowSummary,
     },
+    share::ShareSummary,
     upgrade::{Upgrade, UpgradeIntegration},
 };
 pub use issuing::{Issued, IssuerInfo, IssuerSettings, IssuingFailure};

@@ -226,6 +226,9 @@ pub struct IntegrationInfo {
     /// Until then it goes back by itself to that if it does not do well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probation_until: Option<TimestampMs>,
+    /// The version that has a share of its calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<crate::ShareSummary>,
     /// The version that is rehearsed beside the one it runs with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shadow: Option<crate::ShadowSummary>,
@@ -407,6 +410,7 @@ impl EventKind {
             Self::AuditSinkLagging => "audit-sink-lagging",
             Self::AuditSinkCaughtUp => "audit-sink-caught-up",
             Self::AuditRecordsLost => "audit-records-lost",
+            Self::IntegrationShared => "integration-shared",
             Self::ShadowStarted => "shadow-started",
             Self::ShadowDiffered => "shadow-differed",
             Self::ShadowEnded => "shadow-ended",
@@ -484,6 +488,8 @@ pub enum EventKind {
     AuditSinkCaughtUp,
     /// Records of the audit trail will never be sent to a sink.
     AuditRecordsLost,
+    /// Another version has a share of an integration's calls, or another share.
+    IntegrationShared,
     /// Another version of an integration's plugin is rehearsed beside the one that runs.
     ShadowStarted,
     /// A version that is rehearsed answered otherwise for the first time.

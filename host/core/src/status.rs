@@ -183,6 +183,13 @@ fn of_integration(integration: &Integration) -> Vec<Concern> {
         );
         add(ConcernLevel::Warning, message, None, None);
     }
+    if let Some(share) = integration.share_summary() {
+        let message = format!(
+            "{} of 100 calls go to {}, of which {} of {} failed; `jackfield integration upgrade {}` gives it all, `rollback` takes it back",
+            share.percent, share.plugin_version, share.failed, share.calls, integration.name
+        );
+        add(ConcernLevel::Warning, message, None, None);
+    }
     if integration.is_watched() {
         let previous = integration.record.previous.as_ref().map(|previous| previous.plugin_version.to_string());
         let previous = previous.unwrap_or_default();

@@ -46,6 +46,7 @@ Examples:
     /// Go back to what an integration ran with before its latest upgrade
     ///
     /// The version of its plugin and its configuration; grants and limits stay as they are. A second time goes forward again.
+    /// Where a version has a share of its calls, that is taken back.
     #[command(after_long_help = "\
 Examples:
   jackfield integration rollback prod-etcd")]
@@ -102,12 +103,13 @@ Examples:
   jackfield integration upgrade prod-etcd --dry-run
   jackfield integration upgrade prod-etcd
   jackfield integration upgrade prod-etcd --to 0.2.0 --watch 10m
+  jackfield integration upgrade prod-etcd --share 10 && jackfield integration upgrade prod-etcd --share 50
   jackfield integration upgrade prod-etcd --set timeout-ms=5000")]
 pub(crate) struct UpgradeArgs {
     /// The integration
     pub(crate) name: String,
 
-    /// The version, an older one perhaps [default: the newest that is installed]
+    /// The version, an older one perhaps [default: what has a share or is rehearsed, or else the newest that is installed]
     #[arg(long, value_name = "VERSION")]
     pub(crate) to: Option<semver::Version>,
 
@@ -134,6 +136,10 @@ pub(crate) struct UpgradeArgs {
     /// How long the new version is watched; `0s` for not at all [default: 1m]
     #[arg(long, value_name = "TIME", value_parser = super::parse::duration)]
     pub(crate) watch: Option<std::time::Duration>,
+
+    /// Give it so many of a hundred calls, and leave the others with the old version, until told otherwise; it is watched as long
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub(crate) share: Option<u8>,
 }
 
 /// Add an integration: a plugin, configured for one outside system

@@ -145,6 +145,9 @@ async fn upgrade(context: &Context, args: UpgradeArgs) -> Result<(), Failure> {
     if let Some(watch) = args.watch {
         wanted["watch-seconds"] = watch.as_secs().into();
     }
+    if let Some(share) = args.share {
+        wanted["share"] = share.into();
+    }
     let answer = context
         .with(async |api| {
             if !settings.is_empty() || !args.unset.is_empty() {

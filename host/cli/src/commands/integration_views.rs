@@ -37,6 +37,18 @@ pub(super) fn show(integration: &Tree, style: Style) -> String {
     if integration.get("probation-until").is_some() {
         fact("watched until", &rfc3339_of(integration, "probation-until"));
     }
+    if let Some(share) = integration.get("share") {
+        let number = |name: &str| share.number(name).unwrap_or_default();
+        let (version, percent) = (share.text("plugin-version"), number("percent"));
+        let (calls, failed) = (number("calls"), number("failed"));
+        fact("shared with", &format!("{version}: {percent} of 100 calls, of which {failed} of {calls} failed"));
+    }
+    if let Some(shadow) = integration.get("shadow") {
+        let number = |name: &str| shadow.number(name).unwrap_or_default();
+        let (version, until) = (shadow.text("plugin-version"), rfc3339_of(shadow, "until"));
+        let (compared, different) = (number("compared"), number("different"));
+        fact("rehearsed", &format!("{version} until {until}: {different} of {compared} reads differ"));
+    }
     fact("capabilities", &integration.texts("capabilities"));
     fact("labels", &labels(integration));
     fact("revision", &integration.get("revision").map(ToString::to_string).unwrap_or_default());
@@ -93,9 +105,16 @@ pub(super) fn upgraded(upgrade: &Tree, style: Style) -> String {
     if from == to {
         return format!("integration {name} runs with {to} already\n");
     }
-    let mut out = match is("changed") {
-        true => format!("upgraded integration {name} from {from} to {to}\n"),
-        false => format!("integration {name} would be upgraded from {from} to {to}; nothing was changed\n"),
+    let share = upgrade.number("share").filter(|share| *share < 100);
+    let mut out = match (is("changed"), share) {
+        (true, Some(share)) => {
+            format!("{share} of 100 calls of integration {name} go to {to}, the others to {from}\n")
+        }
+        (false, Some(share)) => {
+            format!("{share} of 100 calls of integration {name} would go to {to}; nothing was changed\n")
+        }
+        (true, None) => format!("upgraded integration {name} from {from} to {to}\n"),
+        (false, None) => format!("integration {name} would be upgraded from {from} to {to}; nothing was changed\n"),
     };
     let mut facts = Table::plain();
     let mut all = |title: &str, name: &str| {
@@ -200,6 +219,22 @@ mod tests {
         assert!(listed.contains("disabled") && !listed.contains("unknown"), "{listed}");
         let shown = show(&integration, Style::default());
         assert!(shown.contains("until it is enabled") && !shown.contains("unknown"), "{shown}");
+    }
+
+    #[test]
+    fn what_runs_beside_an_integration_is_shown_with_it() {
+        let integration: Tree = serde_json::from_str(
+            r#"{"name":"e","plugin-version":"0.1.0","share":{"plugin-version":"0.2.0","percent":10,"calls":7,"failed":1},
+                "shadow":{"plugin-version":"0.3.0","until":0,"compared":5,"different":2},"health":{}}"#,
+        )
+        .unwrap();
+        let text = show(&integration, Style::default());
+        assert!(text.contains("0.2.0: 10 of 100 calls, of which 1 of 7 failed"), "{text}");
+        assert!(text.contains("0.3.0 until 1970-01-01T00:00:00Z: 2 of 5 reads differ"), "{text}");
+        let given =
+            r#"{"from":"0.1.0","to":"0.2.0","changed":true,"share":10,"checked":true,"integration":{"name":"e"}}"#;
+        let text = upgraded(&serde_json::from_str(given).unwrap(), Style::default());
+        assert_eq!(text, "10 of 100 calls of integration e go to 0.2.0, the others to 0.1.0\n");
     }
 
     #[test]

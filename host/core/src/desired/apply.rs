@@ -272,12 +272,13 @@ fn needed(view: &View, desired: &Desired) -> BTreeSet<PluginId> {
             // It is pruned too.
             continue;
         }
-        let IntegrationRecord { plugin, plugin_version: now, previous, shadow, .. } = &there.record;
+        let IntegrationRecord { plugin, plugin_version: now, previous, shadow, share, .. } = &there.record;
         let then = wanted.and_then(|(_, wanted)| wanted.version.as_ref()).unwrap_or(now);
         let before = if then == now { previous.as_ref().map(|previous| &previous.plugin_version) } else { Some(now) };
         let of = |version: &Version| PluginId { name: plugin.clone(), version: version.clone() };
         let rehearsed = shadow.as_ref().map(|shadow| &shadow.plugin_version).filter(|_| then == now);
-        needed.extend([Some(then), before, rehearsed].into_iter().flatten().map(of));
+        let shares = share.as_ref().map(|share| &share.plugin_version).filter(|_| then == now);
+        needed.extend([Some(then), before, rehearsed, shares].into_iter().flatten().map(of));
     }
     for (_, wanted) in desired.integrations.iter().filter(|(_, wanted)| !view.integrations.contains_key(&wanted.name)) {
         needed.extend(view.plugin(&wanted.with_version(wanted.version.as_ref()).plugin).map(|plugin| plugin.id()));

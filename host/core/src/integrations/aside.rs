@@ -15,7 +15,7 @@ pub(super) fn aside(
     plugin: &Arc<Installed>,
 ) -> Result<Integration> {
     let live = integration.live.aside(&record.plugin_version);
-    let record = IntegrationRecord { probation: None, shadow: None, ..record };
+    let record = IntegrationRecord { probation: None, shadow: None, share: None, ..record };
     let runtime = build::runtime(shared, &integration.name, &record, plugin, &live, For::Version)?;
     Ok(Integration {
         name: integration.name.clone(),
@@ -24,5 +24,6 @@ pub(super) fn aside(
         runtime: Ok(Arc::new(runtime)),
         live,
         shadow: None,
+        share: None,
     })
 }

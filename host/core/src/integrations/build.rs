@@ -15,6 +15,7 @@ use super::{
     probation::Watch,
     runtime::serve,
     shadow::{Remembered, Shadow},
+    share::Share,
 };
 use crate::{
     EndpointSettings, Error, Result, config, credentials, faults, grants,
@@ -223,8 +224,10 @@ pub(crate) async fn load_all(shared: &Shared, plugins: &View) -> Result<BTreeMap
             Ok(_) => {}
         }
         let revision = stored.revision;
-        let mut integration = Integration { name: shared_name, record, revision, runtime, live, shadow: None };
+        let mut integration =
+            Integration { name: shared_name, record, revision, runtime, live, shadow: None, share: None };
         integration.shadow = Shadow::again(shared, &integration, plugins);
+        integration.share = Share::again(shared, &integration, plugins);
         if let Some(shadow) = &integration.shadow {
             integration.live.remember_shadow(Remembered::Goes(shadow.clone()));
         }

@@ -31,6 +31,7 @@ impl Integration {
                 left_at: previous.left_at,
             }),
             probation_until: record.probation().map(|probation| probation.until),
+            share: self.share_summary(),
             shadow: self.shadow_summary(),
             cassette: self.live.tape.as_ref().map(|tape| tape.info()),
         }

@@ -9,7 +9,7 @@ use jackfield_engine::{CallError, Limit};
 use jackfield_gateway::Uses;
 use semver::Version;
 
-use super::shadow::Remembered;
+use super::shadow::{Remembered, Shadow, ShadowReport};
 use crate::{
     EventKind,
     bounds::{Bound, Bounds, Throttle},
@@ -101,6 +101,14 @@ impl Live {
 
     pub(super) fn remember_shadow(&self, shadow: Remembered) {
         *self.shadow.lock().unwrap_or_else(PoisonError::into_inner) = Some(shadow);
+    }
+
+    /// What is rehearsed of it is over, unless something else is rehearsed by now: that is what it has found.
+    pub(super) fn end_shadow(&self, shadow: &Shadow, report: ShadowReport) {
+        let mut remembered = self.shadow.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(&*remembered, Some(Remembered::Goes(goes)) if std::ptr::eq(&**goes, shadow)) {
+            *remembered = Some(Remembered::Ended(Box::new(report)));
+        }
     }
 
     /// Whether answers come from a cassette, and nothing is carried out.

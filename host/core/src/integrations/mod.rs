@@ -12,6 +12,7 @@ mod live;
 pub(crate) mod probation;
 mod runtime;
 pub(crate) mod shadow;
+pub(crate) mod share;
 mod switch;
 pub(crate) mod upgrade;
 
@@ -80,6 +81,9 @@ pub(crate) struct IntegrationRecord {
     /// The version that is rehearsed beside the one it runs with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) shadow: Option<shadow::ShadowRecord>,
+    /// The version that has a share of its calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) share: Option<share::ShareRecord>,
 }
 
 impl IntegrationRecord {
@@ -100,6 +104,8 @@ pub(crate) struct Integration {
     pub(crate) live: Arc<Live>,
     /// What is rehearsed beside it.
     pub(crate) shadow: Option<Arc<shadow::Shadow>>,
+    /// What has a share of its calls.
+    pub(crate) share: Option<Arc<share::Share>>,
 }
 
 /// An integration that could be added: everything that can fail before it is has been done.
@@ -145,6 +151,7 @@ pub(crate) async fn prepare(shared: &Shared, new: NewIntegration) -> Result<Addi
         probation: None,
         same_since: None,
         shadow: None,
+        share: None,
     };
     let name: Arc<str> = new.name.into();
     let live = Live::new(name.clone(), &record.plugin, shared);
@@ -181,7 +188,8 @@ impl Adding {
                     if record.disabled {
                         live.health.disabled();
                     }
-                    let integration = Integration { name: name.clone(), record, revision, runtime, live, shadow: None };
+                    let integration =
+                        Integration { name: name.clone(), record, revision, runtime, live, shadow: None, share: None };
                     view.integrations.insert(name.to_string(), Arc::new(integration));
                 }),
             }))
@@ -266,7 +274,7 @@ pub(crate) async fn remove(shared: &Shared, name: &str, discard_unknown: bool) -
         }))
     };
     shared.registrar.change(decide).await?;
-    shadow::ended(shared, &old, "the integration was removed").await;
+    shadow::over(shared, &old, "the integration was removed").await;
     shared.deployments.forget(&old.record.incarnation);
     Ok(())
 }

@@ -84,6 +84,11 @@ impl Watch {
         Some(format!("{failed} of {ended} calls since have failed"))
     }
 
+    /// What has come of its calls so far.
+    pub(crate) fn tally(&self) -> Tally {
+        Tally { ended: self.ended.load(Ordering::Relaxed), failed: self.failed.load(Ordering::Relaxed) }
+    }
+
     /// Whether it is no longer watched, since it could not be taken back.
     pub(crate) fn has_given_up(&self) -> bool {
         self.given_up.load(Ordering::Relaxed)
@@ -95,8 +100,11 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     let mut stop = shared.stop.subscribe();
     loop {
         let view = shared.view.load_full();
-        let watched: Vec<&Arc<Integration>> =
-            view.integrations.values().filter(|integration| integration.is_watched()).collect();
+        let watched: Vec<&Arc<Integration>> = view
+            .integrations
+            .values()
+            .filter(|integration| integration.is_watched() || integration.record.share.is_some())
+            .collect();
         for integration in &watched {
             look_at(&shared, integration).await;
         }
@@ -114,13 +122,24 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 }
 
 async fn look_at(shared: &Shared, integration: &Integration) {
-    let Some(watch) = integration.runtime.as_ref().ok().and_then(|runtime| runtime.watch.as_ref()) else { return };
+    let shares = integration.record.share.is_some();
+    let version = integration.share.as_ref().map_or(integration, |share| &share.next);
+    let lost = shares && integration.share.is_none();
+    let found = version.runtime.as_ref().ok().and_then(|runtime| runtime.watch.as_ref());
+    let nothing = Watch::since(Tally::default());
+    let watch = match found {
+        _ if lost => &nothing,
+        Some(watch) => watch,
+        None => return,
+    };
     if watch.has_given_up() {
         return;
     }
+    // The checks are the old version's as long as that has a share.
     let health = integration.live.health.report();
     let reason = match health.state {
-        HealthState::Unhealthy if watch.judges_outside => {
+        _ if lost => Some("it could not go on when the host was started again".to_owned()),
+        HealthState::Unhealthy if watch.judges_outside && !shares => {
             Some(format!("its outside system was found not healthy with it: {}", health.message))
         }
         _ => watch.worse(),

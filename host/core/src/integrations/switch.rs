@@ -7,6 +7,7 @@ use jackfield_store::{Bucket, Expect, Mutation};
 
 use super::{
     Integration, IntegrationRecord, Runtime, build, build::For, enabling::disabled, judge, moved_on, same, shadow,
+    share,
 };
 use crate::{
     Error, EventKind, Result, health,
@@ -59,7 +60,8 @@ pub(super) async fn switch(
     }
     let stays = runs_as(&record, &old.record) && (record.disabled || !old.record.disabled);
     let rehearsed = old.shadow.clone().filter(|_| stays && !record.disabled);
-    record.same_since = None;
+    share::may_change(old, record.plugin_digest)?;
+    (record.same_since, record.share) = (None, None);
     if rehearsed.is_none() {
         record.shadow = None;
     }
@@ -113,7 +115,7 @@ pub(super) async fn switch(
                     None => live.health.forget(),
                 }
                 let integration =
-                    Integration { name: name.clone(), record, revision, runtime, live, shadow: rehearsed };
+                    Integration { name: name.clone(), record, revision, runtime, live, shadow: rehearsed, share: None };
                 view.integrations.insert(name.to_string(), Arc::new(integration));
             }),
         }))
@@ -127,10 +129,7 @@ pub(super) async fn switch(
             EventKind::IntegrationDisabled => "the integration was disabled",
             _ => "the integration was changed",
         };
-        if let Some(shadow) = &before.shadow {
-            shadow.end(&before, why);
-        }
-        shadow::ended(shared, &before, why).await;
+        shadow::over(shared, &before, why).await;
     }
     Ok(())
 }

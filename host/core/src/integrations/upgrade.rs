@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    Integration, IntegrationRecord, Runtime, at_revision, enabling,
+    Integration, IntegrationRecord, Runtime, at_revision, enabling, share,
     switch::{Switch, switch},
 };
 use crate::{
@@ -51,6 +51,10 @@ pub struct UpgradeIntegration {
     /// minute unless told otherwise; 0 for not at all.
     #[serde(default)]
     pub watch_seconds: Option<u32>,
+    /// Of a hundred calls so many go to the new version, and the others stay with the old one; all unless told otherwise. Told again,
+    /// the share is moved; where all go to it, the old version is left.
+    #[serde(default)]
+    pub share: Option<u8>,
     /// Change only if the integration is at this revision.
     #[serde(default)]
     pub revision: Option<u64>,
@@ -66,6 +70,8 @@ pub struct Upgrade {
     pub to: Version,
     /// Whether anything was changed.
     pub changed: bool,
+    /// Of a hundred calls so many go to the new version.
+    pub share: u8,
     /// The new version found its outside system healthy before it was switched to.
     pub checked: bool,
     /// What the new version asks for beyond the old one; that was accepted when it was installed.
@@ -140,10 +146,19 @@ pub(crate) async fn upgrade(shared: &Shared, name: &str, wanted: UpgradeIntegrat
         let message = format!("a new version is watched for at most {LONGEST_WATCHED} seconds, a day");
         return Err(Error::invalid(message).at("/watch-seconds"));
     }
-    // What was rehearsed is what is meant, with the settings that it was rehearsed with.
-    let rehearsed = old.record.shadow.as_ref();
-    let version = wanted.version.as_ref().or(rehearsed.map(|shadow| &shadow.plugin_version));
+    let percent = wanted.share.unwrap_or(100);
+    if !(1..=100).contains(&percent) {
+        let message = format!(
+            "a version has a share of 1 to 100 in a hundred calls, not {percent}; `jackfield integration rollback` takes it back"
+        );
+        return Err(Error::invalid(message).at("/share"));
+    }
+    // What has a share of the calls is what is meant, or what was rehearsed, with the settings that it was rehearsed with.
+    let (shares, rehearsed) = (old.record.share.as_ref(), old.record.shadow.as_ref());
+    let beside = shares.map(|share| &share.plugin_version).or(rehearsed.map(|shadow| &shadow.plugin_version));
+    let version = wanted.version.as_ref().or(beside);
     let plugin = wanted_plugin(&view, &old, version)?;
+    share::may_change(&old, plugin.record.digest)?;
     // The newest release is no upgrade for who runs with something newer.
     let older = version.is_none() && *plugin.version() < old.record.plugin_version;
     if older || plugin.record.digest == old.record.plugin_digest {
@@ -151,7 +166,10 @@ pub(crate) async fn upgrade(shared: &Shared, name: &str, wanted: UpgradeIntegrat
     }
     view.pins.allow(plugin.name(), plugin.version()).map_err(|e| e.at("/version"))?;
     let before = view.plugin_of(&old.record)?;
-    let mut config = migrated(&old, before, plugin).await?;
+    let mut config = match shares {
+        Some(share) => share.config.clone(),
+        None => migrated(&old, before, plugin).await?,
+    };
     let rehearsed = rehearsed.filter(|shadow| shadow.plugin_digest == plugin.record.digest);
     for patch in [rehearsed.and_then(|shadow| shadow.settings.as_ref()), wanted.config.as_ref()].into_iter().flatten() {
         config::merge(&mut config, patch);
@@ -167,7 +185,14 @@ pub(crate) async fn upgrade(shared: &Shared, name: &str, wanted: UpgradeIntegrat
     let how = Switch::to(EventKind::IntegrationUpgraded, runs_with(&old, plugin));
     let checked = !wanted.unchecked && old.is_enabled();
     let how = Switch { checked, dry_run: wanted.dry_run, ..how };
-    switch(shared, &old, record, Ok(plugin), how).await.map_err(|error| {
+    let done = match percent {
+        100 => switch(shared, &old, record, Ok(plugin), how).await,
+        _ => {
+            let wanted = share::Wanted { plugin, config: record.config, percent, checked, dry_run: wanted.dry_run };
+            share::give(shared, &old, wanted).await
+        }
+    };
+    done.map_err(|error| {
         let about_settings = error.field.as_deref().is_some_and(|field| field.starts_with("/config"));
         match about_settings {
             true => Error {
@@ -184,6 +209,7 @@ pub(crate) async fn upgrade(shared: &Shared, name: &str, wanted: UpgradeIntegrat
         from,
         to,
         changed: !wanted.dry_run,
+        share: percent,
         checked,
         new_rights,
         operations_gained,
@@ -238,6 +264,7 @@ fn nothing_to_do(integration: &Integration, settings: Option<&Map<String, Value>
         from: version.clone(),
         to: version.clone(),
         changed: false,
+        share: 100,
         checked: false,
         new_rights: Rights::default(),
         operations_gained: Vec::new(),
@@ -260,6 +287,10 @@ pub(crate) async fn roll_back(
     let view = shared.view.load_full();
     let old = view.integration(name)?.clone();
     at_revision(&old, revision)?;
+    if old.record.share.is_some() {
+        share::take_back(shared, &old, why).await?;
+        return Ok(shared.view.load().integration(name)?.info());
+    }
     let Some(previous) = old.record.previous.clone() else {
         let message = format!(
             "`{name}` was never upgraded, so there is nothing to go back to; see `jackfield integration upgrade`"

@@ -113,11 +113,21 @@ pub(crate) async fn begin(shared: &Shared, write: Write<'_>, wait: Duration) -> 
     }
 }
 
+/// The digest of the plugin that a write was sent to, or is, where the journal remembers it.
+pub(crate) async fn taken_by(shared: &Shared, incarnation: &str, key: &str) -> Result<Option<String>> {
+    let id = Id { incarnation: incarnation.to_owned(), key: key.to_owned() };
+    Ok(match known(&*shared.store, &id).await? {
+        Known::Nothing => None,
+        Known::Open(entry, _) | Known::Done(entry, _) => Some(entry.plugin_digest),
+    })
+}
+
 /// Whether a plugin's promise still holds for a write that it was sent before: it is not too long ago, and it would be sent to
 /// the same system in the same way.
 fn may_be_sent_again(before: &Entry, integration: &Integration) -> bool {
     let age = now_ms().saturating_sub(before.began_at);
-    (0..PROMISED_MS).contains(&age) && before.revision == integration.sends_since()
+    let same = before.plugin_digest == integration.record.plugin_digest.to_string();
+    (0..PROMISED_MS).contains(&age) && same && before.revision == integration.sends_since()
 }
 
 /// What an attempt that failed says of a write of which nobody knows what came of it before.

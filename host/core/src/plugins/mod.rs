@@ -25,6 +25,7 @@ use crate::{
     Error, ErrorKind, ErrorSource, EventKind, OperationInfo, PluginInfo, Result, TimestampMs,
     clock::now_ms,
     config::Schema,
+    integrations::Integration,
     registrar::{Change, Decision, encode},
     registries,
     shared::{About, Shared},
@@ -339,6 +340,17 @@ pub(crate) async fn remove(shared: &Shared, wanted: &str) -> Result<()> {
             let message = format!(
                 "`{id}` is rehearsed for `{}`; end that first, with `jackfield integration shadow {} --stop`",
                 rehearsed.name, rehearsed.name
+            );
+            return Err(Error::new(ErrorKind::Conflict, ErrorSource::Caller, message));
+        }
+        let digest = plugin.record.digest;
+        let shares = |integration: &&Arc<Integration>| {
+            integration.record.share.as_ref().is_some_and(|share| share.plugin_digest == digest)
+        };
+        if let Some(shared) = view.integrations.values().find(shares) {
+            let message = format!(
+                "`{id}` has a share of the calls of `{}`; take it back first, with `jackfield integration rollback {}`",
+                shared.name, shared.name
             );
             return Err(Error::new(ErrorKind::Conflict, ErrorSource::Caller, message));
         }

@@ -16,7 +16,7 @@ use std::{
 use jackfield_reflect::{Adapter, CapabilityId, InterfaceId, Mismatch, Operation, adapt};
 
 use crate::{TimestampMs, plugins::Installed};
-pub(crate) use target::{feed, target};
+pub(crate) use target::{Target, feed, target};
 pub use told::{CapabilityComparison, OperationComparison, TranslatedInfo, UntranslatedInfo};
 
 /// How each operation of an interface is called by who speaks another version of it, or why it cannot be.

@@ -258,7 +258,7 @@ impl Shadow {
     /// It is over. What it has found can still be read; what ran for it is let go of.
     pub(super) fn end(&self, integration: &Integration, why: &str) {
         self.over(why);
-        integration.live.remember_shadow(Remembered::Ended(Box::new(self.report(None))));
+        integration.live.end_shadow(self, self.report(None));
     }
 
     fn report(&self, state: Option<ShadowState>) -> ShadowReport {
@@ -304,9 +304,12 @@ impl Integration {
     }
 }
 
-/// Tells that a rehearsal ended since what runs is another now, if there was one.
-pub(super) async fn ended(shared: &Shared, old: &Integration, why: &str) {
+/// A rehearsal is over since what runs is another now, if there was one.
+pub(super) async fn over(shared: &Shared, old: &Integration, why: &str) {
     let Some(record) = &old.record.shadow else { return };
+    if let Some(shadow) = &old.shadow {
+        shadow.end(old, why);
+    }
     let message = told_end(&old.name, &record.plugin_version, why);
     let kind = EventKind::ShadowEnded;
     if let Some(audit) = &shared.audit {

@@ -10,7 +10,7 @@ use crate::{
     Error, ErrorKind, ErrorSource, EventKind, Host, Result,
     clock::now_ms,
     config, health,
-    integrations::{Integration, IntegrationRecord, at_revision, judge, moved_on, same, upgrade},
+    integrations::{Integration, IntegrationRecord, at_revision, judge, moved_on, same, share, upgrade},
     registrar::{Change, Decision, encode},
     shared::Shared,
     view::View,
@@ -74,6 +74,7 @@ async fn start(shared: &Shared, name: &str, wanted: NewShadow) -> Result<ShadowR
     old.enabled()?;
     old.running()?;
     comparable(&old)?;
+    share::may_change(&old, old.record.plugin_digest)?;
     let seconds = wanted.for_seconds.unwrap_or(USUAL);
     if !(1..=LONGEST).contains(&seconds) {
         let message = format!("a rehearsal goes on for 1 to {LONGEST} seconds, a day, not {seconds}");
@@ -191,7 +192,7 @@ async fn commit(
                     old.live.remember_shadow(Remembered::Goes(shadow.clone()));
                 }
                 let (name, runtime, live) = (old.name.clone(), old.runtime.clone(), old.live.clone());
-                let integration = Integration { name, record, revision, runtime, live, shadow };
+                let integration = Integration { name, record, revision, runtime, live, shadow, share: None };
                 view.integrations.insert(old.name.to_string(), Arc::new(integration));
             }),
         }))
