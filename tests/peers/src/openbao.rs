@@ -18,6 +18,11 @@ pub struct OpenBao {
 }
 
 impl OpenBao {
+    /// The version, which is pinned.
+    pub fn version(&self) -> &'static str {
+        VERSION
+    }
+
     /// What its root token is.
     pub const ROOT: &str = "root-token-of-a-test";
 
