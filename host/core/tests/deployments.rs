@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::path::Path;
+
 use common::{builder, call, playing, plugin, version};
 use jackfield_core::{Applied, Apply, DesiredAction, Error, ErrorKind, Host, NewIntegration};
 use serde_json::{Value, json};
@@ -120,10 +122,18 @@ async fn pruning_removes_what_was_applied_and_nothing_that_others_made() {
 async fn what_is_exported_and_applied_changes_nothing_even_where_the_rest_is_pruned() {
     let host = playing().await;
     apply(&host, json!([shop(2)])).await;
+    let trust = json!({"trust": {"source": [{"prefix": "file:folder", "unsigned": "allow"}]}});
+    apply(&host, json!([trust])).await;
     let documents = host.export();
-    assert_eq!(documents.last().unwrap(), &shop(2));
+    assert_eq!((documents.first().unwrap(), documents.last().unwrap()), (&trust, &shop(2)));
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/documents.schema.json");
+    let schema: Value = serde_json::from_slice(&std::fs::read(schema).unwrap()).unwrap();
+    let schema = jsonschema::draft202012::new(&schema).unwrap();
+    for document in &documents {
+        assert!(schema.is_valid(document), "{document}: {:?}", schema.iter_errors(document).next());
+    }
     let again = host.apply(Apply { documents, dry_run: false, prune: true }).await.unwrap();
-    assert!(again.changes.is_empty() && again.unchanged == 3, "{again:?}");
+    assert!(again.changes.is_empty() && again.unchanged == 4, "{again:?}");
 }
 
 #[tokio::test]

@@ -199,8 +199,8 @@ async fn look(shared: &Shared, wanted: &DesiredDeployment) -> Result<Look> {
     let code = view.plugin_of(&integration.record)?.code.as_ref().map_err(Clone::clone)?;
     let form = Form::of(&code.reflection).map_err(|error| error.at("/orchestrator"))?;
     let spec = form.spec(wanted)?;
-    let asked = |error: Error| {
-        let field = error.field.as_deref().map(|field| form.place(wanted, field));
+    let asked = |error: Error, into: &dyn Fn(&str) -> String| {
+        let field = error.field.as_deref().map(|field| form.place(wanted, &into(field)));
         let message = match is_down(&error) {
             true => format!("its orchestrator `{}` cannot be asked: {}", wanted.orchestrator, error.message),
             false => error.message.clone(),
@@ -211,10 +211,12 @@ async fn look(shared: &Shared, wanted: &DesiredDeployment) -> Result<Look> {
     let found = match call(shared, wanted, &form.capability, &get.name, &params, None).await {
         Ok((answer, _)) => Some(form.got(&answer)?),
         Err(error) if error.kind == ErrorKind::NotFound => None,
-        Err(error) => return Err(asked(error)),
+        // What `get` is asked stands in the record too, under the same names.
+        Err(error) => return Err(asked(error, &|field| form.pointer_to(field))),
     };
     let (apply, params) = form.ask_apply(&spec, &json!({"dry-run": true}));
-    let (answer, _) = call(shared, wanted, &form.capability, &apply.name, &params, None).await.map_err(asked)?;
+    let answer = call(shared, wanted, &form.capability, &apply.name, &params, None).await;
+    let (answer, _) = answer.map_err(|error| asked(error, &str::to_owned))?;
     let to_be = form.applied(&answer)?;
     let target = match &to_be {
         Value::Object(members) => form.target(members),

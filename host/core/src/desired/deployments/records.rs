@@ -128,7 +128,7 @@ mod tests {
         records.set(&store, "a", record.clone()).await.unwrap();
         records.set(&store, "a", DeploymentRecord { writes: 1, ..records.get("a", &target("gone")) }).await.unwrap();
         let again = Deployments::load(&store).await.unwrap();
-        assert_eq!(again.of("a"), [record.clone()]);
+        assert_eq!(again.of("a"), vec![record.clone()]);
         assert_eq!((again.get("a", &target("gone")).writes, again.of("b").len()), (1, 0));
         again.forget("a");
         assert!(again.of("a").is_empty());

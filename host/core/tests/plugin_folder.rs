@@ -112,10 +112,15 @@ async fn a_file_that_goes_away_takes_its_plugin_with_it_unless_that_is_used() {
     assert_eq!(installed(&host), ["playground@0.1.0"]);
 }
 
+/// Accepts all that a plugin asks for which is to be put there.
+async fn accept(host: &Host, path: &Path, bytes: &[u8]) {
+    let plan = host.plan_install(&NewPlugin::file(bytes.to_vec(), "folder")).await.unwrap();
+    write(Path::new(&format!("{}.accept", path.display())), plan.accept.unwrap_or_default().as_bytes());
+}
+
 /// Puts a plugin into the folder, with what accepts all that it asks for.
 async fn put(host: &Host, path: &Path, bytes: Vec<u8>) {
-    let plan = host.plan_install(&NewPlugin::file(bytes.clone(), "folder")).await.unwrap();
-    write(Path::new(&format!("{}.accept", path.display())), plan.accept.unwrap_or_default().as_bytes());
+    accept(host, path, &bytes).await;
     write(path, &bytes);
     long_ago(path);
 }
@@ -128,6 +133,7 @@ async fn a_file_is_waited_for_until_it_is_whole() {
     let host = watching(folder.path(), UNSIGNED).await;
     let mut events = host.events();
     let half = whole.len() / 2;
+    accept(&host, &file, &whole).await;
     write(&file, &whole[..half]);
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!((installed(&host), refusals(&mut events)), (Vec::new(), Vec::new()), "it may still be on its way");
