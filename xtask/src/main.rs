@@ -8,6 +8,7 @@ mod args;
 mod bench;
 mod cargo;
 mod fuzz;
+mod index;
 mod setup;
 mod signals;
 mod soak;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Task::Bench { words } => bench::run(&words),
         Task::Soak { words } => soak::run(&words),
         Task::Fuzz(options) => fuzz::run(&options).map(|reports| fuzz::summarise(&reports)),
+        Task::Index(options) => index::run(&options),
         Task::Up(options) => up::run(&options),
     });
     match done {
