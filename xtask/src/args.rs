@@ -23,10 +23,16 @@ Usage: cargo xtask <task>
   fuzz [--seconds N] [--at-once N] [TARGET...]
                    Breed inputs for everything that reads a stranger's bytes, N seconds a target (60), one after the
                    other or N at once; say what was covered and found. Targets: the folders of fuzz/corpus.
+<<<<<<< HEAD
   compatibility [RECORD]
                    Write the matrix in docs/compatibility.md anew: from the plugins' manifests, and from what the tests
                    ran against. That is what is kept in tests/data/tested.json; it is replaced by a RECORD, or by that of
                    the last `test` that ran everything.
+=======
+  index DIR [--key FILE]
+                   The first-party index: build and pack the plugins and write an index of them that any web server can
+                   host, or bring the one that is there up to date; with --key signed.
+>>>>>>> index
   setup            Only what both of them need: the wasm32-wasip2 target, the program, the packed plugins.
   guests           Only build and pack the plugins, to target/plugins/NAME.wasm.";
 
@@ -41,6 +47,7 @@ pub(crate) enum Task {
     Soak { words: Vec<String> },
     Compatibility { record: Option<PathBuf> },
     Fuzz(FuzzOptions),
+    Index(IndexOptions),
     Up(UpOptions),
 }
 
@@ -53,6 +60,15 @@ pub(crate) struct FuzzOptions {
     pub(crate) at_once: usize,
     /// None for all.
     pub(crate) targets: Vec<String>,
+}
+
+/// How `index` is wanted.
+#[derive(Debug, PartialEq)]
+pub(crate) struct IndexOptions {
+    /// The index's folder.
+    pub(crate) out: PathBuf,
+    /// The key to sign it with.
+    pub(crate) key: Option<PathBuf>,
 }
 
 /// How `up` is wanted.
@@ -78,6 +94,7 @@ pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Task, Str
             nothing_more(words, Task::Compatibility { record })
         }
         "fuzz" => parse_fuzz(words).map(Task::Fuzz),
+        "index" => parse_index(words).map(Task::Index),
         "up" => parse_up(words).map(Task::Up),
         other => Err(format!("there is no task `{other}`")),
     }
@@ -99,6 +116,21 @@ fn parse_fuzz(mut words: impl Iterator<Item = String>) -> Result<FuzzOptions, St
         }
     }
     Ok(options)
+}
+
+fn parse_index(mut words: impl Iterator<Item = String>) -> Result<IndexOptions, String> {
+    let (mut out, mut key) = (None, None);
+    while let Some(word) = words.next() {
+        let (name, inline) = split(word);
+        match name.as_str() {
+            "--key" => key = Some(inline.or_else(|| words.next()).ok_or("`--key` needs a value")?.into()),
+            option if option.starts_with('-') => return Err(format!("`index` has no option `{option}`")),
+            _ if out.is_some() => return Err(format!("unexpected `{name}`")),
+            _ => out = Some(name.into()),
+        }
+    }
+    let out = out.ok_or("`index` needs the folder that it is to write: `cargo xtask index DIR`")?;
+    Ok(IndexOptions { out, key })
 }
 
 /// An option and, where it stands behind `=`, its value.
@@ -151,6 +183,17 @@ mod tests {
         assert_eq!(of("fuzz sse --seconds=5 path --at-once 2"), Ok(Task::Fuzz(wanted)));
         assert!(of("fuzz --seconds 0").unwrap_err().contains("--seconds"));
         assert!(of("fuzz --fast").unwrap_err().contains("--fast"));
+    }
+
+    #[test]
+    fn an_index_needs_a_folder_and_may_have_a_key() {
+        let wanted = IndexOptions { out: "d".into(), key: Some("k".into()) };
+        assert_eq!(of("index --key k d"), Ok(Task::Index(wanted)));
+        for (line, told) in
+            [("index", "DIR"), ("index a b", "`b`"), ("index d --key", "--key"), ("index d --kye=k", "--kye")]
+        {
+            assert!(of(line).unwrap_err().contains(told), "{line}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod bench;
 mod cargo;
 mod compatibility;
 mod fuzz;
+mod index;
 mod setup;
 mod signals;
 mod soak;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Task::Soak { words } => soak::run(&words),
         Task::Compatibility { record } => compatibility::write(record.as_deref()).map(|()| true),
         Task::Fuzz(options) => fuzz::run(&options).map(|reports| fuzz::summarise(&reports)),
+        Task::Index(options) => index::run(&options),
         Task::Up(options) => up::run(&options),
     });
     match done {
