@@ -23,16 +23,13 @@ Usage: cargo xtask <task>
   fuzz [--seconds N] [--at-once N] [TARGET...]
                    Breed inputs for everything that reads a stranger's bytes, N seconds a target (60), one after the
                    other or N at once; say what was covered and found. Targets: the folders of fuzz/corpus.
-<<<<<<< HEAD
   compatibility [RECORD]
                    Write the matrix in docs/compatibility.md anew: from the plugins' manifests, and from what the tests
                    ran against. That is what is kept in tests/data/tested.json; it is replaced by a RECORD, or by that of
                    the last `test` that ran everything.
-=======
   index DIR [--key FILE]
                    The first-party index: build and pack the plugins and write an index of them that any web server can
                    host, or bring the one that is there up to date; with --key signed.
->>>>>>> index
   setup            Only what both of them need: the wasm32-wasip2 target, the program, the packed plugins.
   guests           Only build and pack the plugins, to target/plugins/NAME.wasm.";
 
