@@ -150,7 +150,8 @@ impl FromStr for Wanted {
     type Err = WantError;
 
     fn from_str(text: &str) -> Result<Self, WantError> {
-        let exact = text.strip_prefix('=').unwrap_or(text).trim();
+        let text = text.trim();
+        let exact = text.strip_prefix('=').unwrap_or(text).trim_start();
         match Version::parse(exact) {
             Ok(version) => Ok(Self::Exactly(version)),
             Err(_) => Ok(Self::Range(range(text)?)),
@@ -231,6 +232,7 @@ mod tests {
             assert_eq!(text.parse::<Want>().unwrap().to_string(), text);
         }
         assert_eq!("etcd@=1.2.0".parse::<Want>().unwrap().to_string(), "etcd@1.2.0");
+        assert_eq!("etcd@ = 1.2.0".parse::<Want>().unwrap().to_string(), "etcd@1.2.0");
         assert_eq!("etcd@1.2".parse::<Want>().unwrap().to_string(), "etcd@^1.2");
         for text in ["", "@1", "Etcd", "a/b/c", "../etcd", "/etcd", "etcd/", "etcd@", "etcd@1.2.3.4", "etcd@y"] {
             assert!(text.parse::<Want>().is_err(), "{text}");

@@ -168,6 +168,9 @@ fn what_contradicts_itself_is_not_built_and_leaves_the_index_as_it_was() {
         let error = broken(path, bytes);
         assert!(error.contains(wanted), "{path}: {error}");
     }
+    let about_nothing = ADVISORY.replace("plugin:etcd", "plugin:ectd").replace("ACME-1", "ACME-2");
+    let error = broken("advisories/ACME-2.toml", about_nothing.as_bytes());
+    assert!(error.contains("`ectd`, which the index does not have"), "{error}");
     fs::remove_file(workshop.path("advisories/ACME-1.toml")).unwrap();
     assert!(matches!(workshop.build(), Err(BuildError::Dropped { id }) if id == "ACME-1"));
     assert_eq!(workshop.files(), before);
@@ -175,6 +178,14 @@ fn what_contradicts_itself_is_not_built_and_leaves_the_index_as_it_was() {
 
 const ADVISORY: &str = "id = \"ACME-1\"\nsubject = \"plugin:etcd\"\naffected = [\"<1.1.0\"]\nseverity = \"high\"\n\
                         title = \"A fault\"\ndescription = \"Something is wrong\"\npublished = \"2026-11-01T00:00:00Z\"\n";
+
+#[test]
+fn a_folder_without_settings_is_met_with_what_they_say() {
+    let workshop = Workshop::new();
+    fs::remove_file(workshop.path("index.toml")).unwrap();
+    let error = workshop.build().unwrap_err().to_string();
+    assert!(error.contains("index.toml: it is not there") && error.contains("docs/index.md"), "{error}");
+}
 
 #[test]
 fn a_version_is_one_file_for_ever_also_when_the_first_is_not_given_again() {

@@ -17,6 +17,15 @@ pub enum BuildError {
         /// Why.
         source: std::io::Error,
     },
+    /// There is nothing that says what the index is.
+    #[error(
+        "{}: it is not there; it says what the index is: `name = \"…\"` and `description = \"…\"`, see docs/index.md",
+        path.display()
+    )]
+    NoSettings {
+        /// Where it should be.
+        path: PathBuf,
+    },
     /// A file is not what it must be.
     #[error(transparent)]
     Index(#[from] IndexError),
@@ -79,6 +88,16 @@ pub enum BuildError {
         path: PathBuf,
         /// The advisory.
         id: String,
+    },
+    /// An advisory about a plugin that the index does not have.
+    #[error(
+        "the advisory `{id}` is about the plugin `{plugin}`, which the index does not have, so it would warn of nothing"
+    )]
+    NothingAffected {
+        /// The advisory.
+        id: String,
+        /// The plugin.
+        plugin: String,
     },
     /// An advisory is gone that was published.
     #[error(

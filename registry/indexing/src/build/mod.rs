@@ -129,6 +129,9 @@ impl Build<'_> {
 
     fn settings(&self) -> Result<Settings, BuildError> {
         let path = self.source.join("index.toml");
+        if !path.is_file() {
+            return Err(BuildError::NoSettings { path });
+        }
         let name = path.display().to_string();
         Ok(Settings::parse(&text(&path)?, &name)?)
     }

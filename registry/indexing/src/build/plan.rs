@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{Before, BuildError, packed::Packed};
 use crate::{
-    Advisory, IndexError, IndexFile, Listing, Location, MAX_PAGE_BYTES, Notes, Page, Release, Root, Settings,
+    Advisory, IndexError, IndexFile, Listing, Location, MAX_PAGE_BYTES, Notes, Page, Release, Root, Settings, Subject,
     Timestamp, package_path, page::Format, source::fill,
 };
 
@@ -56,7 +56,7 @@ impl Plan<'_> {
             published,
             expires: published.after(Duration::from_secs(u64::from(self.settings.lifetime_days) * DAY)),
             plugins,
-            advisories: self.advisories()?,
+            advisories: self.advisories(&pages)?,
         };
         root.check().map_err(|(place, reason)| IndexError::Form { file: IndexFile::Root, place, reason })?;
         Ok((root, pages))
@@ -119,11 +119,18 @@ impl Plan<'_> {
         Ok(())
     }
 
-    fn advisories(&self) -> Result<Vec<Advisory>, BuildError> {
+    fn advisories(&self, pages: &BTreeMap<String, Page>) -> Result<Vec<Advisory>, BuildError> {
         let published = self.before.map(|before| before.root.advisories.as_slice()).unwrap_or_default();
         let is_gone = |old: &&Advisory| self.advisories.iter().all(|new| new.id != old.id);
         if let Some(gone) = published.iter().find(is_gone) {
             return Err(BuildError::Dropped { id: gone.id.clone() });
+        }
+        for Advisory { id, subject, .. } in &self.advisories {
+            if let Subject::Plugin(plugin) = subject
+                && !pages.contains_key(plugin)
+            {
+                return Err(BuildError::NothingAffected { id: id.clone(), plugin: plugin.clone() });
+            }
         }
         let mut all = self.advisories.clone();
         all.sort_by(|a, b| a.id.cmp(&b.id));

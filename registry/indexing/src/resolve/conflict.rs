@@ -5,7 +5,7 @@ use std::fmt;
 use semver::Version;
 
 use super::{Nearest, Reason, Source};
-use crate::{Release, Timestamp, Want};
+use crate::{Release, Timestamp, Want, text};
 
 /// The most groups of versions that are told of one want.
 const MAX_GROUPS: usize = 12;
@@ -101,6 +101,10 @@ pub(super) fn grouped(judged: &[(&Release, Vec<Reason>)]) -> Vec<Excluded> {
 
 /// Names of plugins that a name was probably meant to be.
 pub(super) fn near(name: &str, sources: &[Source<'_>]) -> Vec<String> {
+    // Comparing takes time by the product of their lengths.
+    if !text::is_name(name) {
+        return Vec::new();
+    }
     let all = sources.iter().filter_map(|source| source.root).flat_map(|root| root.plugins.keys());
     let mut near: Vec<(usize, &String)> = all
         .map(|other| (strsim::damerau_levenshtein(name, other), other))
