@@ -2,11 +2,11 @@
 
 mod common;
 
-use std::{collections::BTreeMap, fs, time::Duration};
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use common::{Workshop, files, version};
-use jackfield_index::{BuildError, Location, Mirror, Outcome, Root, SIGNATURE_FILE, package_path, verify};
-use jackfield_registry::{Digest, Limits, Package, Rights};
+use jackfield_index::{Build, BuildError, Location, Mirror, Outcome, Root, SIGNATURE_FILE, package_path, verify};
+use jackfield_registry::{Digest, Limits, Manifest, Package, Rights};
 use jackfield_trust::{PrivateKey, SignerRule, Signers};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -178,6 +178,25 @@ fn what_contradicts_itself_is_not_built_and_leaves_the_index_as_it_was() {
 
 const ADVISORY: &str = "id = \"ACME-1\"\nsubject = \"plugin:etcd\"\naffected = [\"<1.1.0\"]\nseverity = \"high\"\n\
                         title = \"A fault\"\ndescription = \"Something is wrong\"\npublished = \"2026-11-01T00:00:00Z\"\n";
+
+#[test]
+fn what_is_said_of_the_first_party_plugins_is_of_plugins_there_are() {
+    let workshop = Workshop::new();
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut names = Vec::new();
+    for folder in fs::read_dir(checkout.join("plugins")).unwrap().flatten() {
+        let Ok(text) = fs::read_to_string(folder.path().join("plugin.toml")) else { continue };
+        let plugin = Manifest::from_toml(&text).unwrap().plugin;
+        // What is in a file matters to nobody here, but for its name and version.
+        workshop.give(&plugin.name, &plugin.version.to_string());
+        names.push(plugin.name);
+    }
+    names.sort();
+    let (source, packages, given) = (checkout.join("registry/index"), [workshop.path("packed")], Limits::default());
+    let build = Build { source: &source, packages: &packages, given: &given, key: None, now: common::now() };
+    build.write(&workshop.out()).unwrap();
+    assert_eq!(workshop.root().plugins.into_keys().collect::<Vec<_>>(), names);
+}
 
 #[test]
 fn a_folder_without_settings_is_met_with_what_they_say() {
