@@ -261,6 +261,7 @@ impl HostBuilder {
         let shared = Arc::new_cyclic(|shared| Shared {
             users: Arc::new(tokens_of(shared.clone())),
             consents: Consents::default(),
+            registries: registries::Busy::default(),
             audit_key,
             audit,
             sinks: OnceLock::new(),

@@ -25,6 +25,7 @@ use crate::{
     faults,
     integrations::shadow,
     journal::Journal,
+    registries::Busy,
     view::View,
 };
 
@@ -57,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) users: Arc<UserTokens>,
     /// Those that are waited for.
     pub(crate) consents: Consents,
+    /// Registries that are being changed.
+    pub(crate) registries: Busy,
     /// Sees to what credentials have from elsewhere; none once the host ends.
     pub(crate) tender: Mutex<Option<Tender>>,
     /// Held while a credential is rotated.

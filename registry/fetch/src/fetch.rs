@@ -21,6 +21,9 @@ pub struct Fetched {
     pub file: Vec<u8>,
     /// Where it comes from, as the trust policy's prefixes name it.
     pub origin: Origin,
+    /// Where it lay in truth, where it is a mirror's copy of what is published at `origin`: that it is one its signatures prove, and
+    /// nothing else.
+    pub copied_from: Option<Origin>,
     /// What would fetch exactly this again.
     pub pinned: String,
     /// The tag that named it, where one did and no digest besides.
@@ -86,8 +89,7 @@ impl Fetcher {
     ///
     /// A tag becomes a digest once, with the first answer; everything else is asked for by that digest.
     pub async fn fetch(&self, place: &Place, most: usize) -> Result<Fetched, FetchError> {
-        let slow = |_| FetchError::Slow { place: place.to_string(), seconds: PATIENCE.as_secs() };
-        tokio::time::timeout(PATIENCE, self.fetch_all(place, most)).await.map_err(slow)?
+        in_time(&place.to_string(), self.fetch_all(place, most)).await
     }
 
     async fn fetch_all(&self, place: &Place, most: usize) -> Result<Fetched, FetchError> {
@@ -103,6 +105,7 @@ impl Fetcher {
                     tag: reference.tag().filter(|_| reference.digest().is_none()).map(str::to_owned),
                     signed: pulled.digest,
                     manifest: Some(pulled.manifest),
+                    copied_from: None,
                     evidence,
                 })
             }
@@ -126,11 +129,21 @@ impl Fetcher {
                     origin,
                     signed,
                     manifest: None,
+                    copied_from: None,
                     evidence,
                 })
             }
         }
     }
+}
+
+/// Waits for what is fetched from somewhere, and not for ever.
+pub(crate) async fn in_time<T>(
+    place: &str,
+    fetched: impl Future<Output = Result<T, FetchError>>,
+) -> Result<T, FetchError> {
+    let slow = |_| FetchError::Slow { place: place.to_owned(), seconds: PATIENCE.as_secs() };
+    tokio::time::timeout(PATIENCE, fetched).await.map_err(slow)?
 }
 
 impl fmt::Debug for Fetcher {

@@ -11,7 +11,7 @@ use jackfield_net::{Address, AddressError};
 use jackfield_registry::Digest;
 use jackfield_trust::{Evidence, MAX_EVIDENCE_BYTES, Origin};
 
-use crate::{Content, FetchError, Fetched, Fetcher, Place, SIGNATURE_SUFFIX, WebFile, web};
+use crate::{Content, FetchError, Fetched, Fetcher, Place, SIGNATURE_SUFFIX, WebFile, fetch::in_time, web};
 
 /// Where an index is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,22 @@ impl IndexPlace {
     /// Whether it is elsewhere.
     pub fn is_remote(&self) -> bool {
         matches!(self, Self::Web(_))
+    }
+
+    /// Where a file below it comes from, as policies name it.
+    pub(crate) fn origin_of(&self, path: &str) -> Origin {
+        match self {
+            Self::Web(folder) => Origin::place(format!("{folder}/{path}")),
+            Self::Folder(folder) => Origin::file(&folder.join(path).display().to_string()),
+        }
+    }
+
+    /// Whether it is on this machine.
+    pub fn is_here(&self) -> bool {
+        match self {
+            Self::Web(folder) => folder.address.is_loopback(),
+            Self::Folder(_) => true,
+        }
     }
 
     /// A file below it.
@@ -107,7 +123,11 @@ impl Fetcher {
         known: Option<&str>,
     ) -> Result<Option<Content>, FetchError> {
         match index.file(path)? {
-            At::Web(file) => web::fetch_unless(self.dialer(), &self.options(&file)?, &file, most, known).await,
+            At::Web(file) => {
+                let options = self.options(&file)?;
+                let fetched = web::fetch_unless(self.dialer(), &options, &file, most, known);
+                in_time(&file.to_string(), fetched).await
+            }
             At::Here(file) => Ok(Some(Content { bytes: read(file, most).await?, etag: None })),
         }
     }
@@ -129,7 +149,16 @@ impl Fetcher {
         };
         let signed = Digest::of(&bytes);
         let origin = Origin::file(&shown);
-        Ok(Fetched { file: bytes, origin, pinned: shown, tag: None, signed, manifest: None, evidence })
+        Ok(Fetched {
+            file: bytes,
+            origin,
+            pinned: shown,
+            tag: None,
+            signed,
+            manifest: None,
+            evidence,
+            copied_from: None,
+        })
     }
 }
 
@@ -137,6 +166,10 @@ impl Fetcher {
 pub(crate) async fn read(path: PathBuf, most: usize) -> Result<Vec<u8>, FetchError> {
     let place = path.display().to_string();
     let read = move || -> std::io::Result<Option<Vec<u8>>> {
+        // A pipe would never end, and a link lead out of the folder.
+        if !fs::symlink_metadata(&path)?.is_file() {
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no ordinary file"));
+        }
         let mut bytes = Vec::new();
         fs::File::open(path)?.take(most as u64 + 1).read_to_end(&mut bytes)?;
         Ok((bytes.len() <= most).then_some(bytes))
@@ -155,6 +188,17 @@ mod tests {
 
     fn read_place(text: &str) -> Result<String, IndexPlaceError> {
         text.parse().map(|place: IndexPlace| place.to_string())
+    }
+
+    #[tokio::test]
+    async fn what_is_no_ordinary_file_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("index.json");
+        std::os::unix::fs::symlink("/etc/hostname", &file).unwrap();
+        let error = read(file, 1_000).await.unwrap_err().to_string();
+        assert!(error.contains("no ordinary file"), "{error}");
+        let error = read(folder.path().to_owned(), 1_000).await.unwrap_err().to_string();
+        assert!(error.contains("no ordinary file"), "{error}");
     }
 
     #[test]

@@ -65,7 +65,8 @@ impl Fetched {
 
 impl Fetcher {
     /// The copy that an index's place keeps of a plugin whose file has this digest and that is published at `place`; none where
-    /// it keeps none. It is judged as what comes from there.
+    /// it keeps none. It may be judged as what comes from there as far as somebody vouches for it: nobody but the index's place was
+    /// asked.
     pub async fn kept(
         &self,
         index: &IndexPlace,
@@ -116,7 +117,8 @@ impl Fetcher {
             (Place::Registry(reference), Some(_)) => reference.pinned(signed).to_string(),
             _ => place.to_string(),
         };
-        Ok(Some(Fetched { file, origin: place.origin(), pinned, tag: None, signed, manifest, evidence }))
+        let copied_from = Some(index.origin_of(&path));
+        Ok(Some(Fetched { file, origin: place.origin(), copied_from, pinned, tag: None, signed, manifest, evidence }))
     }
 }
 
@@ -146,6 +148,7 @@ mod tests {
             pinned: "https://plugins.example/etcd.wasm".into(),
             tag: None,
             manifest: None,
+            copied_from: None,
             evidence: vec![Evidence::Bundle(b"{}".to_vec()), Evidence::Simple(simple), Evidence::Missed("gone".into())],
         }
     }
@@ -173,6 +176,8 @@ mod tests {
         let copy = kept(&index, &fetched.signed).await.unwrap().unwrap();
         assert_eq!((copy.file, copy.evidence, copy.origin), (fetched.file, fetched.evidence, fetched.origin));
         assert_eq!((copy.pinned, copy.signed), (fetched.pinned, fetched.signed));
+        let (path, _) = paths(&fetched.signed);
+        assert_eq!(copy.copied_from, Some(Origin::file(&format!("{index}/{path}"))));
         assert!(kept(&index, &Digest::of(b"another")).await.unwrap().is_none());
     }
 

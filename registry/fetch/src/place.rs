@@ -51,6 +51,17 @@ impl Place {
         ["oci://", "https://", "http://"].iter().any(|scheme| text.starts_with(scheme))
     }
 
+    /// Whether it is on this machine, by what is written.
+    pub fn is_here(&self) -> bool {
+        match self {
+            Self::Registry(reference) => {
+                let registry = reference.repository().registry();
+                Address::parse(&format!("https://{registry}")).is_ok_and(|address| address.is_loopback())
+            }
+            Self::Web(file) => file.address.is_loopback(),
+        }
+    }
+
     /// Where it comes from, as the trust policy's prefixes name it: without a version.
     pub fn origin(&self) -> Origin {
         match self {

@@ -21,6 +21,8 @@ pub(crate) const MAX_PLUGINS: usize = 10_000;
 const MAX_SERIAL: u64 = (1 << 53) - 1;
 /// The most advisories of an index.
 pub(crate) const MAX_ADVISORIES: usize = 2000;
+/// The most advisories about one thing: each is held against each version of it.
+const MAX_ADVISORIES_OF_ONE: usize = 200;
 
 /// The root of an index, `index.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,10 +171,19 @@ impl Root {
             listing.check().map_err(text::within(&format!("plugins.{name}")))?;
         }
         text::at_most("advisories", self.advisories.len(), MAX_ADVISORIES)?;
-        let mut ids = BTreeSet::new();
+        let (mut ids, mut subjects) = (BTreeSet::new(), BTreeMap::new());
         for (number, advisory) in self.advisories.iter().enumerate() {
             let place = format!("advisories[{number}]");
             advisory.check().map_err(text::within(&place))?;
+            let about = subjects.entry(&advisory.subject).or_insert(0_usize);
+            *about += 1;
+            if *about > MAX_ADVISORIES_OF_ONE {
+                let message = format!(
+                    "is one of more than {MAX_ADVISORIES_OF_ONE} about `{}`; take back old ones by removing them",
+                    advisory.subject
+                );
+                return Err((place, message));
+            }
             if !ids.insert(&advisory.id) {
                 return Err((place, format!("`{}` is there twice", advisory.id)));
             }

@@ -53,7 +53,7 @@ pub(super) fn signers(args: &IndexSignerArgs) -> Result<Vec<serde_json::Value>, 
 async fn add(context: &Context, args: &AddRegistryArgs) -> Result<(), Failure> {
     // A folder is named from here, where that is where the host runs too.
     let address = match std::fs::canonicalize(&args.address) {
-        Ok(folder) if folder.is_dir() => folder.display().to_string(),
+        Ok(folder) if folder.is_dir() && !args.address.contains("://") => folder.display().to_string(),
         _ => args.address.clone(),
     };
     let body = json!({

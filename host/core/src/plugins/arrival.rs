@@ -5,7 +5,7 @@ use jackfield_fetch::{FetchError, Fetched, Place, PlaceError};
 use jackfield_registry::{Digest, MAX_PACKAGE_BYTES};
 use jackfield_trust::{Evidence, Origin};
 
-use super::{Accept, refused};
+use super::{Accept, is_expected, refused};
 use crate::{Error, Host, Result, faults, registries, shared::Shared};
 
 /// A plugin that is to be installed.
@@ -15,6 +15,9 @@ pub struct NewPlugin {
     pub file: Bytes,
     /// Where it came from.
     pub origin: Origin,
+    /// Where it lay in truth, where it is a mirror's copy of what is published there. Unless somebody vouches for it, it is judged by
+    /// that.
+    pub copied_from: Option<Origin>,
     /// What would fetch exactly this again; none for a file that was handed over.
     pub pinned: Option<String>,
     /// The tag that named it; where that is a version, it must be the plugin's.
@@ -60,6 +63,7 @@ impl NewPlugin {
             signed: Digest::of(&file),
             file,
             origin: Origin::file(path),
+            copied_from: None,
             pinned: None,
             tag: None,
             evidence: Vec::new(),
@@ -70,6 +74,14 @@ impl NewPlugin {
             allow_other_signer: false,
             allow_advisories: AllowAdvisories::default(),
         }
+    }
+
+    /// The same, which must be the file of this digest. Fails with `other-digest` where another one is expected already.
+    pub fn expecting(self, digest: Option<Digest>) -> Result<Self> {
+        if let (Some(expected), Some(named)) = (digest, self.expect_digest) {
+            is_expected(expected, named)?;
+        }
+        Ok(Self { expect_digest: self.expect_digest.or(digest), ..self })
     }
 
     /// A file that a program brings which embeds the host: it has judged what the plugin asks for and who made it.
@@ -126,6 +138,7 @@ pub(crate) fn arrived(fetched: Fetched) -> NewPlugin {
     NewPlugin {
         file: fetched.file.into(),
         origin: fetched.origin,
+        copied_from: fetched.copied_from,
         pinned: Some(fetched.pinned),
         tag: fetched.tag,
         signed: fetched.signed,

@@ -289,7 +289,7 @@ fn decide(view: &View, inspected: &inspect::Inspected, installed: Arc<Installed>
     let signers = view.signers.after(&id.name, provenance.signer.as_ref());
     let Decision::Change(mut change) = may_install(view, inspected, &new.accept)? else { return Ok(Decision::Nothing) };
     change.event.3.push_str(&provenance::told(provenance, other_signer));
-    faults.iter().for_each(|known| change.event.3.push_str(&format!("; known fault: {known}")));
+    change.event.3.push_str(&registries::first_of(&faults, "; known fault: "));
     change.mutations = vec![
         Mutation::set(Bucket::Components, installed.record.digest.to_string(), new.file.to_vec()),
         Mutation::set(Bucket::Plugins, id.to_string(), encode(&installed.record)?),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use jackfield_registry::Manifest;
-use jackfield_trust::{Delivery, Judgement, Origin, Signer};
+use jackfield_registry::{Digest, Manifest};
+use jackfield_trust::{Delivery, Judgement, Origin, Refusal, Signer};
 use serde::{Deserialize, Serialize};
 
 use super::{NewPlugin, acceptance};
@@ -41,10 +41,19 @@ pub(super) fn judge(trust: &Trust, new: &NewPlugin, manifest: &Manifest) -> Resu
         limits: &limits,
         unsigned_file: new.allow_unsigned,
     };
-    let judged = trust.policy()?.judge(&delivery);
-    let Judgement { signer, rule, attestations } =
-        judged.map_err(|refusal| refused(&refusal.to_string(), "not-trusted"))?;
-    Ok(Provenance { origin: Some(new.origin.clone()), pinned: new.pinned.clone(), rule, signer, attestations })
+    let policy = trust.policy()?;
+    let not_trusted = |refusal: Refusal| refused(&refusal.to_string(), "not-trusted");
+    let mut judged = policy.judge(&delivery).map_err(not_trusted)?;
+    let (mut origin, mut pinned) = (new.origin.clone(), new.pinned.clone());
+    if let (None, Some(copied_from)) = (&judged.signer, &new.copied_from) {
+        // Nobody vouches for it, and its place was never asked: what it is comes from where the copy lay.
+        let (file, nothing) = (Digest::of(&new.file), Vec::new());
+        let copy = Delivery { origin: copied_from, digest: &file, evidence: &nothing, ..delivery };
+        judged = policy.judge(&copy).map_err(not_trusted)?;
+        (origin, pinned) = (copied_from.clone(), Some(copied_from.to_string()));
+    }
+    let Judgement { signer, rule, attestations } = judged;
+    Ok(Provenance { origin: Some(origin), pinned, rule, signer, attestations })
 }
 
 fn refused(reason: &str, code: &str) -> Error {

@@ -15,6 +15,9 @@ use crate::{
     view::View,
 };
 
+/// Faults that are told of one by one.
+const MOST_TOLD: usize = 10;
+
 /// A known fault of something that is here, or that is to be installed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -104,12 +107,13 @@ pub(crate) fn known(view: &View) -> Vec<KnownFault> {
     first(registries.into_iter().flat_map(|registry| of(view, registry)).collect())
 }
 
-/// Each fault once, by the first registry that tells of it, worse ones first.
+/// Each fault once, worse ones first.
 fn first(mut all: Vec<KnownFault>) -> Vec<KnownFault> {
     let key = |known: &KnownFault| (known.advisory.subject.clone(), known.version.clone(), known.advisory.id.clone());
+    // The worst that is said of it, whoever says less before.
+    all.sort_by(|a, b| b.advisory.severity.cmp(&a.advisory.severity).then_with(|| key(a).cmp(&key(b))));
     let mut seen = std::collections::BTreeSet::new();
     all.retain(|known| seen.insert(key(known)));
-    all.sort_by(|a, b| b.advisory.severity.cmp(&a.advisory.severity).then_with(|| key(a).cmp(&key(b))));
     all
 }
 
@@ -122,8 +126,21 @@ pub(crate) fn told(view: &View, manifest: &Manifest) -> Vec<KnownFault> {
     first(registries.into_iter().flat_map(|registry| among(view, registry, &versions)).collect())
 }
 
+/// Known faults in words, the first of them.
+pub(crate) fn first_of(known: &[impl fmt::Display], before: &str) -> String {
+    let lines: String = known.iter().take(MOST_TOLD).map(|known| format!("{before}{known}")).collect();
+    match known.len().checked_sub(MOST_TOLD).filter(|more| *more > 0) {
+        Some(more) => format!("{lines}{before}and {more} more"),
+        None => lines,
+    }
+}
+
 /// Whether a plugin may be installed with the faults that are known; those that it has all the same.
 pub(crate) fn judge(view: &View, manifest: &Manifest, allowed: &AllowAdvisories) -> Result<Vec<KnownFault>> {
+    for registry in view.registries.in_order() {
+        // What it would warn of nobody knows.
+        registry.root()?;
+    }
     let all = told(view, manifest);
     let is_allowed = |known: &KnownFault| match allowed {
         AllowAdvisories::All => true,
@@ -133,8 +150,9 @@ pub(crate) fn judge(view: &View, manifest: &Manifest, allowed: &AllowAdvisories)
     if refused.is_empty() {
         return Ok(all);
     }
-    let lines: String = refused.iter().map(|known| format!("\n  - {known}")).collect();
-    let allow: String = refused.iter().map(|known| format!(" --allow-advisory {}", known.advisory.id)).collect();
+    let lines: String = first_of(&refused, "\n  - ");
+    let allow: String =
+        refused.iter().take(MOST_TOLD).map(|known| format!(" --allow-advisory {}", known.advisory.id)).collect();
     let message = format!(
         "`{}@{}` is not installed, for what is known of it:{lines}\nInstall a version without that; if it cannot hurt you, add{allow}",
         manifest.plugin.name, manifest.plugin.version

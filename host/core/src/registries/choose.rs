@@ -1,7 +1,10 @@
 //! Finding plugins in registries, and choosing one: by what is known here, with no network asked. What is fetched in the end
 //! must be the very file that the index names.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jackfield_fetch::{Fetched, Place};
 use jackfield_index::{
@@ -83,7 +86,7 @@ pub(super) fn search(view: &View, text: &str) -> Vec<Found> {
             let before = *first.entry(name).or_insert(&registry.name);
             let offers: String = listing.capabilities.iter().map(|capability| format!(" {capability}")).collect();
             let said = format!("{name} {}{offers}", listing.description).to_lowercase();
-            if all.len() >= MOST_FOUND || !words.iter().all(|word| said.contains(word.as_str())) {
+            if !words.iter().all(|word| said.contains(word.as_str())) {
                 continue;
             }
             all.push(Found {
@@ -101,6 +104,7 @@ pub(super) fn search(view: &View, text: &str) -> Vec<Found> {
     // Who is looked for by name stands first.
     let named = |found: &Found| words.first().is_some_and(|word| *word == found.name);
     all.sort_by_key(|found| !named(found));
+    all.truncate(MOST_FOUND);
     all
 }
 
@@ -120,27 +124,31 @@ pub(super) async fn choose(shared: &Shared, want: &Want, allow: &AllowAdvisories
     })
 }
 
-async fn chosen(shared: &Shared, want: &Want, allow: &AllowAdvisories) -> Result<(std::sync::Arc<Registry>, Choice)> {
+async fn chosen(shared: &Shared, want: &Want, allow: &AllowAdvisories) -> Result<(Arc<Registry>, Choice)> {
     let view = shared.view.load_full();
     if view.registries.0.is_empty() {
         let message = "no registry is known that could have it; add one with `jackfield registry add`, or name a file or a place (`oci://…`, `https://…`)";
         return Err(Error::not_found(message.to_owned()));
     }
-    let mut known: Vec<(&Registry, BTreeMap<String, Page>)> = Vec::new();
+    let mut known: Vec<(Arc<Registry>, BTreeMap<String, Page>)> = Vec::new();
     for registry in view.registries.in_order() {
         // One that cannot be read is among them: passing it over would have a later one take its place.
         let page = match registry.root {
             Ok(_) => pages::read(shared, registry, &want.name).await?,
             Err(_) => None,
         };
-        known.push((registry, page.map(|page| (want.name.clone(), page)).into_iter().collect()));
+        known.push((registry.clone(), page.map(|page| (want.name.clone(), page)).into_iter().collect()));
     }
-    let mut sources = Vec::new();
-    for (registry, pages) in &known {
-        sources.push(Source { name: &registry.name, root: registry.root.as_ref().ok(), pages });
-    }
-    let site = site(&view, &want.name, allow)?;
-    let choices = resolve(std::slice::from_ref(want), &sources, &site).map_err(|conflict| unmet(&conflict))?;
+    let (site, want) = (site(&view, &want.name, allow)?, want.clone());
+    // Of a large index it takes time: not on a thread that others wait for.
+    let choosing = move || {
+        let mut sources = Vec::new();
+        for (registry, pages) in &known {
+            sources.push(Source { name: &registry.name, root: registry.root.as_ref().ok(), pages });
+        }
+        resolve(std::slice::from_ref(&want), &sources, &site).map_err(|conflict| unmet(&conflict))
+    };
+    let choices = tokio::task::spawn_blocking(choosing).await.map_err(|ended| Error::internal(ended.to_string()))??;
     let choice =
         choices.into_iter().next().ok_or_else(|| Error::internal("nothing was chosen, and nothing refused"))?;
     let registry = view.registries.named(&choice.index)?.clone();
@@ -185,8 +193,23 @@ pub(super) async fn fetch(shared: &Shared, want: &Want, allow: AllowAdvisories) 
             let place: Place = text.parse().map_err(|error| {
                 Error::invalid(format!("`{}` is at a place that is none: {error}", choice.want.name))
             })?;
+            if place.is_here() && !registry.place.is_here() {
+                let message = format!(
+                    "`{}` is at a place on this machine ({place}), and the registry `{}` is not: nobody else says what is fetched from here",
+                    choice.want.name, registry.name
+                );
+                return Err(Error::new(ErrorKind::PermissionDenied, ErrorSource::Downstream, message));
+            }
             let copy = shared.fetcher.kept(&registry.place, &place, &release.digest, MAX_PACKAGE_BYTES).await;
-            match fetched(shared, copy).await? {
+            let copy = match copy {
+                // Whoever hosts an index need not have copies; what else is answered there is no reason not to ask the place.
+                Err(error) if registry.place.is_remote() => {
+                    tracing::debug!(%error, "the index has no copy of the plugin");
+                    None
+                }
+                copy => fetched(shared, copy).await?,
+            };
+            match copy {
                 Some(copy) => copy,
                 None => fetched(shared, shared.fetcher.fetch(&place, MAX_PACKAGE_BYTES).await).await?,
             }

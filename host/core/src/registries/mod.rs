@@ -7,18 +7,20 @@ mod host;
 mod pages;
 mod sync;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use jackfield_fetch::{IndexPlace, IndexPlaceError};
 use jackfield_index::{Root, Seen, Timestamp};
+use jackfield_registry::Digest;
 use jackfield_store::{Bucket, Mutation, Store};
 use jackfield_trust::{Signer, SignerRule, Signers, Unsigned};
 use serde::{Deserialize, Serialize};
 
 pub use advisories::KnownFault;
-pub(crate) use advisories::{judge, known, told};
+pub(crate) use advisories::{first_of, judge, known, told};
 pub(crate) use choose::kept;
 pub use choose::{Chosen, Found};
+pub(crate) use sync::Busy;
 use sync::{set, sync};
 
 use crate::{
@@ -159,7 +161,25 @@ impl Registries {
     }
 }
 
+/// The index of a registry, where what is stored of it cannot be read.
+fn unreadable(name: &str, reason: &str) -> Error {
+    let message = format!(
+        "the index of the registry `{name}` cannot be read: {reason}; run `jackfield registry sync {name}`, or add it again"
+    );
+    Error::new(ErrorKind::Unavailable, ErrorSource::Host, faults::text(message))
+}
+
 impl Registry {
+    /// One of which nothing can be read. It keeps its name, and those behind it wait: nobody takes its plugins' place.
+    fn unreadable(name: &str, reason: &str) -> Self {
+        let said =
+            NewRegistry { address: String::new(), signer: Vec::new(), unsigned: Unsigned::Refuse, position: Some(0) };
+        let seen = Seen { name: String::new(), serial: 0, digest: Digest::of(b"") };
+        let record = Record { said, seen, etag: None, synced_at: 0, signed_by: None };
+        let place = IndexPlace::Folder(PathBuf::new());
+        Self { name: name.to_owned(), place, record, root: Err(unreadable(name, reason)) }
+    }
+
     fn root(&self) -> Result<&Root> {
         self.root.as_ref().map_err(Clone::clone)
     }
@@ -219,6 +239,8 @@ fn check(view: &View, name: &str, said: &NewRegistry) -> Result<(IndexPlace, Sig
 
 /// Removes a registry. What was installed by it stays.
 async fn remove(shared: &Shared, name: &str) -> Result<()> {
+    shared.view.load().registries.named(name)?;
+    let _turn = shared.registries.with(name).await;
     let owned = name.to_owned();
     let decide = move |view: &View| {
         view.registries.named(&owned)?;
@@ -242,14 +264,19 @@ pub(crate) async fn load(store: &dyn Store) -> Result<Registries> {
     let mut all = BTreeMap::new();
     for (key, stored) in store.list(Bucket::Meta, RECORD, None, usize::MAX).await.map_err(faults::store)? {
         let Some(name) = key.strip_prefix(RECORD) else { continue };
-        let record: Record = match serde_json::from_slice(&stored.value) {
-            Ok(record) => record,
-            Err(error) => {
-                tracing::error!(registry = name, %error, "what is stored of a registry cannot be read; add it again");
+        let read = serde_json::from_slice::<Record>(&stored.value).map_err(|error| error.to_string());
+        let read = read.and_then(|record| match record.said.address.parse::<IndexPlace>() {
+            Ok(place) => Ok((record, place)),
+            Err(error) => Err(error.to_string()),
+        });
+        let (record, place) = match read {
+            Ok(read) => read,
+            Err(reason) => {
+                tracing::error!(registry = name, %reason, "what is stored of a registry cannot be read; add it again");
+                all.insert(name.to_owned(), Arc::new(Registry::unreadable(name, &reason)));
                 continue;
             }
         };
-        let Ok(place) = record.said.address.parse() else { continue };
         let root = store.get(Bucket::Meta, &format!("{ROOT}{name}")).await.map_err(faults::store)?;
         let read = root.ok_or_else(|| "it is not there".to_owned()).and_then(|stored| {
             let root = Root::read(&stored.value).map_err(|error| error.to_string())?;

@@ -12,8 +12,8 @@ use crate::{Result, faults, shared::Shared};
 
 /// What stands before a registry's name and a page's digest, in [`Bucket::Meta`].
 const PREFIX: &str = "registry-page/";
-/// Pages that are written, or removed, at once.
-const AT_ONCE: usize = 200;
+/// Pages that are looked through at once: each may have some megabytes.
+const AT_ONCE: usize = 16;
 
 fn key(registry: &str, digest: &Digest) -> String {
     format!("{PREFIX}{registry}/{}", digest.hex())
@@ -34,8 +34,14 @@ pub(super) async fn read(shared: &Shared, registry: &Registry, plugin: &str) -> 
     root.page(plugin, &stored.value).map(Some).map_err(|error| again(&format!("cannot be read: {error}")))
 }
 
+/// Whether a page is here.
+pub(super) async fn is_here(shared: &Shared, registry: &str, digest: &Digest) -> Result<bool> {
+    let usage = shared.store.usage(Bucket::Meta, &key(registry, digest)).await.map_err(faults::store)?;
+    Ok(usage.keys > 0)
+}
+
 /// The digests of the pages that are here.
-pub(super) async fn present(shared: &Shared, registry: &str) -> Result<BTreeSet<String>> {
+async fn present(shared: &Shared, registry: &str) -> Result<BTreeSet<String>> {
     let prefix = format!("{PREFIX}{registry}/");
     let mut found = BTreeSet::new();
     let mut after = None;

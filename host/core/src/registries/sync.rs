@@ -1,10 +1,14 @@
 //! Bringing what is known of a registry up to date: its root, whose signature and serial are judged before anything of it
 //! counts, and those pages that are not here yet. The new root counts from one commit on, or the old one stays.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use jackfield_fetch::IndexPlace;
+use jackfield_fetch::{Content, FetchError, IndexPlace};
 use jackfield_index::{IndexError, MAX_ROOT_BYTES, ROOT_FILE, Root, SIGNATURE_FILE, Timestamp, page_path, verify};
 use jackfield_registry::Digest;
 use jackfield_store::{Bucket, Mutation};
@@ -23,34 +27,56 @@ use crate::{
 /// Pages that are asked for at once.
 const AT_ONCE: usize = 8;
 /// Pages that are held before they are stored.
-const HELD: usize = 64;
+const HELD: usize = 8;
+/// The most that the pages of one index may have together, in bytes.
+const MAX_PAGES_BYTES: u64 = 256 << 20;
+/// How long all of it may take.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// How long a publisher who is at it is waited for.
+const PAUSE: Duration = Duration::from_millis(500);
 /// How often a root is fetched again where its pages have become others meanwhile.
 const ATTEMPTS: usize = 3;
 
+/// Registries that are being changed: one at a time each, so that nobody clears pages away that somebody else has just stored.
+#[derive(Debug, Default)]
+pub(crate) struct Busy(Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>);
+
+impl Busy {
+    /// Waits until nobody else changes a registry.
+    pub(super) async fn with(&self, name: &str) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default().clone();
+        turn.lock_owned().await
+    }
+}
+
 /// Adds a registry, or changes what was said of one; returns whether it is new. Nothing is kept of one whose index cannot be had.
 pub(crate) async fn set(shared: &Shared, name: &str, said: NewRegistry) -> Result<(RegistryInfo, bool)> {
+    check(&shared.view.load(), name, &said)?;
+    let _turn = shared.registries.with(name).await;
     let view = shared.view.load_full();
     let (place, signers) = check(&view, name, &said)?;
     let before = view.registries.0.get(name).cloned();
     let new = before.is_none();
     let last = view.registries.in_order().last().and_then(|registry| registry.record.said.position).unwrap_or_default();
-    let position = said.position.or_else(|| before.as_ref()?.record.said.position).unwrap_or(last + 1);
+    let position = said.position.or_else(|| before.as_ref()?.record.said.position).unwrap_or(last.saturating_add(1));
     let address = place.to_string();
     let said = NewRegistry { address, position: Some(position), ..said };
     let wanted = format!("the registry `{name}` was set to {place}");
-    let done = update(shared, name, place, &signers, said, before).await;
+    let done = Update { shared, name, place, signers: Arc::new(signers), said, before }.carry_out().await;
     recorded(shared, &wanted, done).await.map(|info| (info, new))
 }
 
 /// Brings one up to date.
 pub(crate) async fn sync(shared: &Shared, name: &str) -> Result<RegistryInfo> {
+    shared.view.load().registries.named(name)?;
+    let _turn = shared.registries.with(name).await;
     let view = shared.view.load_full();
     let before = view.registries.named(name)?.clone();
     let said = before.record.said.clone();
     let (place, signers) = check(&view, name, &said)?;
     let wanted = format!("the registry `{name}` was brought up to date");
-    let done = update(shared, name, place, &signers, said, Some(before)).await;
-    recorded(shared, &wanted, done).await
+    let update = Update { shared, name, place, signers: Arc::new(signers), said, before: Some(before) };
+    recorded(shared, &wanted, update.carry_out().await).await
 }
 
 /// What is refused for what it is, and not for a network that is down, is in the trail: somebody may be at work there.
@@ -66,39 +92,154 @@ async fn recorded<R>(shared: &Shared, wanted: &str, done: Result<R>) -> Result<R
 /// The code of an index that is not taken.
 const REFUSED: &str = "index-refused";
 
-async fn update(
-    shared: &Shared,
-    name: &str,
+/// A registry that is to be brought up to date.
+struct Update<'u> {
+    shared: &'u Shared,
+    name: &'u str,
     place: IndexPlace,
-    signers: &Signers,
+    signers: Arc<Signers>,
     said: NewRegistry,
     before: Option<Arc<Registry>>,
-) -> Result<RegistryInfo> {
-    let mut attempt = 1;
-    let (record, root, bytes) = loop {
-        let found = fetch_root(shared, &place, signers, &said, before.as_deref()).await?;
-        let Some((record, root, bytes)) = found else {
-            // It is what is here.
-            let same = before.as_deref().filter(|before| before.root.is_ok()).ok_or_else(|| {
-                unavailable(format!("{place}: the server says that nothing has changed, and nothing is known"))
-            })?;
-            let record = Record { said, synced_at: now_ms(), ..same.record.clone() };
-            break (record, same.root()?.clone(), None);
+}
+
+/// A root that was judged.
+struct Judged {
+    record: Record,
+    root: Root,
+    /// None where it is the one that is here.
+    bytes: Option<Vec<u8>>,
+}
+
+/// Why an index is not taken.
+enum Failed {
+    /// Its files do not belong together; there may be some of two states, where somebody is publishing.
+    Apart(IndexError),
+    Other(Error),
+}
+
+impl Update<'_> {
+    async fn carry_out(self) -> Result<RegistryInfo> {
+        let slow = |_| unavailable(format!("{}: it did not come within {} seconds", self.place, PATIENCE.as_secs()));
+        let fetched = tokio::time::timeout(PATIENCE, self.fetch()).await.map_err(slow).flatten();
+        let kept = |root: &Root| root.plugins.values().map(|listing| listing.page).collect::<BTreeSet<Digest>>();
+        let Judged { record, root, bytes } = match fetched {
+            Ok(judged) => judged,
+            Err(error) => {
+                // What came of it before is of no use to anybody.
+                let before = self.before.as_deref().and_then(|before| before.root.as_ref().ok());
+                pages::clear(self.shared, self.name, &before.map(kept).unwrap_or_default()).await;
+                return Err(error);
+            }
         };
-        match fetch_pages(shared, name, &place, &root).await {
-            Ok(()) => break (record, root, Some(bytes)),
-            // Between the root and the page a newer index was published.
-            Err(Failed::OtherPage(_)) if attempt < ATTEMPTS => attempt += 1,
-            Err(Failed::OtherPage(error)) => return Err(refused(&place, &error)),
-            Err(Failed::Other(error)) => return Err(error),
+        let keep = kept(&root);
+        let Self { shared, name, place, before, .. } = self;
+        let registry = Registry { name: name.to_owned(), place, record, root: Ok(root) };
+        let info = registry.info();
+        shared.registrar.change(move |view| decide(view, registry, bytes, before)).await?;
+        pages::clear(shared, name, &keep).await;
+        Ok(info)
+    }
+
+    /// Fetches the root and those pages that are not here. A publisher who is at it is waited for, for a moment.
+    async fn fetch(&self) -> Result<Judged> {
+        for attempt in 1.. {
+            let fetched = async {
+                let judged = self.fetch_root().await?;
+                self.fetch_pages(&judged.root).await.map(|()| judged)
+            };
+            match fetched.await {
+                Ok(judged) => return Ok(judged),
+                Err(Failed::Apart(_)) if attempt < ATTEMPTS => tokio::time::sleep(PAUSE).await,
+                Err(Failed::Apart(error)) => return Err(refused(&self.place, &error)),
+                Err(Failed::Other(error)) => return Err(error),
+            }
         }
-    };
-    let keep: BTreeSet<Digest> = root.plugins.values().map(|listing| listing.page).collect();
-    let registry = Registry { name: name.to_owned(), place, record, root: Ok(root) };
-    let info = registry.info();
-    shared.registrar.change(move |view| decide(view, registry, bytes, before)).await?;
-    pages::clear(shared, name, &keep).await;
-    Ok(info)
+        Err(Error::internal("it was tried too often"))
+    }
+
+    async fn file(
+        &self,
+        path: &str,
+        most: usize,
+        known: Option<&str>,
+    ) -> std::result::Result<Option<Content>, FetchError> {
+        self.shared.fetcher.index_file(&self.place, path, most, known).await
+    }
+
+    /// Fetches and judges the root.
+    async fn fetch_root(&self) -> std::result::Result<Judged, Failed> {
+        let other = |error| Failed::Other(faults::fetch(error));
+        // What was judged by other signers is judged again.
+        let same = self.before.as_deref().filter(|before| before.record.said == self.said && before.root.is_ok());
+        let known = same.and_then(|before| before.record.etag.as_deref());
+        let Some(found) = self.file(ROOT_FILE, MAX_ROOT_BYTES, known).await.map_err(other)? else {
+            return self.unchanged(same);
+        };
+        let bundle = match self.file(SIGNATURE_FILE, MAX_EVIDENCE_BYTES, None).await {
+            Ok(bundle) => bundle.map(|bundle| bundle.bytes),
+            Err(error) if error.is_not_found() => None,
+            Err(error) => return Err(other(error)),
+        };
+        let (signers, said, before) = (self.signers.clone(), self.said.clone(), self.before.clone());
+        let Content { bytes, etag } = found;
+        // It takes time: not on a thread that others wait for.
+        let judge = move || {
+            let signed_by = signed_by(&bytes, bundle.as_deref(), &signers, &said)?;
+            let root = Root::read(&bytes)?;
+            if let Some(before) = before {
+                root.follows(&bytes, &before.record.seen)?;
+            }
+            root.is_fresh(Timestamp::now())?;
+            let record = Record { said, seen: root.seen(&bytes), etag, synced_at: now_ms(), signed_by };
+            Ok(Judged { record, root, bytes: Some(bytes) })
+        };
+        let judged = tokio::task::spawn_blocking(judge).await;
+        let judged = judged.map_err(|ended| Failed::Other(Error::internal(ended.to_string())))?;
+        judged.map_err(|error| match error {
+            IndexError::NotBySigner { .. } | IndexError::Unsigned => Failed::Apart(error),
+            error => Failed::Other(refused(&self.place, &error)),
+        })
+    }
+
+    /// The root that is here, if it is still to be believed.
+    fn unchanged(&self, same: Option<&Registry>) -> std::result::Result<Judged, Failed> {
+        let unknown = || unavailable(format!("{}: the server says that nothing has changed", self.place));
+        let same = same.ok_or_else(|| Failed::Other(unknown()))?;
+        let root = same.root().map_err(Failed::Other)?;
+        root.is_fresh(Timestamp::now()).map_err(|error| Failed::Other(refused(&self.place, &error)))?;
+        let record = Record { synced_at: now_ms(), ..same.record.clone() };
+        Ok(Judged { record, root: root.clone(), bytes: None })
+    }
+
+    /// Fetches and stores those pages of a root that are not here.
+    async fn fetch_pages(&self, root: &Root) -> std::result::Result<(), Failed> {
+        let all: u64 = root.plugins.values().map(|listing| listing.size).sum();
+        if all > MAX_PAGES_BYTES {
+            let message =
+                format!("{}: its pages have {all} bytes together; at most {MAX_PAGES_BYTES} are kept", self.place);
+            return Err(Failed::Other(Error::invalid(message)));
+        }
+        let mut missing = Vec::new();
+        for (plugin, listing) in &root.plugins {
+            if !pages::is_here(self.shared, self.name, &listing.page).await.map_err(Failed::Other)? {
+                missing.push((plugin, listing));
+            }
+        }
+        let fetched = missing.into_iter().map(|(plugin, listing)| async move {
+            let most = usize::try_from(listing.size).unwrap_or(usize::MAX);
+            let found = self.file(&page_path(plugin), most, None).await;
+            let bytes = found.map_err(|error| Failed::Other(faults::fetch(error)))?.map(|found| found.bytes);
+            let bytes = bytes.unwrap_or_default();
+            match root.page(plugin, &bytes) {
+                Ok(_) => Ok((listing.page, bytes)),
+                Err(error @ IndexError::OtherPage { .. }) => Err(Failed::Apart(error)),
+                Err(error) => Err(Failed::Other(refused(&self.place, &error))),
+            }
+        });
+        let all = futures_util::stream::iter(fetched.collect::<Vec<_>>()).buffer_unordered(AT_ONCE);
+        let store = async |some: Vec<_>| pages::write(self.shared, self.name, some).await.map_err(Failed::Other);
+        all.try_chunks(HELD).map_err(|failed| failed.1).try_for_each(store).await
+    }
 }
 
 fn decide(view: &View, registry: Registry, root: Option<Vec<u8>>, before: Option<Arc<Registry>>) -> Result<Decision> {
@@ -135,38 +276,8 @@ fn told(view: &View, registry: &Registry, before: Option<&Registry>) -> String {
     let ids = |known: &super::KnownFault| (known.advisory.id.clone(), known.advisory.subject.clone());
     let old: BTreeSet<_> = old.iter().map(ids).collect();
     let new = advisories::of(view, registry).into_iter().filter(|known| !old.contains(&ids(known)));
-    let new: String = new.map(|known| format!("; known fault: {known}")).collect();
+    let new: String = advisories::first_of(&new.collect::<Vec<_>>(), "; known fault: ");
     format!("the registry `{name}` {what}: {place}{index}; signed by {signer}{new}")
-}
-
-/// Fetches and judges the root; none where it is the one that is here.
-async fn fetch_root(
-    shared: &Shared,
-    place: &IndexPlace,
-    signers: &Signers,
-    said: &NewRegistry,
-    before: Option<&Registry>,
-) -> Result<Option<(Record, Root, Vec<u8>)>> {
-    // What was judged by other signers is judged again.
-    let same = before.filter(|before| before.record.said == *said && before.root.is_ok());
-    let known = same.and_then(|before| before.record.etag.as_deref());
-    let file = |path, most, known| shared.fetcher.index_file(place, path, most, known);
-    let Some(found) = file(ROOT_FILE, MAX_ROOT_BYTES, known).await.map_err(faults::fetch)? else { return Ok(None) };
-    let bundle = match file(SIGNATURE_FILE, MAX_EVIDENCE_BYTES, None).await {
-        Ok(bundle) => bundle.map(|bundle| bundle.bytes),
-        Err(error) if error.is_not_found() => None,
-        Err(error) => return Err(faults::fetch(error)),
-    };
-    let bytes = found.bytes;
-    let signed_by = signed_by(&bytes, bundle.as_deref(), signers, said).map_err(|error| refused(place, &error))?;
-    let root = Root::read(&bytes).map_err(|error| refused(place, &error))?;
-    if let Some(before) = before {
-        root.follows(&bytes, &before.record.seen).map_err(|error| refused(place, &error))?;
-    }
-    root.is_fresh(Timestamp::now()).map_err(|error| refused(place, &error))?;
-    let record =
-        Record { said: said.clone(), seen: root.seen(&bytes), etag: found.etag, synced_at: now_ms(), signed_by };
-    Ok(Some((record, root, bytes)))
 }
 
 /// Who signed a root; nobody where nobody did and that is allowed. Where signers are named, a signature that is not theirs is
@@ -188,31 +299,4 @@ fn refused(place: &IndexPlace, error: &IndexError) -> Error {
     let message = faults::text(format!("{place}: {error}"));
     let error = Error::new(ErrorKind::PermissionDenied, ErrorSource::Downstream, message);
     Error { code: Some(REFUSED.to_owned()), ..error }
-}
-
-/// Why pages could not be had.
-enum Failed {
-    /// One is not the page that the root names.
-    OtherPage(IndexError),
-    Other(Error),
-}
-
-/// Fetches and stores those pages of a root that are not here.
-async fn fetch_pages(shared: &Shared, name: &str, place: &IndexPlace, root: &Root) -> std::result::Result<(), Failed> {
-    let present = pages::present(shared, name).await.map_err(Failed::Other)?;
-    let missing = root.plugins.iter().filter(|(_, listing)| !present.contains(&listing.page.hex()));
-    let fetched = missing.map(|(plugin, listing)| async move {
-        let most = usize::try_from(listing.size).unwrap_or(usize::MAX);
-        let found = shared.fetcher.index_file(place, &page_path(plugin), most, None).await;
-        let bytes = found.map_err(|error| Failed::Other(faults::fetch(error)))?.map(|found| found.bytes);
-        let bytes = bytes.unwrap_or_default();
-        match root.page(plugin, &bytes) {
-            Ok(_) => Ok((listing.page, bytes)),
-            Err(error @ IndexError::OtherPage { .. }) => Err(Failed::OtherPage(error)),
-            Err(error) => Err(Failed::Other(refused(place, &error))),
-        }
-    });
-    let all = futures_util::stream::iter(fetched.collect::<Vec<_>>()).buffer_unordered(AT_ONCE);
-    let store = async |some: Vec<_>| pages::write(shared, name, some).await.map_err(Failed::Other);
-    all.try_chunks(HELD).map_err(|failed| failed.1).try_for_each(store).await
 }

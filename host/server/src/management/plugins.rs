@@ -97,8 +97,8 @@ async fn install(State(app): State<App>, request: Request) -> Result<Response, P
         NewPlugin { evidence, ..NewPlugin::file(body::plugin(request, &app.options).await?, UPLOADED) }
     };
     // A dry run tells which file is there.
-    let expect_digest = expect_digest.filter(|_| !dry_run).or(arrived.expect_digest);
-    let new = NewPlugin { accept, expect_digest, allow_unsigned, allow_other_signer, allow_advisories, ..arrived };
+    let arrived = arrived.expecting(expect_digest.filter(|_| !dry_run))?;
+    let new = NewPlugin { accept, allow_unsigned, allow_other_signer, allow_advisories, ..arrived };
     if dry_run {
         return Ok(Json(app.host.plan_install(&new).await?).into_response());
     }
