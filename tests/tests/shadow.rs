@@ -102,7 +102,10 @@ fn what_another_version_of_the_etcd_plugin_does_otherwise_is_found_by_place_and_
     assert_eq!(get(&stand, "/app/none"), Value::Null);
     get(&stand, "/app/refused");
     get(&stand, "/app/leased");
-    after(&stand, 8);
+    // What was read by now is waited for.
+    let early = stand.server().cli(&[&shadow[..], &["--exit-code"]].concat()).unwrap_err().to_string();
+    assert!(early.contains("exit status: 1"), "{early}");
+    assert_eq!(after(&stand, 8)["waiting"], 0);
     for prefix in ["/order/", "/short/", "/app/"] {
         list(&stand, prefix);
     }

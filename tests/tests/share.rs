@@ -11,8 +11,9 @@ use jackfield_peers::http;
 use jackfield_tests::{Stand, base64, load::no_call_fails_while};
 use serde_json::{Value, json};
 
-/// Shares that are told one after the other.
-const MOVES: usize = 40;
+/// Shares that are told one after the other, so many times.
+const SHARES: [usize; 4] = [1, 10, 50, 99];
+const ROUNDS: usize = 10;
 /// Kills.
 const KILLS: usize = 12;
 
@@ -41,8 +42,8 @@ fn no_call_fails_while_a_share_is_moved_given_whole_and_taken_back_over_the_comm
     let stand = with_two_versions();
     let cli = |arguments: &[&str]| stand.server().cli(arguments).unwrap();
     let calls = no_call_fails_while(&stand, "play", "during/", || {
-        for round in 0..MOVES / 8 {
-            for share in [1, 10, 50, 99] {
+        for round in 0..ROUNDS {
+            for share in SHARES {
                 give(&stand, share);
             }
             match round % 2 {
@@ -56,7 +57,7 @@ fn no_call_fails_while_a_share_is_moved_given_whole_and_taken_back_over_the_comm
             assert_eq!(runs(&stand), ("0.1.0".into(), None));
         }
     });
-    println!("{MOVES} moves under {calls} calls");
+    println!("{} shares under {calls} calls", ROUNDS * SHARES.len());
     let shared = cli(&["integration", "upgrade", "play", "--share", "25"]);
     assert_eq!((&shared["to"], &shared["share"], &shared["changed"]), (&json!("0.2.0"), &json!(25), &json!(true)));
     assert_eq!(runs(&stand), ("0.1.0".into(), Some(25)));

@@ -53,7 +53,7 @@ pub(crate) struct ShadowArgs {
     #[arg(long, conflicts_with = "to")]
     pub(crate) stop: bool,
 
-    /// Exit with 1 where answers differed
+    /// Wait until what was read is compared, and exit with 1 where answers differed
     #[arg(long, conflicts_with = "to")]
     pub(crate) exit_code: bool,
 }

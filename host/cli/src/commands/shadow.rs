@@ -1,15 +1,20 @@
 //! `jackfield integration shadow`: begins a rehearsal, shows what it has found, ends it.
 
+use std::time::{Duration, Instant};
+
 use http::Method;
 use serde_json::{Value, json};
 
 use super::{Context, integration::Settings};
 use crate::{
-    api::{Request, segment},
+    api::{Api, Request, segment},
     args::ShadowArgs,
     failure::Failure,
     output::{Cell, Colour, Style, Table, Tree, cell, printable, rfc3339_of},
 };
+
+/// How long reads are waited for that are not compared yet.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What reads come to, by name and heading.
 const COUNTS: [(&str, &str); 6] = [
@@ -27,6 +32,9 @@ pub(super) async fn run(context: &Context, args: ShadowArgs) -> Result<(), Failu
     let settings = Settings::read(args.config.as_deref(), &args.set)?;
     let answer = context
         .with(async |api| {
+            if args.stop || args.exit_code {
+                settled(api, &path).await;
+            }
             if args.stop {
                 api.request(Request::new(Method::DELETE, path.as_str())).await?;
             }
@@ -47,6 +55,20 @@ pub(super) async fn run(context: &Context, args: ShadowArgs) -> Result<(), Failu
     context.ui.answer(&answer.body, |report| show(report, context.ui.style))?;
     let report: Tree = serde_json::from_slice(&answer.body).unwrap_or(Tree::Null);
     if args.exit_code && count(&report, "different") > 0 { Err(Failure::Told) } else { Ok(()) }
+}
+
+/// Waits a while until what was read by now is compared: whoever asks whether anything differs means that too.
+async fn settled(api: &Api, path: &str) {
+    let until = Instant::now() + PATIENCE;
+    while Instant::now() < until {
+        // Where it cannot be asked, the request that matters says why.
+        let Ok(answer) = api.request(Request::get(path)).await else { return };
+        let report: Tree = serde_json::from_slice(&answer.body).unwrap_or(Tree::Null);
+        if report.number("waiting").unwrap_or_default() == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 fn count(report: &Tree, name: &str) -> i64 {

@@ -280,6 +280,7 @@ impl Shadow {
             ended_at,
             ended_because,
             reads: kept.tally.total(),
+            waiting: if ended_at.is_some() { 0 } else { kept.waiting },
             operations: kept.tally.operations(),
             differences,
             forgotten,

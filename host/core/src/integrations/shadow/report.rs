@@ -73,6 +73,8 @@ pub struct ShadowReport {
     pub ended_because: Option<String>,
     /// What came of all reads.
     pub reads: ShadowCounts,
+    /// Reads that wait to be compared, or are being.
+    pub waiting: usize,
     /// What came of the reads of each operation, by name.
     pub operations: Vec<ShadowOperation>,
     /// In what answers differed, the latest first.
