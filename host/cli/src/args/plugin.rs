@@ -110,6 +110,9 @@ Examples:
         version: semver::Version,
     },
     /// Let a pinned plugin go
+    #[command(after_long_help = "\
+Examples:
+  jackfield plugin unpin etcd && jackfield plugin upgrade etcd --dry-run")]
     Unpin {
         /// The plugin
         name: String,
