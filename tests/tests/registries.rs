@@ -371,6 +371,34 @@ fn a_mirror_serves_a_site_by_the_same_signatures_when_its_origin_is_gone() {
     assert!(install(&stand, &["playground@0.1.0"]).unwrap_err().contains("sha256:"));
 }
 
+#[test]
+fn a_copy_that_nobody_signed_is_not_what_is_published_elsewhere() {
+    let maker = Maker::new();
+    // The index says that its plugins are at another place, which is asked by nobody: it has copies itself.
+    let (elsewhere, folder) = (TempDir::new().unwrap(), maker.path("sources/index.toml"));
+    let other = WebFolder::serve(elsewhere.path());
+    let place = format!("place = \"{}/{{name}}-{{version}}.wasm\"\n", other.url());
+    fs::write(&folder, format!("name = \"acme\"\ndescription = \"What Acme makes\"\n{place}")).unwrap();
+    fs::remove_dir_all(maker.path("public")).unwrap();
+    maker.build();
+    let digest = jackfield_registry::Digest::of(&fs::read(maker.path("packages/playground-0.2.0.wasm")).unwrap());
+    let copy = maker.path(&format!("public/packages/sha256/{}.wasm", digest.hex()));
+    fs::create_dir_all(copy.parent().unwrap()).unwrap();
+    fs::copy(maker.path("packages/playground-0.2.0.wasm"), &copy).unwrap();
+
+    let stand = site(&maker);
+    let policy = stand.scratch().join("trust.toml");
+    fs::write(&policy, format!("[[source]]\nprefix = \"{}\"\nunsigned = \"allow\"\n", other.url())).unwrap();
+    done(&stand, &["trust", "set", policy.to_str().unwrap()]);
+    let refused = install(&stand, &["playground@0.2.0"]).unwrap_err();
+    assert!(refused.contains("packages/sha256") && refused.contains("no rule"), "{refused}");
+    assert_eq!(other.asked(), Vec::<String>::new());
+    // What really is there is taken.
+    fs::remove_file(&copy).unwrap();
+    fs::copy(maker.path("packages/playground-0.2.0.wasm"), elsewhere.path().join("playground-0.2.0.wasm")).unwrap();
+    assert_eq!(install(&stand, &["playground@0.2.0"]).unwrap()["version"], "0.2.0");
+}
+
 fn is_wasm(file: &Path) -> bool {
     file.extension().is_some_and(|ending| ending == "wasm")
 }

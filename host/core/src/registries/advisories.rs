@@ -160,3 +160,36 @@ pub(crate) fn judge(view: &View, manifest: &Manifest, allowed: &AllowAdvisories)
     let error = Error::new(ErrorKind::PermissionDenied, ErrorSource::Caller, message);
     Err(Error { code: Some("known-fault".to_owned()), ..error })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(registry: &str, severity: &str) -> KnownFault {
+        let advisory = serde_json::json!({
+            "id": "CVE-2026-1", "subject": "plugin:etcd", "affected": ["*"], "severity": severity,
+            "title": "t", "description": "d", "published": "2026-01-01T00:00:00Z",
+        });
+        KnownFault {
+            version: Version::new(1, 0, 0),
+            registry: registry.to_owned(),
+            advisory: serde_json::from_value(advisory).unwrap(),
+            refused: false,
+            integrations: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn who_says_less_of_a_fault_does_not_hide_who_says_more() {
+        let told = first(vec![known("first", "low"), known("second", "critical"), known("third", "high")]);
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0].registry, "second");
+    }
+
+    #[test]
+    fn of_many_faults_the_first_are_told_and_how_many_more_there_are() {
+        let many: Vec<usize> = (0..MOST_TOLD + 3).collect();
+        assert!(first_of(&many, ", ").ends_with(", 9, and 3 more"));
+        assert_eq!(first_of(&many[..2], ", "), ", 0, 1");
+    }
+}
