@@ -176,10 +176,10 @@ impl Root {
             let place = format!("advisories[{number}]");
             advisory.check().map_err(text::within(&place))?;
             let about = subjects.entry(&advisory.subject).or_insert(0_usize);
-            *about += 1;
+            *about += usize::from(advisory.withdrawn.is_none());
             if *about > MAX_ADVISORIES_OF_ONE {
                 let message = format!(
-                    "is one of more than {MAX_ADVISORIES_OF_ONE} about `{}`; take back old ones by removing them",
+                    "is one of more than {MAX_ADVISORIES_OF_ONE} about `{}`; withdraw those that others tell of too",
                     advisory.subject
                 );
                 return Err((place, message));
