@@ -249,6 +249,10 @@ fn which_integrations_understand_a_version_and_how_two_differ_is_told() {
     }
     let called = server.cli(&["call", "old", "zones@0.2.0.lookup", "name=nobody"]).unwrap();
     assert_eq!(called, json!([]));
+    let trail = server.get("/v1/audit?limit=100").unwrap();
+    let said =
+        "newly deprecated: acme:zones/zones@0.2.0.dump, deprecated since 0.2.0, removed in 0.3.0 at the earliest";
+    assert!(trail.to_string().contains(said), "the installation is recorded with it: {trail}");
     let planned = server.cli(&["integration", "upgrade", "old", "--dry-run"]).unwrap();
     let deprecated = json!(["acme:zones/zones@0.2.0.dump, deprecated since 0.2.0, removed in 0.3.0 at the earliest"]);
     assert_eq!(planned["operations-deprecated"], deprecated, "{planned}");
