@@ -241,6 +241,11 @@ fn which_integrations_understand_a_version_and_how_two_differ_is_told() {
     assert_eq!(operation("dump"), json!({"operation": "dump", "same": true}));
     assert_eq!(operation("lookup"), json!({"operation": "lookup", "same": false}));
     assert!(operation("count")["old-clients"].is_string() && operation("count")["new-clients"].is_string());
+    let (status, problem) = server.send("GET", "/v1/capabilities/zones/compare/metrics", &Value::Null).unwrap();
+    assert_eq!((status, &problem["kind"]), (400, &json!("invalid")), "two capabilities are no versions: {problem}");
+    let itself = server.get("/v1/capabilities/zones@0.1.0/compare/zones@0.1.0").unwrap();
+    let operations = itself["operations"].as_array().unwrap();
+    assert!(operations.len() == 5 && operations.iter().all(|operation| operation["same"] == true), "{itself}");
     let diff = server.run(&["capability", "diff", "zones@0.1.0", "zones@0.2.0"]).unwrap();
     let text = String::from_utf8_lossy(&diff.stdout);
     assert_eq!(diff.status.code(), Some(1), "an operation cannot be translated: {text}");
@@ -249,6 +254,10 @@ fn which_integrations_understand_a_version_and_how_two_differ_is_told() {
     }
     let called = server.cli(&["call", "old", "zones@0.2.0.lookup", "name=nobody"]).unwrap();
     assert_eq!(called, json!([]));
+    let trail = server.get("/v1/audit?limit=100").unwrap();
+    let said =
+        "newly deprecated: acme:zones/zones@0.2.0.dump, deprecated since 0.2.0, removed in 0.3.0 at the earliest";
+    assert!(trail.to_string().contains(said), "the installation is recorded with it: {trail}");
     let planned = server.cli(&["integration", "upgrade", "old", "--dry-run"]).unwrap();
     let deprecated = json!(["acme:zones/zones@0.2.0.dump, deprecated since 0.2.0, removed in 0.3.0 at the earliest"]);
     assert_eq!(planned["operations-deprecated"], deprecated, "{planned}");

@@ -30,7 +30,7 @@ pub(crate) struct View {
     pub(crate) signers: Signers,
     pub(crate) registries: Registries,
     /// Of what the plugins bring and the host itself has.
-    pub(crate) versions: Versions,
+    pub(crate) versions: Arc<Versions>,
     pub(crate) pins: Pins,
 }
 
@@ -149,7 +149,7 @@ impl View {
 
     /// Finds out what is known of versions. To be called whenever the plugins are others.
     pub(crate) fn know_versions(&mut self) {
-        self.versions = Versions::of(own_interfaces(), self.plugins.values(), &self.versions);
+        self.versions = Arc::new(Versions::of(own_interfaces(), self.plugins.values(), &self.versions));
     }
 
     /// The capability that `wanted` names, of those in whichever version that are known.

@@ -78,6 +78,23 @@ pub(crate) fn token(manifest: &Manifest) -> Option<String> {
     (!rights.is_empty()).then(|| rights.token(&manifest.plugin.name))
 }
 
+/// What the newest installed version of a plugin offers, if it can run.
+fn newest<'v>(view: &'v View, name: &str) -> Option<&'v Reflection> {
+    view.plugin(name).ok()?.code.as_ref().ok().map(|code| &*code.reflection)
+}
+
+/// What is told of operations that a plugin's new version says are not to be used any more.
+pub(super) fn told_deprecated(view: &View, name: &str, after: &Reflection) -> String {
+    let mut lines = newest(view, name).map_or_else(Vec::new, |before| newly_deprecated(before, after));
+    let more = lines.len().saturating_sub(MOST_TOLD);
+    lines.truncate(MOST_TOLD);
+    match (lines.is_empty(), more) {
+        (true, _) => String::new(),
+        (false, 0) => format!("; newly deprecated: {}", lines.join("; ")),
+        (false, more) => format!("; newly deprecated: {}; and {more} more", lines.join("; ")),
+    }
+}
+
 /// What of that no installed version of it has.
 fn new_rights(view: &View, manifest: &Manifest) -> Rights {
     let had: Vec<Rights> = view.versions(&manifest.plugin.name).map(|plugin| rights(&plugin.record.manifest)).collect();
@@ -92,10 +109,10 @@ pub(super) fn plan(view: &View, new: &NewPlugin, inspected: &Inspected, judged: 
     let advisories = registries::told(view, manifest);
     let known = registries::judge(view, manifest, &new.allow_advisories).err();
     let refused = judged.as_ref().err().or(known.as_ref()).map(|error| error.message.clone());
-    let newest = view.plugin(name).ok().and_then(|plugin| plugin.code.as_ref().ok());
+    let newest = newest(view, name);
     let (gained, lost) =
-        newest.map_or_else(Default::default, |code| operations_between(&code.reflection, &inspected.reflection));
-    let deprecated = newest.map_or_else(Vec::new, |code| newly_deprecated(&code.reflection, &inspected.reflection));
+        newest.map_or_else(Default::default, |before| operations_between(before, &inspected.reflection));
+    let deprecated = newest.map_or_else(Vec::new, |before| newly_deprecated(before, &inspected.reflection));
     let same = |plugin: &Arc<Installed>| plugin.record.digest == inspected.package.digest && plugin.code.is_ok();
     InstallPlan {
         id: super::id_of(manifest).to_string(),

@@ -290,6 +290,7 @@ fn decide(view: &View, inspected: &inspect::Inspected, installed: Arc<Installed>
     let Decision::Change(mut change) = may_install(view, inspected, &new.accept)? else { return Ok(Decision::Nothing) };
     change.event.3.push_str(&provenance::told(provenance, other_signer));
     change.event.3.push_str(&registries::first_of(&faults, "; known fault: "));
+    change.event.3.push_str(&acceptance::told_deprecated(view, &id.name, &inspected.reflection));
     change.mutations = vec![
         Mutation::set(Bucket::Components, installed.record.digest.to_string(), new.file.to_vec()),
         Mutation::set(Bucket::Plugins, id.to_string(), encode(&installed.record)?),

@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn each_version_is_compared_with_each_other_both_ways_and_once() {
         let own = own(&[
-            ("0.1.0", "get: func(name: string) -> string; list: func();"),
+            ("0.1.0", "get: func(name: string) -> string; zones: func();"),
             ("0.2.0", "get: func(name: string, limit: option<u32>) -> string;"),
             ("1.0.0", "get: func(name: string, zone: string) -> string;"),
         ]);
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(can("0.1.0", "1.0.0"), Some(false));
         assert_eq!(can("1.0.0", "0.1.0"), Some(false));
         assert_eq!(can("0.1.0", "0.1.0"), None, "what speaks the same needs no translation");
-        assert!(versions.adapter(&id("0.1.0"), &id("0.2.0"), "list").is_none(), "an operation that only one has");
+        assert!(versions.adapter(&id("0.1.0"), &id("0.2.0"), "zones").is_none(), "an operation that only one has");
         assert_eq!(versions.tables.len(), 6);
 
         let again = Versions::of(&own, std::iter::empty(), &versions);

@@ -6,7 +6,7 @@ use jackfield_reflect::{CapabilityId, InterfaceId, Operation};
 use serde::{Deserialize, Serialize};
 
 use super::Versions;
-use crate::{Host, Result, deprecation::Deprecated, integrations::Integration, view::View};
+use crate::{Error, Host, Result, deprecation::Deprecated, integrations::Integration, view::View};
 
 /// An integration that speaks another version of a capability, and what of this one it understands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,6 +145,10 @@ impl View {
 
 impl Versions {
     fn compare(&self, from: &CapabilityId, to: &CapabilityId) -> Result<CapabilityComparison> {
+        if from.package() != to.package() {
+            let message = format!("`{from}` and `{to}` are no versions of one capability; name two versions of one");
+            return Err(Error::invalid(message));
+        }
         let names = |id: &CapabilityId| -> BTreeSet<(String, String)> {
             self.operations(id).map(|(id, _, operation)| (id.name.clone(), operation.name.clone())).collect()
         };
@@ -153,6 +157,10 @@ impl Versions {
             these.difference(those).map(|(_, operation)| operation.clone()).collect()
         };
         let one = |(interface, operation): &(String, String)| {
+            if from == to {
+                let operation = operation.clone();
+                return Some(OperationComparison { operation, same: true, old_clients: None, new_clients: None });
+            }
             let id = |package: &CapabilityId| InterfaceId { package: package.clone(), name: interface.clone() };
             let (old_clients, new_clients) =
                 (self.adapter(&id(to), &id(from), operation)?, self.adapter(&id(from), &id(to), operation)?);

@@ -20,7 +20,8 @@ const COMPONENTS: &str = include_str!("components.json");
 
 const DESCRIPTION: &str = "\
 Every integration of this host behind one API. Paths below `/v1/integrations/{name}/` are derived from the WIT of the \
-capabilities that are installed.\n\n\
+capabilities that are installed. A capability that is named with a version, `dns@0.1.0`, is that version of it: for clients \
+that were made for it, translated where the integration speaks another one.\n\n\
 Errors are `application/problem+json`. Every answer carries an `X-Request-Id`, the request's own if it had one. \
 Change feeds answer with server-sent events when asked for `text/event-stream`.";
 
