@@ -58,25 +58,32 @@ fn name(target: &Params) -> String {
 }
 
 impl Deployments {
-    /// Reads what is stored. A record that cannot be read is told and left alone.
+    /// Reads what is stored. A record that cannot be read is told and left alone; one of a deployment that is not there any more,
+    /// as they were kept once, is deleted.
     pub(crate) async fn load(store: &dyn Store) -> Result<Self> {
         let mut all = BTreeMap::new();
         let mut after: Option<String> = None;
+        let mut over = Vec::new();
         loop {
             let page = store.list(Bucket::Meta, "deployment/", after.as_deref(), PAGE).await.map_err(faults::store)?;
-            let Some((last, _)) = page.last() else { return Ok(Self(Mutex::new(all))) };
+            let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
             for (key, record) in page {
                 let Some((incarnation, name)) = key.strip_prefix("deployment/").and_then(|key| key.split_once('/'))
                 else {
                     continue;
                 };
-                match serde_json::from_slice(&record.value) {
+                match serde_json::from_slice::<DeploymentRecord>(&record.value) {
+                    Ok(record) if record.applied.is_none() => over.push(Mutation::delete(Bucket::Meta, key)),
                     Ok(record) => drop(all.insert((incarnation.to_owned(), name.to_owned()), record)),
                     Err(error) => tracing::error!(key, %error, "what is remembered of a deployment cannot be read"),
                 }
             }
         }
+        for over in over.chunks(PAGE) {
+            store.commit(over.to_vec()).await.map_err(faults::store)?;
+        }
+        Ok(Self(Mutex::new(all)))
     }
 
     /// What is remembered of one.
@@ -179,12 +186,13 @@ mod tests {
         records.set(&store, "a", tried).await.unwrap();
         let again = Deployments::load(&store).await.unwrap();
         assert_eq!(again.of("a"), vec![record.clone()]);
-        assert_eq!((again.get("a", &target("gone")).writes, again.of("b").len()), (1, 0));
-        again.drop(&store, "a", &target("gone")).await.unwrap();
+        let left = store.list(Bucket::Meta, "deployment/", None, PAGE).await.unwrap();
+        assert_eq!((left.len(), again.of("b").len()), (1, 0), "of what is not there nothing is kept");
         let begins = again.get("a", &target("gone")).writes;
         assert!(begins > 1, "applied again it is another write than the first time: {begins}");
-        let left = store.list(Bucket::Meta, "deployment/", None, PAGE).await.unwrap();
-        assert_eq!(left.len(), 1, "of what is gone nothing is kept");
+        again.drop(&store, "a", &target("shop")).await.unwrap();
+        assert!(again.of("a").is_empty() && Deployments::load(&store).await.unwrap().of("a").is_empty());
+        again.set(&store, "a", record.clone()).await.unwrap();
         again.forget("a");
         assert!(again.of("a").is_empty());
         assert!(again.set(&store, "b", record).await.is_err(), "there is no such integration");
