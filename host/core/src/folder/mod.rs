@@ -24,7 +24,7 @@ use jackfield_trust::{Evidence, MAX_EVIDENCE_BYTES};
 
 use crate::{
     Error, ErrorKind, EventKind, Result,
-    plugins::{self, Accept, NewPlugin, PluginId},
+    plugins::{self, Accept, NewPlugin, PluginId, Provenance},
     shared::Shared,
     tasks,
     trust::Trust,
@@ -37,6 +37,11 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const ORIGIN: &str = "folder";
 /// The longest file with what is accepted, in bytes.
 const MAX_ACCEPT_BYTES: u64 = 1024;
+
+/// Whether a plugin came from the plugin folder, and no other way too.
+pub(crate) fn brought(provenance: &Provenance) -> bool {
+    provenance.origin.as_ref().is_some_and(|origin| origin.as_str() == format!("file:{ORIGIN}"))
+}
 
 /// A folder and what is known of it.
 struct Folder {
@@ -115,8 +120,8 @@ impl Folder {
         let now = Instant::now();
         let missed = |path: &&PathBuf| self.known.get_mut(*path).is_some_and(Known::miss);
         let mut gone: BTreeSet<PathBuf> = absent.iter().filter(missed).cloned().collect();
-        if found.is_empty() && gone.len() > 1 && gone.len() == self.known.len() {
-            self.let_go(shared, &gone, "all of its files are gone at once");
+        if !gone.is_empty() && absent.len() > 1 && absent.len() == self.known.len() {
+            self.let_go(shared, &absent, "all of its files are gone at once");
             gone.clear();
         }
         for (path, stamp) in found {
@@ -245,10 +250,8 @@ impl Folder {
     async fn remove(&self, shared: &Shared, path: &Path, id: &str, digest: Digest) {
         let elsewhere: BTreeSet<&str> = self.installed.values().map(|(id, _)| id.as_str()).collect();
         let view = shared.view.load_full();
-        let ours = view.plugin(id).is_ok_and(|plugin| {
-            let origin = plugin.record.provenance.origin.as_ref();
-            plugin.record.digest == digest && origin.is_some_and(|origin| origin.as_str() == format!("file:{ORIGIN}"))
-        });
+        let ours =
+            view.plugin(id).is_ok_and(|plugin| plugin.record.digest == digest && brought(&plugin.record.provenance));
         if !ours || elsewhere.contains(id) {
             return;
         }
