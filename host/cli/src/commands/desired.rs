@@ -234,7 +234,8 @@ impl Search<'_> {
         }
         let mut locked = None;
         if let Some(lock) = self.holds {
-            let told = Told { unjudged: self.other_trust, ..Told::read(&answer.body)? };
+            let mut told = Told::read(&answer.body)?;
+            told.unjudged = self.other_trust;
             let (entry, lines) = lock.compare(told, &place, None)?;
             if !lines.is_empty() {
                 self.differs.extend(lines);
