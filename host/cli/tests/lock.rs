@@ -160,6 +160,12 @@ fn documents_are_applied_with_what_is_locked_and_nothing_else() {
     let ran = bench.run(&apply);
     assert!(ran.code == 1 && ran.err.contains("`playground` of integration `pg` is not in it"), "{ran:?}");
     nothing_is_installed(&bench);
+    // Nor is the trust policy set that comes with them.
+    let policy = "trust: {source: [{prefix: \"file:upload\", unsigned: allow}]}\n---\n";
+    fs::write(bench.path().join("trusted.yaml"), format!("{policy}{documents}")).unwrap();
+    let ran = bench.run(&["apply", "-f", "trusted.yaml", "--locked"]);
+    assert!(ran.code == 1 && ran.err.contains("nothing was changed"), "{ran:?}");
+    assert!(!bench.run(&["export"]).ok().out.contains("trust"), "it was set");
 
     fs::write(bench.path().join(LOCK), &lock).unwrap();
     bench.run(&apply).ok();

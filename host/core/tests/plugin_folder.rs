@@ -112,6 +112,51 @@ async fn a_file_that_goes_away_takes_its_plugin_with_it_unless_that_is_used() {
     assert_eq!(installed(&host), ["playground@0.1.0"]);
 }
 
+#[tokio::test]
+async fn what_somebody_installed_as_well_and_what_vanishes_all_at_once_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = ["a", "b", "c"].map(|name| folder.path().join(format!("{name}.wasm")));
+    let policy = r#"{"source": [{"prefix": "file:", "unsigned": "allow"}]}"#;
+    let host = watching(folder.path(), policy).await;
+    let mut events = host.events();
+    put(&host, &names[0], plugin("playground")).await;
+    put(&host, &names[1], version("playground", "0.2.0", |_| {})).await;
+    put(&host, &names[2], version("playground", "0.3.0", |_| {})).await;
+    until("all are installed", || installed(&host).len() == 3).await;
+    host.install_plugin_with(NewPlugin::file(plugin("playground"), "upload")).await.unwrap();
+    let origin = host.plugin("playground@0.1.0").unwrap().provenance.origin.unwrap();
+    assert_eq!(origin.as_str(), "file:upload");
+    std::fs::remove_file(&names[0]).unwrap();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(installed(&host).len(), 3, "it came another way too");
+
+    for name in &names[1..] {
+        std::fs::remove_file(name).unwrap();
+    }
+    let mut told = Vec::new();
+    until("that they stay is told", || {
+        told.extend(refusals(&mut events));
+        told.iter().any(|told| told.contains("all of its files are gone at once"))
+    })
+    .await;
+    assert_eq!(installed(&host).len(), 3);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_no_file_stops_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("playground.wasm");
+    let host = watching(folder.path(), UNSIGNED).await;
+    let mut events = host.events();
+    for pipe in ["pipe.wasm", "playground.wasm.sigstore.json"] {
+        assert!(std::process::Command::new("mkfifo").arg(folder.path().join(pipe)).status().unwrap().success());
+    }
+    put(&host, &file, plugin("playground")).await;
+    until("it is installed", || installed(&host) == ["playground@0.1.0"]).await;
+    assert!(refusals(&mut events).iter().any(|told| told.contains("pipe.wasm")));
+}
+
 /// Accepts all that a plugin asks for which is to be put there.
 async fn accept(host: &Host, path: &Path, bytes: &[u8]) {
     let plan = host.plan_install(&NewPlugin::file(bytes.to_vec(), "folder")).await.unwrap();

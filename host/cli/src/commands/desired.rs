@@ -31,7 +31,8 @@ pub(super) async fn apply(context: &Context, args: ApplyArgs) -> Result<(), Fail
             // Everything is asked and tried before anything is installed.
             let mut search =
                 Search { context, api, args: &args, holds: holds.as_ref(), differs: Vec::new(), other_trust: false };
-            search.other_trust = trust_first(context, api, &documents, &args).await?;
+            let policies = other_policies(api, &documents, &args).await?;
+            search.other_trust = !policies.is_empty();
             let mut missing = Vec::new();
             for document in &documents {
                 for plugin in document.plugins() {
@@ -53,6 +54,12 @@ pub(super) async fn apply(context: &Context, args: ApplyArgs) -> Result<(), Fail
             if args.dry_run {
                 return Ok(tried);
             }
+            if !policies.is_empty() {
+                // As late as it can be: what is installed is judged by it.
+                send_with(api, &policies, false, false).await?;
+                context.ui.note("set the trust policy");
+                search.judge_again(&missing).await?;
+            }
             for Missing { id, accept, arrival, place, digest, .. } in missing {
                 let answer = api.request(arrival.install(accept.as_deref(), Some(&digest))?).await?;
                 context.ui.note(&format!("installed {id}"));
@@ -73,24 +80,15 @@ pub(super) async fn apply(context: &Context, args: ApplyArgs) -> Result<(), Fail
     if refused || differs || !failed.is_empty() { Err(Failure::Told) } else { Ok(()) }
 }
 
-/// Sets the trust policy that documents have before plugins are judged by it, where some are to be installed. Whether it is yet
-/// to be set, since this is a dry run.
-async fn trust_first(context: &Context, api: &Api, documents: &[Document], args: &ApplyArgs) -> Result<bool, Failure> {
+/// The trust policy that documents have, where it is another than there is and plugins are to be judged by it. It is set once
+/// everything else was found and tried, and before anything is installed.
+async fn other_policies(api: &Api, documents: &[Document], args: &ApplyArgs) -> Result<Vec<Document>, Failure> {
     let policies: Vec<Document> = documents.iter().filter_map(Document::trust).collect();
     if policies.is_empty() || documents.iter().all(|document| document.plugins().is_empty()) {
-        return Ok(false);
+        return Ok(Vec::new());
     }
     let tried: Tree = serde_json::from_slice(&send(api, &policies, args, true).await?.body).unwrap_or(Tree::Null);
-    if tried.list("changes").is_empty() || args.dry_run {
-        return Ok(!tried.list("changes").is_empty());
-    }
-    if !args.lock.locked {
-        // Nothing is set for documents that cannot be had anyway.
-        send(api, documents, args, true).await?;
-    }
-    send_with(api, &policies, false, false).await?;
-    context.ui.note("set the trust policy");
-    Ok(false)
+    Ok(if tried.list("changes").is_empty() { Vec::new() } else { policies })
 }
 
 async fn send(api: &Api, documents: &[Document], args: &ApplyArgs, dry_run: bool) -> Result<Response, Failure> {
@@ -124,7 +122,8 @@ struct Search<'a> {
     holds: Option<&'a LockFile>,
     /// What is not as it is locked, a line each.
     differs: Vec<String>,
-    /// The documents set another trust policy than the one that plugins are judged by now.
+    /// The documents set another trust policy than the one that plugins are judged by now: what that says of them is not known
+    /// before it is set.
     other_trust: bool,
 }
 
@@ -172,6 +171,26 @@ impl Search<'_> {
         }
     }
 
+    /// Has the trust policy that is set now judge what was found under another one, all of it before any of it is installed.
+    async fn judge_again(&mut self, missing: &[Missing]) -> Result<(), Failure> {
+        let mut refused = None;
+        for Missing { id, arrival, place, digest, .. } in missing {
+            let answer = self.api.request(arrival.dry_run(Some(digest))?).await?;
+            let told = Told::read(&answer.body)?;
+            if let Some(lock) = self.holds {
+                self.differs.extend(lock.compare(told, place, None)?.1);
+            } else if let Some(why) = told.refused {
+                refused.get_or_insert_with(|| format!("plugin `{id}`: {why}"));
+            }
+        }
+        let outcome = "the trust policy was set, and nothing else was changed";
+        match (self.holds, refused) {
+            (Some(lock), _) if !self.differs.is_empty() => Err(lock.refuse(outcome, &self.differs)),
+            (_, Some(refused)) => Err(Failure::Failed(format!("{refused}\n({outcome})"))),
+            _ => Ok(()),
+        }
+    }
+
     /// Finds the file of a plugin that is wanted and is not there, if its document or the lock says where it is, and has it
     /// accepted.
     async fn find(&mut self, document: &Document, wanted: &Value) -> Result<Option<Missing>, Failure> {
@@ -215,7 +234,9 @@ impl Search<'_> {
         }
         let mut locked = None;
         if let Some(lock) = self.holds {
-            let (entry, lines) = lock.compare(Told::read(&answer.body)?, &place, None)?;
+            let mut told = Told::read(&answer.body)?;
+            told.unjudged = self.other_trust;
+            let (entry, lines) = lock.compare(told, &place, None)?;
             if !lines.is_empty() {
                 self.differs.extend(lines);
                 return Ok(None);
@@ -228,10 +249,12 @@ impl Search<'_> {
                 return Err(told);
             }
             // Only once the policy is set it is known what becomes of the plugin.
-            told.lines().iter().for_each(|(_, line)| self.context.ui.say(line));
-            self.context
-                .ui
-                .say("that is the trust policy that is set now; applied, the documents set another one first");
+            if self.args.dry_run {
+                told.lines().iter().for_each(|(_, line)| self.context.ui.say(line));
+                self.context
+                    .ui
+                    .say("that is the trust policy that is set now; applied, the documents set another one first");
+            }
         }
         let asked_for = if plan.list("new-rights").is_empty() { "" } else { plan.text("accept") };
         let accept = match text("accept").map(str::to_owned).or(locked) {

@@ -3,6 +3,9 @@
 //! It is a way in like any other. The trust policy judges its files as those that come from `file:folder`; what a plugin asks for
 //! is accepted by the digits in `PLUGIN.wasm.accept` beside it, or by a ceiling of the policy's rule that speaks of every right it
 //! asks for. Whatever is refused is told once, and again only when the file, what lies beside it, or the policy is another.
+//!
+//! Nothing is taken away because a disk is: a file counts as gone when it was certainly not there several times, and where the
+//! folder is another one, or has lost all of its plugins at once, they stay installed.
 
 mod look;
 
@@ -21,12 +24,12 @@ use jackfield_trust::{Evidence, MAX_EVIDENCE_BYTES};
 
 use crate::{
     Error, ErrorKind, EventKind, Result,
-    plugins::{self, Accept, NewPlugin},
+    plugins::{self, Accept, NewPlugin, PluginId, Provenance},
     shared::Shared,
     tasks,
     trust::Trust,
 };
-use look::{ACCEPT_SUFFIX, Known, PATIENCE, Stamp};
+use look::{ACCEPT_SUFFIX, Known, PATIENCE, Scan, Stamp};
 
 /// How often the folder is looked at.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -34,6 +37,11 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const ORIGIN: &str = "folder";
 /// The longest file with what is accepted, in bytes.
 const MAX_ACCEPT_BYTES: u64 = 1024;
+
+/// Whether a plugin came from the plugin folder, and no other way too.
+pub(crate) fn brought(provenance: &Provenance) -> bool {
+    provenance.origin.as_ref().is_some_and(|origin| origin.as_str() == format!("file:{ORIGIN}"))
+}
 
 /// A folder and what is known of it.
 struct Folder {
@@ -45,13 +53,38 @@ struct Folder {
     trust: Trust,
     /// It could not be read the last time, which was told.
     unreadable: bool,
+    /// Which folder it was the last time.
+    home: Option<(u64, u64)>,
+    /// What in it is no file, which was told.
+    strange: BTreeSet<PathBuf>,
+    /// What was installed the last time, of whatever was refused because of that.
+    beside: BTreeMap<PluginId, Digest>,
+}
+
+/// What became of a file.
+enum Outcome {
+    Installed(String, Digest),
+    /// It is not whole, or was changed meanwhile.
+    NotYet,
+    /// It is not to be installed as it is.
+    Refused(String),
+    /// For no fault of its own it could not be.
+    Failed(String),
 }
 
 /// Watches a folder until the host stops.
 pub(crate) async fn run(shared: Arc<Shared>, path: PathBuf) {
     let trust = shared.view.load().trust.clone();
-    let (known, installed) = (BTreeMap::new(), BTreeMap::new());
-    let mut folder = Folder { path, known, installed, trust, unreadable: false };
+    let mut folder = Folder {
+        path,
+        known: BTreeMap::new(),
+        installed: BTreeMap::new(),
+        trust,
+        unreadable: false,
+        home: None,
+        strange: BTreeSet::new(),
+        beside: BTreeMap::new(),
+    };
     let mut stop = shared.stop.subscribe();
     loop {
         folder.look(&shared).await;
@@ -64,12 +97,11 @@ pub(crate) async fn run(shared: Arc<Shared>, path: PathBuf) {
 
 impl Folder {
     async fn look(&mut self, shared: &Shared) {
-        let path = self.path.clone();
-        let Ok(scanned) = tokio::task::spawn_blocking(move || look::scan(&path)).await else { return };
-        let found = match scanned {
-            Ok(found) => found,
+        let (path, known) = (self.path.clone(), self.known.keys().cloned().collect());
+        let Ok(scanned) = tokio::task::spawn_blocking(move || look::scan(&path, &known)).await else { return };
+        let Scan { found, strange, absent, home } = match scanned {
+            Ok(scan) => scan,
             Err(error) => {
-                // Nothing is taken away because a disk is.
                 if !std::mem::replace(&mut self.unreadable, true) {
                     tell(shared, None, format!("the plugin folder {} cannot be read: {error}", self.path.display()));
                 }
@@ -77,13 +109,21 @@ impl Folder {
             }
         };
         self.unreadable = false;
-        let trust = shared.view.load().trust.clone();
-        if !trust.is(&self.trust) {
-            self.trust = trust;
-            self.known.values_mut().for_each(|known| known.settled = false);
+        self.judge_anew(shared);
+        for path in strange.difference(&self.strange) {
+            tell(shared, None, format!("{} is a link, or no file, so it is no plugin: copy it there", path.display()));
+        }
+        self.strange = strange;
+        if std::mem::replace(&mut self.home, home).is_some_and(|before| home != Some(before)) {
+            self.let_go(shared, &absent, "it is another folder than before; is a disk not mounted?");
         }
         let now = Instant::now();
-        let gone: Vec<PathBuf> = self.known.keys().filter(|path| !found.contains_key(*path)).cloned().collect();
+        let missed = |path: &&PathBuf| self.known.get_mut(*path).is_some_and(Known::miss);
+        let mut gone: BTreeSet<PathBuf> = absent.iter().filter(missed).cloned().collect();
+        if !gone.is_empty() && absent.len() > 1 && absent.len() == self.known.len() {
+            self.let_go(shared, &absent, "all of its files are gone at once");
+            gone.clear();
+        }
         for (path, stamp) in found {
             match self.known.get_mut(&path) {
                 Some(known) => known.see(stamp, now),
@@ -93,7 +133,7 @@ impl Folder {
         let due: Vec<PathBuf> = self
             .known
             .iter()
-            .filter(|(path, known)| !gone.contains(path) && known.is_due(now, SystemTime::now()))
+            .filter(|(_, known)| known.is_due(now, SystemTime::now()))
             .map(|(path, _)| path.clone())
             .collect();
         for path in due {
@@ -111,48 +151,107 @@ impl Folder {
         }
     }
 
+    /// Has files looked at again where what they were judged by is another: the policy, or what is installed beside them.
+    fn judge_anew(&mut self, shared: &Shared) {
+        let view = shared.view.load();
+        if !view.trust.is(&self.trust) {
+            self.trust = view.trust.clone();
+            for known in self.known.values_mut() {
+                known.unsettle();
+                known.told = None;
+            }
+        }
+        let beside = view.plugins.iter().map(|(id, plugin)| (id.clone(), plugin.record.digest)).collect();
+        if beside != self.beside {
+            self.beside = beside;
+            // What came of a file stays removed where somebody removed it.
+            let waits = |path: &PathBuf| !self.installed.contains_key(path);
+            self.known.iter_mut().filter(|(path, _)| waits(path)).for_each(|(_, known)| known.unsettle());
+        }
+    }
+
+    /// Forgets files and keeps what they brought.
+    fn let_go(&mut self, shared: &Shared, paths: &BTreeSet<PathBuf>, why: &str) {
+        let mut stay = BTreeSet::new();
+        for path in paths {
+            self.known.remove(path);
+            stay.extend(self.installed.remove(path).map(|(id, _)| format!("`{id}`")));
+        }
+        if !stay.is_empty() {
+            let stay = stay.into_iter().collect::<Vec<_>>().join(", ");
+            let folder = self.path.display();
+            let message = format!(
+                "the plugin folder {folder}: {why}. What came from it stays installed: {stay}; remove what is to go \
+                 (`jackfield plugin remove`)"
+            );
+            tell(shared, None, message);
+        }
+    }
+
     /// Installs what is in a file that has become quiet.
     async fn take(&mut self, shared: &Shared, path: &Path) {
         let Some(known) = self.known.get(path) else { return };
         let (stamp, quiet) = (known.stamp.clone(), known.quiet_for(Instant::now(), SystemTime::now()));
-        let settled = match read(path, &stamp).await {
-            Ok(None) => false,
+        let (outcome, unrecorded) = match read(path, &stamp).await {
+            Ok(None) => (Outcome::NotYet, None),
             Ok(Some(file)) => match install(shared, path, file).await {
-                Ok((id, digest)) => {
-                    self.installed.insert(path.to_owned(), (id, digest));
-                    true
-                }
+                Ok((id, digest)) => (Outcome::Installed(id, digest), None),
                 // It may still be on its way.
-                Err(error) if error.kind == ErrorKind::Invalid && quiet < PATIENCE => false,
+                Err(error) if error.kind == ErrorKind::Invalid && quiet < PATIENCE => (Outcome::NotYet, None),
                 Err(error) => {
-                    let place = format!("{} is not installed", path.display());
-                    let wanted = format!("a plugin was installed; from the plugin folder, {}", path.display());
-                    if error.kind == ErrorKind::Invalid {
+                    let told = format!("{} is not installed: {}", path.display(), error.message);
+                    match error.kind {
                         // What was refused later is recorded already.
-                        plugins::refused(shared, None, &wanted, &error).await;
+                        ErrorKind::Invalid => (Outcome::Refused(told), Some(error)),
+                        ErrorKind::PermissionDenied | ErrorKind::AlreadyExists => (Outcome::Refused(told), None),
+                        _ => (Outcome::Failed(told), None),
                     }
-                    tell(shared, None, format!("{place}: {}", error.message));
-                    true
                 }
             },
+            // It went away meanwhile, which the next look sees.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (Outcome::NotYet, None),
             Err(error) => {
-                tell(shared, None, format!("{} cannot be read: {error}", path.display()));
-                true
+                let told = format!("{} cannot be read: {error}", path.display());
+                match error.kind() {
+                    io::ErrorKind::FileTooLarge => (Outcome::Refused(told), None),
+                    _ => (Outcome::Failed(told), None),
+                }
             }
         };
-        if let Some(known) = self.known.get_mut(path) {
-            known.settled = settled;
+        let Some(known) = self.known.get_mut(path) else { return };
+        let told = match outcome {
+            Outcome::NotYet => return,
+            Outcome::Installed(id, digest) => {
+                known.settled = true;
+                self.installed.insert(path.to_owned(), (id, digest));
+                return;
+            }
+            Outcome::Refused(told) => {
+                known.settled = true;
+                told
+            }
+            Outcome::Failed(told) => {
+                known.try_later(Instant::now());
+                told
+            }
+        };
+        if known.told.as_ref() == Some(&told) {
+            return;
         }
+        known.told = Some(told.clone());
+        if let Some(error) = unrecorded {
+            let wanted = format!("a plugin was installed; from the plugin folder, {}", path.display());
+            plugins::refused(shared, None, &wanted, &error).await;
+        }
+        tell(shared, None, told);
     }
 
     /// Removes what a file brought that is gone, unless that is needed, or came another way too.
     async fn remove(&self, shared: &Shared, path: &Path, id: &str, digest: Digest) {
         let elsewhere: BTreeSet<&str> = self.installed.values().map(|(id, _)| id.as_str()).collect();
         let view = shared.view.load_full();
-        let ours = view.plugin(id).is_ok_and(|plugin| {
-            let origin = plugin.record.provenance.origin.as_ref();
-            plugin.record.digest == digest && origin.is_some_and(|origin| origin.as_str() == format!("file:{ORIGIN}"))
-        });
+        let ours =
+            view.plugin(id).is_ok_and(|plugin| plugin.record.digest == digest && brought(&plugin.record.provenance));
         if !ours || elsewhere.contains(id) {
             return;
         }
@@ -174,17 +273,19 @@ struct Read {
 async fn read(path: &Path, stamp: &Stamp) -> io::Result<Option<Read>> {
     let (path, stamp) = (path.to_owned(), stamp.clone());
     let read = move || {
+        let same = || look::stamp(&path).map(|now| now.is_some_and(|now| now == stamp));
+        // Asked before too: by now it may be something that never ends.
+        if !same()? {
+            return Ok(None);
+        }
         let bytes = bounded(&path, MAX_PACKAGE_BYTES as u64)?;
-        let there = |suffix: &str, most: u64| match bounded(&look::beside(&path, suffix), most) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+        let beside = |there: bool, suffix: &str, most: u64| {
+            there.then(|| bounded(&look::beside(&path, suffix), most)).transpose()
         };
-        let accept = there(ACCEPT_SUFFIX, MAX_ACCEPT_BYTES)?;
-        let signature = there(SIGNATURE_SUFFIX, MAX_EVIDENCE_BYTES as u64)?;
+        let accept = beside(stamp.has_accept(), ACCEPT_SUFFIX, MAX_ACCEPT_BYTES)?;
+        let signature = beside(stamp.has_signature(), SIGNATURE_SUFFIX, MAX_EVIDENCE_BYTES as u64)?;
         let accept = accept.map(|text| String::from_utf8_lossy(&text).trim().to_owned());
-        let same = look::stamp(&path).is_some_and(|now| now == stamp);
-        Ok(same.then_some(Read { bytes, accept, signature }))
+        Ok(same()?.then_some(Read { bytes, accept, signature }))
     };
     tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
 }
@@ -193,7 +294,8 @@ fn bounded(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
-        return Err(io::Error::other(format!("{} is longer than {most} bytes", path.display())));
+        let message = format!("{} is longer than {most} bytes", path.display());
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
     Ok(bytes)
 }

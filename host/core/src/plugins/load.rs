@@ -56,7 +56,7 @@ pub(super) async fn prepare(shared: &Shared, inspected: Inspected, file: Bytes) 
 async fn load(engine: &Arc<Engine>, inspected: Inspected, file: Bytes) -> Result<Code> {
     let plugin = engine.load_hashed(file, *inspected.package.digest.as_bytes()).await.map_err(faults::engine)?;
     let schema = Schema::new(&inspected.package.manifest.config)?;
-    Ok(Code { plugin, schema, reflection: inspected.reflection, wit: inspected.package.wit.clone() })
+    Ok(Code { plugin, schema: Arc::new(schema), reflection: inspected.reflection, wit: inspected.package.wit.clone() })
 }
 
 /// An instance that can reach nothing and keep nothing, for questions asked before a plugin is trusted with anything. Its

@@ -2,6 +2,7 @@
 //! runs with changes only when the integration is upgraded.
 
 mod acceptance;
+mod also;
 mod arrival;
 mod contents;
 mod id;
@@ -76,12 +77,12 @@ pub(crate) struct Installed {
 }
 
 /// A plugin that can run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Code {
     pub(crate) plugin: Arc<engine::Plugin>,
     pub(crate) reflection: Arc<Reflection>,
     pub(crate) wit: String,
-    pub(crate) schema: Schema,
+    pub(crate) schema: Arc<Schema>,
 }
 
 impl Installed {
@@ -225,7 +226,9 @@ async fn install_inspected(
     let id = id_of(manifest);
     // What is installed already was let in then.
     if is_installed(view, &id, inspected.package.digest) {
-        return Ok((view.plugin(&id.to_string())?.info(view), false));
+        also::came(shared, id.clone(), inspected.package.digest, new, judged).await?;
+        let view = shared.view.load();
+        return Ok((view.plugin(&id.to_string())?.info(&view), false));
     }
     let provenance = judged?;
     provenance::goes_on(view, &id.name, &new, &provenance)?;

@@ -103,7 +103,8 @@ impl LockFile {
         place: &str,
         entry: Option<&'l LockedPlugin>,
     ) -> Result<(Option<&'l LockedPlugin>, Vec<String>), Failure> {
-        let (id, refused) = (told.id(), told.refused.clone());
+        let (id, unjudged) = (told.id(), told.unjudged);
+        let refused = told.refused.clone().filter(|_| !unjudged);
         let Some(entry) = entry.or_else(|| self.lock.get(&told.name, &told.version)) else {
             let locked: Vec<String> = self.lock.versions(&told.name).map(LockedPlugin::id).collect();
             let near = if locked.is_empty() { String::new() } else { format!("; locked is {}", locked.join(", ")) };
@@ -112,7 +113,8 @@ impl LockFile {
         let from = self.from(place, told.pinned.as_deref())?;
         let found = told.locked(from);
         // Of whom the policy does not let in nobody tells the signer; why it does not is told instead.
-        let drift = entry.drift(&found).into_iter().filter(|drift| refused.is_none() || drift.member != "signer");
+        let judged = refused.is_none() && !unjudged;
+        let drift = entry.drift(&found).into_iter().filter(|drift| judged || drift.member != "signer");
         let lines = drift.map(|drift| drift.to_string()).chain(refused.as_ref().map(|why| format!("refused: {why}")));
         Ok((Some(entry), lines.map(|line| format!("`{}`: {line}", entry.id())).collect()))
     }

@@ -23,6 +23,9 @@ pub(crate) struct Told {
     /// Of a plan: it is installed already.
     #[serde(default)]
     pub(crate) installed: bool,
+    /// Another trust policy is to judge it than the one that did: neither who signed it nor that it is refused counts yet.
+    #[serde(skip)]
+    pub(crate) unjudged: bool,
 }
 
 #[derive(Deserialize)]

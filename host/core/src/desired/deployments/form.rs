@@ -189,6 +189,16 @@ impl Form {
             .filter_map(|name| Some((name.to_owned(), record.get(name).filter(|value| !value.is_null())?.clone())))
             .collect()
     }
+
+    /// What a block says that names it, without what goes without saying; also of a block that is taken no more.
+    pub(super) fn said(&self, block: &DesiredDeployment) -> Params {
+        let mut said: Params =
+            block.config.iter().map(|(member, value)| (member.replace('_', "-"), value.clone())).collect();
+        if let Some(name) = &block.name {
+            said.insert("name".to_owned(), Value::String(name.clone()));
+        }
+        self.target(&said)
+    }
 }
 
 /// A value as a field takes it: what is a list of labels may be written as an object, as labels are elsewhere.

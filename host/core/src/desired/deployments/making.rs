@@ -40,7 +40,7 @@ async fn make_one(shared: &Shared, wanted: &DesiredDeployment) -> Result<(Option
     let as_applied = DeploymentRecord { applied: Some(wanted.clone()), ..before.clone() };
     let (there, fields) = (seen.there, seen.fields.clone());
     if there && fields.is_empty() {
-        shared.deployments.set(&*shared.store, &incarnation, as_applied).await?;
+        remember(shared, &seen, wanted, as_applied).await?;
         return Ok((None, seen));
     }
     let sentence = format!("the deployment `{}` was applied", title(wanted));
@@ -58,23 +58,37 @@ async fn make_one(shared: &Shared, wanted: &DesiredDeployment) -> Result<(Option
                 }
                 Ok(false) => break,
                 Err(error) => {
-                    // Where nobody knows what came of it, the next attempt must be the same write.
-                    if error.kind != ErrorKind::OutcomeUnknown {
-                        let applied = before.applied.clone();
-                        let left = DeploymentRecord { applied, writes: before.writes + 1, ..before.clone() };
-                        shared.deployments.set(&*shared.store, &incarnation, left).await?;
+                    if is_over(&error) {
+                        let left = DeploymentRecord { writes: before.writes + 1, ..before.clone() };
+                        match left.applied {
+                            Some(_) => shared.deployments.set(&*shared.store, &incarnation, left).await?,
+                            None => shared.deployments.drop(&*shared.store, &incarnation, &left.target).await?,
+                        }
                     }
                     return Err(error);
                 }
             }
         }
         let done = DeploymentRecord { writes: before.writes + 1, ..as_applied };
-        shared.deployments.set(&*shared.store, &incarnation, done).await?;
+        remember(shared, &seen, wanted, done).await?;
         Ok((seen, sentence.clone()))
     };
     let seen =
         shared.act(EventKind::DeploymentApplied, About::integration(&wanted.orchestrator), &sentence, work).await?;
     Ok((Some(change(wanted, there, fields)), seen))
+}
+
+/// Remembers one that is as it is to be, under no other name than the one that it has now.
+async fn remember(shared: &Shared, seen: &Look, wanted: &DesiredDeployment, record: DeploymentRecord) -> Result<()> {
+    let said = seen.form.said(wanted);
+    let names_it = |block: &DesiredDeployment| seen.form.said(block) == said;
+    shared.deployments.replace(&*shared.store, &seen.integration.record.incarnation, record, &names_it).await
+}
+
+/// Whether a write that failed came to an end. Where nobody knows what came of it, or it still runs, the next attempt must be
+/// the same write.
+pub(super) fn is_over(error: &Error) -> bool {
+    error.kind != ErrorKind::OutcomeUnknown && error.code.as_deref() != Some("write-in-progress")
 }
 
 /// Has a deployment written; whether that had been done before.

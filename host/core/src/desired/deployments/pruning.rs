@@ -4,9 +4,15 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::json;
 
-use super::{KIND, Planned, call, form::Form, making::key, records::DeploymentRecord, title};
+use super::{
+    KIND, Planned, call,
+    form::Form,
+    making::{is_over, key},
+    records::{DeploymentRecord, may_be_one},
+    title,
+};
 use crate::{
-    Error, EventKind, Result,
+    EventKind, Result,
     desired::{
         DesiredChange,
         apply::{Applied, DesiredAction, DesiredFailure},
@@ -27,7 +33,8 @@ pub(in crate::desired) struct Surplus {
     applied: DesiredDeployment,
 }
 
-/// What is applied and not wanted. Nothing of an orchestrator that could not be asked about each of its deployments: what
+/// What is applied and not wanted. What may be one that is wanted stays: a plugin may name the same deployment more fully, or less,
+/// than another version of it did when that was applied. Nothing of an orchestrator that could not be asked about each of its deployments: what
 /// names those may go without saying, so one that is wanted could be taken for another.
 pub(in crate::desired) fn prunable(shared: &Shared, view: &View, planned: &[Planned<'_>]) -> Vec<Surplus> {
     let unknown: BTreeSet<&str> = planned
@@ -37,7 +44,14 @@ pub(in crate::desired) fn prunable(shared: &Shared, view: &View, planned: &[Plan
         .collect();
     let wanted = |integration: &Integration, record: &DeploymentRecord| {
         planned.iter().any(|planned| match &planned.seen {
-            Some(Ok(look)) => planned.wanted.orchestrator == *integration.name && look.target == record.target,
+            Some(Ok(look)) => {
+                let same_block = || {
+                    let said = |block: &DesiredDeployment| look.form.said(block);
+                    record.applied.as_ref().is_some_and(|applied| said(applied) == said(&planned.wanted))
+                };
+                planned.wanted.orchestrator == *integration.name
+                    && (may_be_one(&look.target, &record.target) || same_block())
+            }
             _ => false,
         })
     };
@@ -105,10 +119,13 @@ async fn remove(shared: &Shared, surplus: &Surplus, dry_run: bool) -> Result<()>
                 }
             }
         }
-        if !result.as_ref().is_err_and(|error: &Error| error.kind == crate::ErrorKind::OutcomeUnknown) {
-            let applied = if result.is_ok() { None } else { record.applied.clone() };
-            let now = DeploymentRecord { applied, writes: record.writes + 1, ..record.clone() };
-            shared.deployments.set(&*shared.store, incarnation, now).await?;
+        match &result {
+            Ok(()) => shared.deployments.drop(&*shared.store, incarnation, &record.target).await?,
+            Err(error) if is_over(error) => {
+                let now = DeploymentRecord { writes: record.writes + 1, ..record.clone() };
+                shared.deployments.set(&*shared.store, incarnation, now).await?;
+            }
+            Err(_) => {}
         }
         result.map(|()| ((), sentence.clone()))
     };
