@@ -118,8 +118,15 @@ async fn write(
     let wait = allowed(&runtime.limits, timeout);
     let until = Instant::now() + wait;
     let action = &*served.action;
-    let asked =
-        journal::Write { integration, action, params: &params, key: &key, fresh, once_by_key: served.once_by_key };
+    let asked = journal::Write {
+        integration,
+        action,
+        capability: &served.operation().capability,
+        params: &params,
+        key: &key,
+        fresh,
+        once_by_key: served.once_by_key,
+    };
     let begun = match journal::begin(shared, asked, wait).await {
         Ok(journal::Begun::CarryOut(intent)) => intent,
         Ok(journal::Begun::Before(result)) => {

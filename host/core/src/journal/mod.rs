@@ -21,13 +21,14 @@ mod taken;
 use std::time::Duration;
 
 use bytes::Bytes;
+use jackfield_reflect::CapabilityId;
 use jackfield_store::{Bucket, Mutation, Store};
 
 use crate::{
     Error, ErrorKind, ErrorSource, Result, TimestampMs, clock::now_ms, faults, integrations::Integration,
     shared::Shared,
 };
-use entry::{Entry, Id};
+use entry::{End, Entry, Id};
 pub(crate) use intent::Intent;
 pub use model::{JournaledWrite, Resolution, WriteState};
 pub(crate) use operations::{list, resolve, show};
@@ -52,6 +53,8 @@ pub(crate) struct Write<'a> {
     pub(crate) integration: &'a Integration,
     /// `key-value.put`.
     pub(crate) action: &'a str,
+    /// The version of the capability in which it is asked and answered.
+    pub(crate) capability: &'a CapabilityId,
     /// What was asked, key included.
     pub(crate) params: &'a [u8],
     pub(crate) key: &'a str,
@@ -93,6 +96,7 @@ pub(crate) async fn begin(shared: &Shared, write: Write<'_>, wait: Duration) -> 
     let entry = |began_at, attempts| Entry {
         action: write.action.to_owned(),
         request: request.clone(),
+        capability: Some(write.capability.clone()),
         plugin_digest: write.integration.record.plugin_digest.to_string(),
         revision: write.integration.sends_since(),
         began_at,
@@ -103,8 +107,11 @@ pub(crate) async fn begin(shared: &Shared, write: Write<'_>, wait: Duration) -> 
     };
     match known {
         Known::Nothing => Ok(Begun::CarryOut(Box::new(Intent::new(shared, claim, entry(now_ms(), 1), None)))),
-        Known::Open(before, _) | Known::Done(before, _) if before.request != request => Err(other_request(&before)),
-        Known::Done(before, answer) => Ok(Begun::Before(before.again(answer))),
+        Known::Open(before, _) | Known::Done(before, _) if before.request != request => Err(differs(&before, &write)),
+        Known::Done(before, answer) => {
+            let digest = write.integration.record.plugin_digest.to_string();
+            Ok(Begun::Before(before.again(answer, write.capability, &digest)))
+        }
         Known::Open(before, revision) if write.once_by_key && may_be_sent_again(&before, write.integration) => {
             let entry = entry(before.began_at, before.attempts.saturating_add(1));
             Ok(Begun::CarryOut(Box::new(Intent::new(shared, claim, entry, Some((before, revision))))))
@@ -163,6 +170,29 @@ async fn known(store: &dyn Store, id: &Id) -> Result<Known> {
             Known::Done(entry, answer)
         }
     })
+}
+
+/// What whoever uses a key for something else is told. Both requests are known as their plugins were sent them: where those were
+/// two versions of one, the caller may have sent the same twice, and a new key would have it done twice.
+fn differs(before: &Entry, write: &Write<'_>) -> Error {
+    let same_version = before.plugin_digest == write.integration.record.plugin_digest.to_string();
+    if same_version || before.action != write.action {
+        return other_request(before);
+    }
+    let of =
+        before.capability.as_ref().map(|id| format!(", in the version {id} of the capability")).unwrap_or_default();
+    let done = match before.end {
+        None => "nobody knows what came of it",
+        Some(End::Failed(_)) => "it failed without having been carried out",
+        Some(_) => "it was carried out",
+    };
+    let message = format!(
+        "this idempotency key was used for a `{}` with another version of the plugin{of}, and {done}; whether this is the same request \
+         cannot be told any more. Read back what it did, and do not send it anew with another key before you know that it was another one",
+        before.action
+    );
+    let error = Error::new(ErrorKind::Conflict, ErrorSource::Caller, message);
+    Error { code: Some("key-used-with-another-version".to_owned()), ..error }
 }
 
 fn other_request(before: &Entry) -> Error {
