@@ -35,40 +35,52 @@ pub(crate) async fn call(shared: &Shared, request: CallRequest) -> Result<Answer
     shared.open()?;
     let view = shared.view.load_full();
     let integration = view.integration(&integration)?.clone();
-    let mut target = versions::target(&view, &integration, integration.running()?, &capability, &operation)?;
+    let target = versions::target(&view, &integration, integration.running()?, &capability, &operation)?;
+    let next = integration.share.as_ref().and_then(|share| share.target(&view, &target, &capability, &operation));
+    drop(view);
     let params = if params.is_empty() { Bytes::from_static(b"{}") } else { params };
     let key = idempotency_key.as_deref();
-    let chosen = version_for(shared, &integration, &target, (&capability, &operation), &params, key).await?;
-    let runtime = chosen.running()?;
-    if !Arc::ptr_eq(chosen, &integration) {
-        target = versions::target(&view, chosen, runtime, &capability, &operation)?;
-    }
-    drop(view);
-    let params = target.request(params).await?;
-    let answer = answered(shared, chosen, runtime, target.served, params, timeout, key).await?;
+    let (chosen, target, params) = version_for(shared, &integration, (target, next), params, key).await?;
+    let answer = answered(shared, chosen, chosen.running()?, target.served, params, timeout, key).await?;
     let json = target.answer(answer.json, answer.idempotency_key.as_deref()).await?;
     Ok(Answer { json, deprecated: target.deprecated(), ..answer })
 }
 
-/// The version that a call goes to, where another one has a share of them. Who names a version of the capability that only the old
-/// one speaks stays with that.
+/// The version that a call goes to, where another one may have a share of them, with what the call means there and its
+/// parameters as that version takes them. `next`: what it means in the new version, where that can be asked.
 async fn version_for<'i>(
     shared: &Shared,
     integration: &'i Arc<Integration>,
-    target: &Target<'_>,
-    (capability, operation): (&str, &str),
-    params: &Bytes,
+    (target, next): (Target<'i>, Option<Target<'i>>),
+    params: Bytes,
     idempotency_key: Option<&str>,
-) -> Result<&'i Arc<Integration>> {
+) -> Result<(&'i Arc<Integration>, Target<'i>, Bytes)> {
     let served = target.served.operation();
-    if integration.share.is_none() || served.feed {
-        return Ok(integration);
+    let Some((share, next)) = integration.share.as_ref().zip(next).filter(|_| !served.feed) else {
+        let params = target.request(params).await?;
+        return Ok((integration, target, params));
+    };
+    let asked = target.request(params.clone()).await;
+    let chosen = if served.kind == OperationKind::Write {
+        // A write that one of the versions does not understand goes to the other, so it has no name in it either.
+        match &asked {
+            Ok(asked) => {
+                let named = idempotency::name(served, asked.clone(), idempotency_key)?;
+                integration.for_write(shared, share, &named).await?
+            }
+            Err(_) => integration,
+        }
+    } else {
+        integration.for_read(share)
+    };
+    if Arc::ptr_eq(chosen, integration) {
+        return Ok((integration, target, asked?));
     }
-    if served.kind != OperationKind::Write {
-        return Ok(integration.for_read(capability, operation));
+    match next.request(params).await {
+        Ok(params) => Ok((chosen, next, params)),
+        // The new version has nothing for what is asked, and the old one has.
+        Err(_) => Ok((integration, target, asked?)),
     }
-    let named = idempotency::name(served, target.request(params.clone()).await?, idempotency_key)?;
-    integration.for_write(shared, capability, operation, &named).await
 }
 
 /// Calls an operation, in the version that the integration speaks.
