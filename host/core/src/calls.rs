@@ -60,27 +60,20 @@ async fn version_for<'i>(
         let params = target.request(params).await?;
         return Ok((integration, target, params));
     };
-    let asked = target.request(params.clone()).await;
     let chosen = if served.kind == OperationKind::Write {
-        // A write that one of the versions does not understand goes to the other, so it has no name in it either.
-        match &asked {
-            Ok(asked) => {
-                let named = idempotency::name(served, asked.clone(), idempotency_key)?;
-                integration.for_write(shared, share, &named).await?
-            }
-            Err(_) => integration,
-        }
+        let named = idempotency::name(served, target.request(params.clone()).await?, idempotency_key)?;
+        integration.for_write(shared, share, &named).await?
     } else {
         integration.for_read(share)
     };
-    if Arc::ptr_eq(chosen, integration) {
-        return Ok((integration, target, asked?));
+    // Where the new version has nothing for what is asked, the old one is asked.
+    if !Arc::ptr_eq(chosen, integration)
+        && let Ok(params) = next.request(params.clone()).await
+    {
+        return Ok((chosen, next, params));
     }
-    match next.request(params).await {
-        Ok(params) => Ok((chosen, next, params)),
-        // The new version has nothing for what is asked, and the old one has.
-        Err(_) => Ok((integration, target, asked?)),
-    }
+    let params = target.request(params).await?;
+    Ok((integration, target, params))
 }
 
 /// Calls an operation, in the version that the integration speaks.

@@ -91,13 +91,14 @@ pub(crate) fn forget_all(incarnation: &str) -> impl Iterator<Item = Mutation> {
 pub(crate) async fn begin(shared: &Shared, write: Write<'_>, wait: Duration) -> Result<Begun> {
     let id = Id { incarnation: write.integration.record.incarnation.clone(), key: write.key.to_owned() };
     let request = fingerprint::fingerprint(write.action, write.params);
+    let digest = write.integration.record.plugin_digest.to_string();
     let claim = claim(&shared.journal.taken, &id, wait.min(PATIENCE)).await?;
     let known = if write.fresh { Known::Nothing } else { known(&*shared.store, &id).await? };
     let entry = |began_at, attempts| Entry {
         action: write.action.to_owned(),
         request: request.clone(),
         capability: Some(write.capability.clone()),
-        plugin_digest: write.integration.record.plugin_digest.to_string(),
+        plugin_digest: digest.clone(),
         revision: write.integration.sends_since(),
         began_at,
         attempts,
@@ -107,11 +108,10 @@ pub(crate) async fn begin(shared: &Shared, write: Write<'_>, wait: Duration) -> 
     };
     match known {
         Known::Nothing => Ok(Begun::CarryOut(Box::new(Intent::new(shared, claim, entry(now_ms(), 1), None)))),
-        Known::Open(before, _) | Known::Done(before, _) if before.request != request => Err(differs(&before, &write)),
-        Known::Done(before, answer) => {
-            let digest = write.integration.record.plugin_digest.to_string();
-            Ok(Begun::Before(before.again(answer, write.capability, &digest)))
+        Known::Open(before, _) | Known::Done(before, _) if before.request != request => {
+            Err(differs(&before, write.action, &digest))
         }
+        Known::Done(before, answer) => Ok(Begun::Before(before.again(answer, write.capability, &digest))),
         Known::Open(before, revision) if write.once_by_key && may_be_sent_again(&before, write.integration) => {
             let entry = entry(before.began_at, before.attempts.saturating_add(1));
             Ok(Begun::CarryOut(Box::new(Intent::new(shared, claim, entry, Some((before, revision))))))
@@ -174,9 +174,8 @@ async fn known(store: &dyn Store, id: &Id) -> Result<Known> {
 
 /// What whoever uses a key for something else is told. Both requests are known as their plugins were sent them: where those were
 /// two versions of one, the caller may have sent the same twice, and a new key would have it done twice.
-fn differs(before: &Entry, write: &Write<'_>) -> Error {
-    let same_version = before.plugin_digest == write.integration.record.plugin_digest.to_string();
-    if same_version || before.action != write.action {
+fn differs(before: &Entry, action: &str, plugin_digest: &str) -> Error {
+    if before.plugin_digest == plugin_digest || before.action != action {
         return other_request(before);
     }
     let of =
@@ -211,4 +210,33 @@ fn unknown(integration: &str, key: &str, before: &Entry) -> Error {
         why.trim_end_matches('.'),
     );
     Error::new(ErrorKind::OutcomeUnknown, ErrorSource::Caller, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_said_to_be_another_requests_only_where_that_is_certain() {
+        let before = Entry {
+            action: "key-value.put".into(),
+            request: "00".into(),
+            capability: Some("jackfield:key-value@0.1.0".parse().unwrap()),
+            plugin_digest: "sha256:00".into(),
+            revision: 1,
+            began_at: 5,
+            attempts: 1,
+            ended_at: Some(6),
+            end: Some(End::Answered),
+            message: None,
+        };
+        let code = |action, digest| differs(&before, action, digest).code.unwrap();
+        assert_eq!(code("key-value.put", "sha256:00"), "idempotency-key-reused");
+        assert_eq!(code("key-value.delete", "sha256:01"), "idempotency-key-reused", "another operation");
+        assert_eq!(code("key-value.put", "sha256:01"), "key-used-with-another-version");
+        let told = |end| differs(&Entry { end, ..before.clone() }, "key-value.put", "sha256:01").message;
+        let done = told(Some(End::Answered));
+        assert!(done.contains("jackfield:key-value@0.1.0") && done.contains("it was carried out"), "{done}");
+        assert!(told(None).contains("nobody knows"));
+    }
 }
