@@ -35,40 +35,45 @@ pub(crate) async fn call(shared: &Shared, request: CallRequest) -> Result<Answer
     shared.open()?;
     let view = shared.view.load_full();
     let integration = view.integration(&integration)?.clone();
-    let mut target = versions::target(&view, &integration, integration.running()?, &capability, &operation)?;
+    let target = versions::target(&view, &integration, integration.running()?, &capability, &operation)?;
+    let next = integration.share.as_ref().and_then(|share| share.target(&view, &target, &capability, &operation));
+    drop(view);
     let params = if params.is_empty() { Bytes::from_static(b"{}") } else { params };
     let key = idempotency_key.as_deref();
-    let chosen = version_for(shared, &integration, &target, (&capability, &operation), &params, key).await?;
-    let runtime = chosen.running()?;
-    if !Arc::ptr_eq(chosen, &integration) {
-        target = versions::target(&view, chosen, runtime, &capability, &operation)?;
-    }
-    drop(view);
-    let params = target.request(params).await?;
-    let answer = answered(shared, chosen, runtime, target.served, params, timeout, key).await?;
+    let (chosen, target, params) = version_for(shared, &integration, (target, next), params, key).await?;
+    let answer = answered(shared, chosen, chosen.running()?, target.served, params, timeout, key).await?;
     let json = target.answer(answer.json, answer.idempotency_key.as_deref()).await?;
     Ok(Answer { json, deprecated: target.deprecated(), ..answer })
 }
 
-/// The version that a call goes to, where another one has a share of them. Who names a version of the capability that only the old
-/// one speaks stays with that.
+/// The version that a call goes to, where another one may have a share of them, with what the call means there and its
+/// parameters as that version takes them. `next`: what it means in the new version, where that can be asked.
 async fn version_for<'i>(
     shared: &Shared,
     integration: &'i Arc<Integration>,
-    target: &Target<'_>,
-    (capability, operation): (&str, &str),
-    params: &Bytes,
+    (target, next): (Target<'i>, Option<Target<'i>>),
+    params: Bytes,
     idempotency_key: Option<&str>,
-) -> Result<&'i Arc<Integration>> {
+) -> Result<(&'i Arc<Integration>, Target<'i>, Bytes)> {
     let served = target.served.operation();
-    if integration.share.is_none() || served.feed {
-        return Ok(integration);
+    let Some((share, next)) = integration.share.as_ref().zip(next).filter(|_| !served.feed) else {
+        let params = target.request(params).await?;
+        return Ok((integration, target, params));
+    };
+    let chosen = if served.kind == OperationKind::Write {
+        let named = idempotency::name(served, target.request(params.clone()).await?, idempotency_key)?;
+        integration.for_write(shared, share, &named).await?
+    } else {
+        integration.for_read(share)
+    };
+    // Where the new version has nothing for what is asked, the old one is asked.
+    if !Arc::ptr_eq(chosen, integration)
+        && let Ok(params) = next.request(params.clone()).await
+    {
+        return Ok((chosen, next, params));
     }
-    if served.kind != OperationKind::Write {
-        return Ok(integration.for_read(capability, operation));
-    }
-    let named = idempotency::name(served, target.request(params.clone()).await?, idempotency_key)?;
-    integration.for_write(shared, capability, operation, &named).await
+    let params = target.request(params).await?;
+    Ok((integration, target, params))
 }
 
 /// Calls an operation, in the version that the integration speaks.
@@ -118,8 +123,15 @@ async fn write(
     let wait = allowed(&runtime.limits, timeout);
     let until = Instant::now() + wait;
     let action = &*served.action;
-    let asked =
-        journal::Write { integration, action, params: &params, key: &key, fresh, once_by_key: served.once_by_key };
+    let asked = journal::Write {
+        integration,
+        action,
+        capability: &served.operation().capability,
+        params: &params,
+        key: &key,
+        fresh,
+        once_by_key: served.once_by_key,
+    };
     let begun = match journal::begin(shared, asked, wait).await {
         Ok(journal::Begun::CarryOut(intent)) => intent,
         Ok(journal::Begun::Before(result)) => {

@@ -4,9 +4,10 @@ mod common;
 
 use std::time::Duration;
 
-use common::{builder, outside::Outside, plugin, unruly};
+use common::{builder, outside::Outside, plugin, unruly, version};
 use jackfield_core::{
-    Answer, CallRequest, Error, ErrorKind, Host, HostBuilder, NewIntegration, Resolution, WriteState,
+    Answer, CallRequest, Error, ErrorKind, Host, HostBuilder, NewIntegration, Resolution, UpgradeIntegration,
+    WriteState,
 };
 use serde_json::{Value, json};
 
@@ -75,6 +76,26 @@ async fn another_request_under_the_same_key_is_refused() {
     let mut fill = CallRequest::new("wild", "unruly", "fill", "{}");
     fill.idempotency_key = Some("k".into());
     assert_eq!(host.call(fill).await.unwrap_err().code.as_deref(), Some("idempotency-key-reused"));
+    assert_eq!(outside.requests(), 1);
+}
+
+#[tokio::test]
+async fn after_an_upgrade_a_request_that_differs_is_not_said_to_be_another_one() {
+    let outside = Outside::start().await;
+    let host = unruly(&outside.url).await;
+    host.call(submit("/x", Some("k"))).await.unwrap();
+    host.install_plugin(version("unruly", "0.2.0", |_| {})).await.unwrap();
+    let to = UpgradeIntegration {
+        version: Some("0.2.0".parse().unwrap()),
+        unchecked: true,
+        ..UpgradeIntegration::default()
+    };
+    host.upgrade_integration("wild", to).await.unwrap();
+    // The same request, and the version of the capability that its answer is in.
+    assert!(host.call(submit("/x", Some("k"))).await.unwrap().replayed);
+    // One that may have become another on its way to the new version: nobody is told to take a new key.
+    let error = host.call(submit("/y", Some("k"))).await.unwrap_err();
+    assert_eq!((error.kind, error.code.as_deref()), (ErrorKind::Conflict, Some("key-used-with-another-version")));
     assert_eq!(outside.requests(), 1);
 }
 

@@ -100,6 +100,54 @@ fn what_became_optional_must_be_there_where_it_was_not() {
 }
 
 #[test]
+fn what_is_left_out_means_the_same_where_it_goes_or_is_refused() {
+    let form = |ty: &str| format!("record inner {{ x: {ty} }} get: func(a: {ty}, r: inner) -> result<_, error>;");
+    for (plain, default) in [("bool", json!(false)), ("list<string>", json!([])), ("list<u32>", json!([]))] {
+        let optional = format!("option<{plain}>");
+        // Nothing said is neither `false` nor no items: the plugin has no word for it.
+        let adapter = between(&form(plain), &form(&optional)).unwrap();
+        let given = json!({"a": default, "r": {"x": default}});
+        assert_eq!(translated(&adapter.request, &given).unwrap(), given);
+        for (request, at) in [
+            (json!({"r": {"x": default}}), "/a"),
+            (json!({"a": null, "r": {"x": default}}), "/a"),
+            (json!({"a": default, "r": {}}), "/r/x"),
+            (json!({"a": default, "r": {"x": null}}), "/r/x"),
+            (json!({"a": default}), "/r/x"),
+        ] {
+            let error = translated(&adapter.request, &request).unwrap_err();
+            assert_eq!(error, format!("at `{at}`: it is not given, and must be there where this goes"), "{request}");
+        }
+        // `false` and no items are not nothing said: they are written out.
+        let adapter = between(&form(&optional), &form(plain)).unwrap();
+        for request in [json!({}), json!({"a": default}), json!({"r": {}}), json!({"a": default, "r": {"x": default}})]
+        {
+            assert_eq!(translated(&adapter.request, &request).unwrap(), given, "{request}");
+        }
+    }
+}
+
+#[test]
+fn what_must_be_given_is_not_left_out_because_it_may_be_where_it_goes() {
+    let form = |ty: &str| format!("get: func(limit: {ty}) -> result<_, error>;");
+    let adapter = between(&form("option<u32>"), &form("u32")).unwrap();
+    assert_eq!(translated(&adapter.request, &json!({"limit": 5})).unwrap(), json!({"limit": 5}));
+    let error = adapter.request.apply(b"{}").unwrap_err();
+    let TranslateError::Malformed(error) = error else { panic!("{error}") };
+    assert_eq!((error.pointer.as_str(), error.message.as_str()), ("/limit", "it must be given"));
+}
+
+#[test]
+fn an_answer_that_leaves_out_what_its_caller_must_have_is_refused() {
+    let form = |ty: &str| format!("record r {{ x: {ty} }} get: func() -> result<r, error>;");
+    let adapter = between(&form("option<list<string>>"), &form("list<string>")).unwrap();
+    for answer in [json!({}), json!({"x": null})] {
+        let error = translated(&adapter.answer, &answer).unwrap_err();
+        assert_eq!(error, "at `/x`: it is not given, and must be there where this goes");
+    }
+}
+
+#[test]
 fn what_cannot_be_translated_is_told_with_the_place_and_both_types() {
     let plain = "get: func(name: string) -> result<string, error>;";
     for (have, wanted, told) in [

@@ -11,7 +11,6 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use jackfield_reflect::OperationKind;
 use jackfield_registry::Digest;
 use jackfield_store::{Bucket, Expect, Mutation};
 use semver::Version;
@@ -35,6 +34,7 @@ use crate::{
     plugins::Installed,
     registrar::{Change, Decision, encode},
     shared::Shared,
+    versions::{self, Target},
     view::View,
 };
 
@@ -139,10 +139,25 @@ impl Share {
         Arc::new(Self { next: Arc::new(next), percent, told_out: self.told_out.clone() })
     }
 
-    /// Whether the new version offers an operation, of the same kind.
-    fn offers(&self, capability: &str, operation: &str, kind: OperationKind) -> bool {
-        let served = self.next.running().and_then(|runtime| runtime.capability(capability)?.operation(operation));
-        served.is_ok_and(|served| served.operation().kind == kind)
+    /// What a call means in the new version: the same as in the old one, which understands it as `old`. A caller who names no
+    /// version of a capability is understood in the one that the old version speaks, whichever of them has his call, and is
+    /// answered in it. None where the new version does not offer the operation, of the same kind, or cannot be asked so.
+    pub(crate) fn target<'s>(
+        &'s self,
+        view: &View,
+        old: &Target<'_>,
+        capability: &str,
+        operation: &str,
+    ) -> Option<Target<'s>> {
+        let runtime = self.next.running().ok()?;
+        let offered = runtime.capability(capability).ok()?.operation(operation).ok()?.operation();
+        let known = &old.operation().capability;
+        let target = if offered.capability == *known {
+            versions::target(view, &self.next, runtime, capability, operation)
+        } else {
+            versions::target(view, &self.next, runtime, &known.to_string(), operation)
+        };
+        target.ok().filter(|target| target.served.operation().kind == old.served.operation().kind)
     }
 
     /// Whether the next read is one of the new version's.
@@ -166,24 +181,18 @@ fn of_key(key: &str, percent: u8) -> bool {
 }
 
 impl Integration {
-    /// The version that a read goes to.
-    pub(crate) fn for_read(self: &Arc<Self>, capability: &str, operation: &str) -> &Arc<Self> {
-        match &self.share {
-            Some(share) if share.offers(capability, operation, OperationKind::Read) && share.has_next() => &share.next,
-            _ => self,
-        }
+    /// The version that a read goes to, of which a share goes to the new one.
+    pub(crate) fn for_read<'i>(self: &'i Arc<Self>, share: &'i Share) -> &'i Arc<Self> {
+        if share.has_next() { &share.next } else { self }
     }
 
-    /// The version that a write goes to.
-    pub(crate) async fn for_write(
-        self: &Arc<Self>,
+    /// The version that a write goes to, of which a share goes to the new one.
+    pub(crate) async fn for_write<'i>(
+        self: &'i Arc<Self>,
         shared: &Shared,
-        capability: &str,
-        operation: &str,
+        share: &'i Share,
         write: &Named,
-    ) -> Result<&Arc<Self>> {
-        let share = self.share.as_ref().filter(|share| share.offers(capability, operation, OperationKind::Write));
-        let Some(share) = share else { return Ok(self) };
+    ) -> Result<&'i Arc<Self>> {
         let before = match write.fresh || write.dry_run {
             true => None,
             false => journal::taken_by(shared, &self.record.incarnation, &write.key).await?,

@@ -10,6 +10,7 @@
 //! knows nothing of the other's writes.
 
 use bytes::Bytes;
+use jackfield_reflect::CapabilityId;
 use jackfield_store::{Bucket, Expect, Mutation, Quota, Record};
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,9 @@ pub(super) struct Entry {
     pub(super) action: String,
     /// What was asked, as its fingerprint.
     pub(super) request: String,
+    /// The version of the capability that what was asked and answered is in. Absent in older entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) capability: Option<CapabilityId>,
     pub(super) plugin_digest: String,
     /// The integration's revision: where it was sent.
     pub(super) revision: u64,
@@ -191,8 +195,13 @@ impl Entry {
         Some((self, answer))
     }
 
-    /// What whoever sends it again is told.
-    pub(super) fn again(self, answer: Bytes) -> Result<Bytes> {
+    /// What whoever sends it again is told, by an integration that now speaks this version of the capability, with a plugin of this
+    /// digest. An answer is never taken for one of another form than it has.
+    pub(super) fn again(self, answer: Bytes, speaks: &CapabilityId, plugin_digest: &str) -> Result<Bytes> {
+        let form = match &self.capability {
+            Some(id) => (id != speaks).then(|| id.to_string()),
+            None => (self.plugin_digest != plugin_digest).then(|| "an older version".to_owned()),
+        };
         let lost = |why: &str| {
             let message = format!(
                 "this write was carried out before, under the same idempotency key; {why}: read back what it did"
@@ -200,12 +209,15 @@ impl Entry {
             let error = Error::new(ErrorKind::AlreadyExists, ErrorSource::Caller, message);
             Err(Error { code: Some("answer-not-kept".to_owned()), ..error })
         };
-        match self.end {
-            Some(End::Answered) => Ok(answer),
-            Some(End::AnsweredAtLength) => lost("its answer was too long to be kept"),
-            Some(End::FoundApplied) => lost("its answer was lost, and an operator found it carried out"),
-            Some(End::Failed(failure)) => Err(failure.into_error()),
-            None => Err(Error::internal("a write that is settled does not say how")),
+        match (self.end, form) {
+            (Some(End::Answered), Some(form)) => {
+                lost(&format!("its answer has the form of {form}, which the integration does not speak any more"))
+            }
+            (Some(End::Answered), None) => Ok(answer),
+            (Some(End::AnsweredAtLength), _) => lost("its answer was too long to be kept"),
+            (Some(End::FoundApplied), _) => lost("its answer was lost, and an operator found it carried out"),
+            (Some(End::Failed(failure)), _) => Err(failure.into_error()),
+            (None, _) => Err(Error::internal("a write that is settled does not say how")),
         }
     }
 
@@ -236,6 +248,7 @@ mod tests {
         Entry {
             action: "key-value.put".into(),
             request: "00".into(),
+            capability: Some(id("0.1.0")),
             plugin_digest: "sha256:00".into(),
             revision: 1,
             began_at: 5,
@@ -246,11 +259,15 @@ mod tests {
         }
     }
 
+    fn id(version: &str) -> CapabilityId {
+        format!("jackfield:key-value@{version}").parse().unwrap()
+    }
+
     fn stored(result: &Result<Bytes>) -> Option<Result<Bytes>> {
         let (entry, answer) = entry().ended(result, 7)?;
         let (read, answer) = Entry::decode(Record { value: entry.encode(&answer).unwrap(), revision: 1 }).unwrap();
         assert_eq!((&read, read.ended_at), (&entry, Some(7)));
-        Some(read.again(answer))
+        Some(read.again(answer, &id("0.1.0"), "sha256:00"))
     }
 
     #[test]
@@ -260,6 +277,22 @@ mod tests {
         }
         let error = stored(&Ok(Bytes::from(vec![b'1'; MOST_ANSWER + 1]))).unwrap().unwrap_err();
         assert_eq!(error.code.as_deref(), Some("answer-not-kept"));
+    }
+
+    #[test]
+    fn an_answer_is_not_told_as_one_of_another_version_of_the_capability() {
+        let (answered, answer) = entry().ended(&Ok(Bytes::from("{}")), 7).unwrap();
+        let again = |entry: &Entry, version, digest| entry.clone().again(answer.clone(), &id(version), digest);
+        assert_eq!(again(&answered, "0.1.0", "sha256:01").unwrap(), "{}", "a newer plugin that speaks the same");
+        let error = again(&answered, "0.2.0", "sha256:01").unwrap_err();
+        assert_eq!((error.kind, error.code.as_deref()), (ErrorKind::AlreadyExists, Some("answer-not-kept")));
+        assert!(error.message.contains("jackfield:key-value@0.1.0"), "{error}");
+        // Written before the version was noted.
+        let old = Entry { capability: None, ..answered };
+        assert_eq!(again(&old, "0.1.0", "sha256:00").unwrap(), "{}");
+        assert!(again(&old, "0.1.0", "sha256:01").is_err());
+        let text = String::from_utf8(old.encode(&[]).unwrap()).unwrap();
+        assert!(!text.contains("capability"), "{text}");
     }
 
     #[test]

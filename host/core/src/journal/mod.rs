@@ -21,13 +21,14 @@ mod taken;
 use std::time::Duration;
 
 use bytes::Bytes;
+use jackfield_reflect::CapabilityId;
 use jackfield_store::{Bucket, Mutation, Store};
 
 use crate::{
     Error, ErrorKind, ErrorSource, Result, TimestampMs, clock::now_ms, faults, integrations::Integration,
     shared::Shared,
 };
-use entry::{Entry, Id};
+use entry::{End, Entry, Id};
 pub(crate) use intent::Intent;
 pub use model::{JournaledWrite, Resolution, WriteState};
 pub(crate) use operations::{list, resolve, show};
@@ -52,6 +53,8 @@ pub(crate) struct Write<'a> {
     pub(crate) integration: &'a Integration,
     /// `key-value.put`.
     pub(crate) action: &'a str,
+    /// The version of the capability in which it is asked and answered.
+    pub(crate) capability: &'a CapabilityId,
     /// What was asked, key included.
     pub(crate) params: &'a [u8],
     pub(crate) key: &'a str,
@@ -88,12 +91,14 @@ pub(crate) fn forget_all(incarnation: &str) -> impl Iterator<Item = Mutation> {
 pub(crate) async fn begin(shared: &Shared, write: Write<'_>, wait: Duration) -> Result<Begun> {
     let id = Id { incarnation: write.integration.record.incarnation.clone(), key: write.key.to_owned() };
     let request = fingerprint::fingerprint(write.action, write.params);
+    let digest = write.integration.record.plugin_digest.to_string();
     let claim = claim(&shared.journal.taken, &id, wait.min(PATIENCE)).await?;
     let known = if write.fresh { Known::Nothing } else { known(&*shared.store, &id).await? };
     let entry = |began_at, attempts| Entry {
         action: write.action.to_owned(),
         request: request.clone(),
-        plugin_digest: write.integration.record.plugin_digest.to_string(),
+        capability: Some(write.capability.clone()),
+        plugin_digest: digest.clone(),
         revision: write.integration.sends_since(),
         began_at,
         attempts,
@@ -103,8 +108,10 @@ pub(crate) async fn begin(shared: &Shared, write: Write<'_>, wait: Duration) -> 
     };
     match known {
         Known::Nothing => Ok(Begun::CarryOut(Box::new(Intent::new(shared, claim, entry(now_ms(), 1), None)))),
-        Known::Open(before, _) | Known::Done(before, _) if before.request != request => Err(other_request(&before)),
-        Known::Done(before, answer) => Ok(Begun::Before(before.again(answer))),
+        Known::Open(before, _) | Known::Done(before, _) if before.request != request => {
+            Err(differs(&before, write.action, &digest))
+        }
+        Known::Done(before, answer) => Ok(Begun::Before(before.again(answer, write.capability, &digest))),
         Known::Open(before, revision) if write.once_by_key && may_be_sent_again(&before, write.integration) => {
             let entry = entry(before.began_at, before.attempts.saturating_add(1));
             Ok(Begun::CarryOut(Box::new(Intent::new(shared, claim, entry, Some((before, revision))))))
@@ -165,6 +172,28 @@ async fn known(store: &dyn Store, id: &Id) -> Result<Known> {
     })
 }
 
+/// What whoever uses a key for something else is told. Both requests are known as their plugins were sent them: where those were
+/// two versions of one, the caller may have sent the same twice, and a new key would have it done twice.
+fn differs(before: &Entry, action: &str, plugin_digest: &str) -> Error {
+    if before.plugin_digest == plugin_digest || before.action != action {
+        return other_request(before);
+    }
+    let of =
+        before.capability.as_ref().map(|id| format!(", in the version {id} of the capability")).unwrap_or_default();
+    let done = match before.end {
+        None => "nobody knows what came of it",
+        Some(End::Failed(_)) => "it failed without having been carried out",
+        Some(_) => "it was carried out",
+    };
+    let message = format!(
+        "this idempotency key was used for a `{}` with another version of the plugin{of}, and {done}; whether this is the same request \
+         cannot be told any more. Read back what it did, and do not send it anew with another key before you know that it was another one",
+        before.action
+    );
+    let error = Error::new(ErrorKind::Conflict, ErrorSource::Caller, message);
+    Error { code: Some("key-used-with-another-version".to_owned()), ..error }
+}
+
 fn other_request(before: &Entry) -> Error {
     let message = format!(
         "this idempotency key was used for another request, a `{}`; use a new key for each request",
@@ -181,4 +210,33 @@ fn unknown(integration: &str, key: &str, before: &Entry) -> Error {
         why.trim_end_matches('.'),
     );
     Error::new(ErrorKind::OutcomeUnknown, ErrorSource::Caller, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_said_to_be_another_requests_only_where_that_is_certain() {
+        let before = Entry {
+            action: "key-value.put".into(),
+            request: "00".into(),
+            capability: Some("jackfield:key-value@0.1.0".parse().unwrap()),
+            plugin_digest: "sha256:00".into(),
+            revision: 1,
+            began_at: 5,
+            attempts: 1,
+            ended_at: Some(6),
+            end: Some(End::Answered),
+            message: None,
+        };
+        let code = |action, digest| differs(&before, action, digest).code.unwrap();
+        assert_eq!(code("key-value.put", "sha256:00"), "idempotency-key-reused");
+        assert_eq!(code("key-value.delete", "sha256:01"), "idempotency-key-reused", "another operation");
+        assert_eq!(code("key-value.put", "sha256:01"), "key-used-with-another-version");
+        let told = |end| differs(&Entry { end, ..before.clone() }, "key-value.put", "sha256:01").message;
+        let done = told(Some(End::Answered));
+        assert!(done.contains("jackfield:key-value@0.1.0") && done.contains("it was carried out"), "{done}");
+        assert!(told(None).contains("nobody knows"));
+    }
 }

@@ -46,19 +46,30 @@ pub(super) enum Plan {
 pub(super) struct Members {
     /// The members where the value comes from.
     pub(super) members: BTreeMap<String, Member>,
-    /// Those that must be there where it goes.
-    pub(super) needed: Vec<String>,
 }
 
 /// What is done with one member.
 #[derive(Debug)]
 pub(super) enum Member {
     /// It is translated.
-    Take(Plan),
+    Take(Plan, Absent),
     /// It is left out: nobody asked for it.
     Drop,
     /// It is left out where it says nothing, and refused where it says something.
     Refuse(Shape),
+}
+
+/// What it means where a member that both have is left out.
+#[derive(Debug)]
+pub(super) enum Absent {
+    /// The same in both forms: it stays left out.
+    Same,
+    /// Nothing that can be said where it goes: it must be there.
+    Needed,
+    /// It may not be left out where it comes from, and where it goes nobody would notice.
+    Required,
+    /// This, as JSON, and something else where it goes: it is written out, and translated.
+    Means(String),
 }
 
 /// What is done with the cases of a variant.
@@ -204,7 +215,11 @@ impl Planner {
         let mut members = BTreeMap::new();
         for (name, shape) in from {
             let member = match (find(to, name), self.direction) {
-                (Some(to), _) => Member::Take(self.within(name, |planner| planner.shape(shape, &to))?),
+                (Some(to), direction) => {
+                    let plan = self.within(name, |planner| planner.shape(shape, &to))?;
+                    let absent = absent(shape, &to, &plan, direction);
+                    Member::Take(plan, absent)
+                }
                 (None, Direction::Answer) => Member::Drop,
                 // It need not be given, and where it is, it cannot be passed on.
                 (None, Direction::Request) if shape.has_default() => Member::Refuse((*shape).clone()),
@@ -222,11 +237,12 @@ impl Planner {
                 return Err(self.within(name, |planner| planner.mismatch(None, Some(shape))));
             }
         }
-        if members.values().all(|member| matches!(member, Member::Take(Plan::Same))) {
+        // What must be there in both forms is found missing by whoever reads the other one.
+        let stays = |member: &Member| matches!(member, Member::Take(Plan::Same, Absent::Same | Absent::Needed));
+        if members.values().all(stays) {
             return Ok(Plan::Same);
         }
-        let needed = to.iter().filter(|(_, shape)| !shape.has_default()).map(|(name, _)| (*name).to_owned()).collect();
-        Ok(Plan::Record(Arc::new(Members { members, needed })))
+        Ok(Plan::Record(Arc::new(Members { members })))
     }
 
     fn cases(
@@ -289,6 +305,50 @@ impl Planner {
             to: to.map(|name| format!("`{name}`")),
             versions: None,
         }
+    }
+}
+
+/// What it means where a member is left out. Nothing is guessed: `false` that was meant does not become "nothing said", nor
+/// the other way round.
+fn absent(from: &Shape, to: &Shape, plan: &Plan, direction: Direction) -> Absent {
+    match (from.has_default(), to.has_default(), direction) {
+        _ if matches!(plan, Plan::Needed(_)) => Absent::Needed,
+        (false, true, Direction::Request) => Absent::Required,
+        (false, true, Direction::Answer) => Absent::Same,
+        (false, false, _) | (true, false, Direction::Answer) => Absent::Needed,
+        (true, _, _) if is_left_out_alike(from, to) => Absent::Same,
+        (true, _, Direction::Request) => Absent::Means(left_out(from)),
+        // The host leaves nothing out of an answer but options, and there nothing said is nothing said.
+        (true, true, Direction::Answer) => Absent::Same,
+    }
+}
+
+/// Whether two members that may be left out mean the same where they are.
+fn is_left_out_alike(from: &Shape, to: &Shape) -> bool {
+    match (from, to) {
+        (Shape::Option(_), Shape::Option(_))
+        | (Shape::Bool, Shape::Bool)
+        | (Shape::List(_), Shape::List(_))
+        | (Shape::Flags(_), Shape::Flags(_)) => true,
+        (Shape::Record(from), Shape::Record(to)) => to.fields.iter().all(|field| {
+            let other = from.fields.iter().find(|other| other.name == field.name);
+            field.shape.has_default() && other.is_none_or(|other| is_left_out_alike(&other.shape, &field.shape))
+        }),
+        _ => false,
+    }
+}
+
+/// What a member that is left out stands for, as JSON.
+fn left_out(shape: &Shape) -> String {
+    match shape {
+        Shape::Bool => "false".to_owned(),
+        Shape::List(_) | Shape::Flags(_) => "[]".to_owned(),
+        Shape::Record(record) => {
+            // Names of WIT need no escapes.
+            let fields = record.fields.iter().map(|field| format!("\"{}\":{}", field.name, left_out(&field.shape)));
+            format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+        }
+        _ => "null".to_owned(),
     }
 }
 

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 use super::{
     TranslateError,
-    plan::{Cases, Known, Member, Members, Plan},
+    plan::{Absent, Cases, Known, Member, Members, Plan},
 };
 use crate::{JsonError, error::Trail, shape::Shape, suggest::did_you_mean};
 
@@ -287,7 +287,7 @@ fn record<'de, A: MapAccess<'de>>(members: &Members, walk: &mut Walk, mut map: A
             return walk.within(&name, |walk| walk.malformed("it stands there twice".to_owned()));
         }
         match what {
-            Member::Take(plan) => {
+            Member::Take(plan, _) => {
                 walk.separate(&mut first);
                 member(plan, walk, &name, &mut map)?;
             }
@@ -303,10 +303,22 @@ fn record<'de, A: MapAccess<'de>>(members: &Members, walk: &mut Walk, mut map: A
             }
         }
     }
-    match members.needed.iter().find(|name| !seen.contains(name.as_str())) {
-        None => Ok(()),
-        Some(name) => walk.within(name, |walk| walk.refuse(absent())),
+    for (name, member) in members.members.iter().filter(|(name, _)| !seen.contains(name.as_str())) {
+        let Member::Take(plan, what) = member else { continue };
+        match what {
+            Absent::Same => {}
+            Absent::Needed => return walk.within(name, |walk| walk.refuse(absent())),
+            Absent::Required => return walk.within(name, |walk| walk.malformed("it must be given".to_owned())),
+            Absent::Means(text) => {
+                walk.separate(&mut first);
+                walk.write_text(name)?;
+                walk.write(":");
+                let mut text = serde_json::Deserializer::from_str(text);
+                walk.within(name, |walk| Step { plan, walk }.deserialize(&mut text)).map_err(A::Error::custom)?;
+            }
+        }
     }
+    Ok(())
 }
 
 fn absent() -> String {
