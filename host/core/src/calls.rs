@@ -97,7 +97,8 @@ async fn answered(
     let answer = run(shared, integration, runtime, served, params.clone(), timeout).await;
     let operation = served.operation();
     if !operation.feed {
-        let (capability, operation) = (operation.interface.clone(), operation.name.clone());
+        // As every version of the plugin understands it.
+        let (capability, operation) = (operation.capability.package(), operation.name.clone());
         let read = Read { capability, operation, action: &served.action, params, answer: &answer };
         shadow.follow(&shared.shadows, integration, read);
     }

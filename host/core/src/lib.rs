@@ -45,6 +45,7 @@ mod credentials;
 mod deprecation;
 mod desired;
 mod error;
+mod event;
 mod events;
 mod faults;
 mod feeds;
@@ -92,6 +93,7 @@ pub use credentials::{CredentialUse, NewCredential, make_key_file};
 pub use deprecation::{Deprecated, DeprecationInfo};
 pub use desired::{Applied, Apply, DesiredAction, DesiredChange, DesiredFailure, FieldChange};
 pub use error::{Error, ErrorKind, ErrorSource, Result};
+pub use event::{Event, EventKind};
 pub use grants::{Asked, EndpointGrant, GrantAnswer, GrantInfo, GrantQuestion, GrantSettings, GrantUse};
 pub use host::Host;
 pub use integrations::{
