@@ -10,7 +10,7 @@ mod making;
 mod pruning;
 mod records;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Value, json};
 
@@ -251,15 +251,24 @@ async fn call(
     Ok((value, answer.replayed))
 }
 
-/// What was applied, as documents, by integration.
+/// What was applied, as documents, by integration. Two records may be of blocks that name the same, where what goes without saying
+/// is another by now: the later one counts, since no two documents may.
 pub(super) fn export(shared: &Shared, view: &View) -> Vec<Value> {
     let of = |integration: &Arc<Integration>| {
+        let mut latest: BTreeMap<String, (u64, DesiredDeployment)> = BTreeMap::new();
+        for record in shared.deployments.of(&integration.record.incarnation) {
+            let Some(applied) = record.applied else { continue };
+            let name = title(&applied);
+            if latest.get(&name).is_none_or(|(writes, _)| *writes < record.writes) {
+                latest.insert(name, (record.writes, applied));
+            }
+        }
         let name = integration.name.to_string();
-        let records = shared.deployments.of(&integration.record.incarnation);
-        let applied = records.into_iter().filter_map(|record| record.applied);
-        let document =
-            move |applied| json!({"deployment": DesiredDeployment { orchestrator: name.clone(), ..applied }});
-        applied.map(document).collect::<Vec<_>>()
+        let document = move |(_, applied)| {
+            let deployment = DesiredDeployment { orchestrator: name.clone(), ..applied };
+            json!({ "deployment": deployment })
+        };
+        latest.into_values().map(document).collect::<Vec<_>>()
     };
     view.integrations.values().flat_map(of).collect()
 }
