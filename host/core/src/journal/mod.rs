@@ -175,16 +175,14 @@ async fn known(store: &dyn Store, id: &Id) -> Result<Known> {
 /// What whoever uses a key for something else is told. Both requests are known as their plugins were sent them: where those were
 /// two versions of one, the caller may have sent the same twice, and a new key would have it done twice.
 fn differs(before: &Entry, action: &str, plugin_digest: &str) -> Error {
-    if before.plugin_digest == plugin_digest || before.action != action {
+    // Of one that was not carried out a new key makes no second one.
+    let failed = matches!(before.end, Some(End::Failed(_)));
+    if before.plugin_digest == plugin_digest || before.action != action || failed {
         return other_request(before);
     }
     let of =
         before.capability.as_ref().map(|id| format!(", in the version {id} of the capability")).unwrap_or_default();
-    let done = match before.end {
-        None => "nobody knows what came of it",
-        Some(End::Failed(_)) => "it failed without having been carried out",
-        Some(_) => "it was carried out",
-    };
+    let done = if before.end.is_some() { "it was carried out" } else { "nobody knows what came of it" };
     let message = format!(
         "this idempotency key was used for a `{}` with another version of the plugin{of}, and {done}; whether this is the same request \
          cannot be told any more. Read back what it did, and do not send it anew with another key before you know that it was another one",
