@@ -22,7 +22,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     Integration, IntegrationRecord, build,
     build::For,
-    judge, moved_on, same, shadow,
+    judge, moved_on, same,
     upgrade::{Probation, leaving},
 };
 use crate::{
@@ -293,7 +293,6 @@ async fn commit(
         None => None,
     };
     let value = encode(&record)?;
-    let before = old.clone();
     let old = old.clone();
     let decide = move |view: &View| {
         let current = view.integration(&old.name)?;
@@ -318,10 +317,7 @@ async fn commit(
             }),
         }))
     };
-    shared.registrar.change(decide).await?;
-    shared.probation.notify_one();
-    shadow::over(shared, &before, "the integration is being upgraded").await;
-    Ok(())
+    shared.registrar.change(decide).await.map(drop)
 }
 
 #[cfg(test)]

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use jackfield_store::{Bucket, Expect, Mutation};
 
 use super::{
-    Integration, IntegrationRecord, Runtime, build, build::For, enabling::disabled, judge, moved_on, same, shadow,
-    share,
+    Integration, IntegrationRecord, Runtime, build, build::For, enabling::disabled, judge, moved_on, same, share,
 };
 use crate::{
     Error, EventKind, Result, health,
@@ -90,7 +89,6 @@ pub(super) async fn switch(
     }
     let runtime = if record.disabled { Err(disabled(&old.name)) } else { runtime };
     let value = encode(&record)?;
-    let (before, still) = (old.clone(), rehearsed.is_some());
     let (old, kind, message) = (old.clone(), how.kind, how.message);
     let decide = move |view: &View| {
         let current = view.integration(&old.name)?;
@@ -120,18 +118,7 @@ pub(super) async fn switch(
             }),
         }))
     };
-    shared.registrar.change(decide).await?;
-    shared.probation.notify_one();
-    if !still {
-        let why = match kind {
-            EventKind::IntegrationUpgraded => "the integration was upgraded",
-            EventKind::IntegrationRolledBack => "the integration went back to the version before",
-            EventKind::IntegrationDisabled => "the integration was disabled",
-            _ => "the integration was changed",
-        };
-        shadow::over(shared, &before, why).await;
-    }
-    Ok(())
+    shared.registrar.change(decide).await.map(drop)
 }
 
 /// Whether two records differ in nothing that runs.

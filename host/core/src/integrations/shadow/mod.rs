@@ -304,9 +304,19 @@ impl Integration {
     }
 }
 
-/// A rehearsal is over since what runs is another now, if there was one.
-pub(super) async fn over(shared: &Shared, old: &Integration, why: &str) {
+/// A rehearsal is over since what runs is another now, if there was one. `by`: what was done.
+pub(super) async fn left(shared: &Shared, old: &Integration, by: EventKind) {
     let Some(record) = &old.record.shadow else { return };
+    let why = match by {
+        // Ended by itself, which that commit has told.
+        EventKind::ShadowEnded => return,
+        EventKind::IntegrationUpgraded => "the integration was upgraded",
+        EventKind::IntegrationRolledBack => "the integration went back to the version before",
+        EventKind::IntegrationDisabled => "the integration was disabled",
+        EventKind::IntegrationRemoved => "the integration was removed",
+        EventKind::IntegrationShared => "the integration is being upgraded",
+        _ => "the integration was changed",
+    };
     if let Some(shadow) = &old.shadow {
         shadow.end(old, why);
     }
@@ -316,7 +326,6 @@ pub(super) async fn over(shared: &Shared, old: &Integration, why: &str) {
         audit.by_itself(kind.as_str(), &old.name, Outcome::Ok, message.clone()).await;
     }
     shared.events.emit(kind, Some(&old.name), Some(&old.record.plugin), message);
-    shared.shadows.changed.notify_one();
 }
 
 fn told_end(name: &str, version: &Version, why: &str) -> String {
