@@ -173,6 +173,7 @@ impl Adding {
         let decide = move |view: &View| {
             free(view, &name)?;
             same(view, &plugin)?;
+            view.pins.allow(plugin.name(), plugin.version()).map_err(|e| e.at("/plugin"))?;
             let but = if record.disabled { ", and is disabled" } else { "" };
             let message =
                 format!("`{name}` was added, with the plugin `{}` {}{but}", record.plugin, record.plugin_version);

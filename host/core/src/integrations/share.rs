@@ -299,6 +299,9 @@ async fn commit(
         if current.revision != old.revision {
             return Err(moved_on(&old.name, None, current.revision));
         }
+        if let Some(share) = &record.share {
+            view.pins.allow(&record.plugin, &share.plugin_version).map_err(|e| e.at("/version"))?;
+        }
         let mut mutations =
             vec![Mutation::set(Bucket::Integrations, &*old.name, value).expect(Expect::Revision(old.revision))];
         if let Some(plugin) = needed {

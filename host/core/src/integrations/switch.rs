@@ -95,6 +95,9 @@ pub(super) async fn switch(
         if current.revision != old.revision {
             return Err(moved_on(&old.name, None, current.revision));
         }
+        if record.plugin_digest != old.record.plugin_digest && kind != EventKind::IntegrationRolledBack {
+            view.pins.allow(&record.plugin, &record.plugin_version).map_err(|e| e.at("/version"))?;
+        }
         let mut mutations =
             vec![Mutation::set(Bucket::Integrations, &*old.name, value).expect(Expect::Revision(old.revision))];
         if let Some(plugin) = needed {
