@@ -3,10 +3,10 @@
 
 use std::{
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{Integration, IntegrationRecord, upgrade};
@@ -14,6 +14,9 @@ use crate::{Error, ErrorKind, ErrorSource, HealthState, Result, metrics::Tally, 
 
 /// How often they are looked at.
 const LOOK: Duration = Duration::from_millis(200);
+/// How long it takes until going back is tried again, the first time; then twice as long each time.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Calls that have to have ended before a share of them says something.
 const ENOUGH: u64 = 20;
 /// The share of calls that may fail, whatever failed before.
@@ -32,8 +35,6 @@ pub(crate) struct Watch {
     judges_outside: bool,
     ended: AtomicU64,
     failed: AtomicU64,
-    /// It cannot be taken back; that was said once.
-    given_up: AtomicBool,
 }
 
 impl Watch {
@@ -44,8 +45,8 @@ impl Watch {
     }
 
     fn since(before: Tally) -> Self {
-        let (ended, failed, given_up) = Default::default();
-        Self { before, judges_outside: true, ended, failed, given_up }
+        let (ended, failed) = Default::default();
+        Self { before, judges_outside: true, ended, failed }
     }
 
     /// A call has ended. `whole`: it had all the time that the integration's calls have.
@@ -88,10 +89,47 @@ impl Watch {
     pub(crate) fn tally(&self) -> Tally {
         Tally { ended: self.ended.load(Ordering::Relaxed), failed: self.failed.load(Ordering::Relaxed) }
     }
+}
 
-    /// Whether it is no longer watched, since it could not be taken back.
-    pub(crate) fn has_given_up(&self) -> bool {
-        self.given_up.load(Ordering::Relaxed)
+/// What came of taking a version back that does not do well, at one revision of its integration.
+#[derive(Debug, Default)]
+pub(crate) struct Retreat(Mutex<Tried>);
+
+#[derive(Debug, Default)]
+struct Tried {
+    revision: u64,
+    times: u32,
+    /// When it is tried again.
+    again: Option<Instant>,
+    given_up: bool,
+}
+
+impl Retreat {
+    fn at(&self, revision: u64) -> MutexGuard<'_, Tried> {
+        let mut tried = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if tried.revision != revision {
+            *tried = Tried { revision, ..Tried::default() };
+        }
+        tried
+    }
+
+    /// Whether it may be tried at this moment.
+    fn may_try(&self, revision: u64, now: Instant) -> bool {
+        let tried = self.at(revision);
+        !tried.given_up && tried.again.is_none_or(|again| again <= now)
+    }
+
+    /// It failed. Where what there is to go back to is gone, that lasts; anything else may be over soon, such as a full disk.
+    fn failed(&self, revision: u64, now: Instant, error: &Error) {
+        let mut tried = self.at(revision);
+        tried.given_up = error.kind == ErrorKind::Conflict;
+        let wait = FIRST_WAIT.saturating_mul(2u32.saturating_pow(tried.times)).min(LONGEST_WAIT);
+        (tried.times, tried.again) = (tried.times.saturating_add(1), Some(now + wait));
+    }
+
+    /// Whether it is tried no more, since it cannot be done.
+    pub(crate) fn has_given_up(&self, revision: u64) -> bool {
+        self.at(revision).given_up
     }
 }
 
@@ -132,7 +170,8 @@ async fn look_at(shared: &Shared, integration: &Integration) {
         Some(watch) => watch,
         None => return,
     };
-    if watch.has_given_up() {
+    let (retreat, revision) = (&integration.live.retreat, integration.revision);
+    if !retreat.may_try(revision, Instant::now()) {
         return;
     }
     // The checks are the old version's as long as that has a share.
@@ -145,12 +184,14 @@ async fn look_at(shared: &Shared, integration: &Integration) {
         _ => watch.worse(),
     };
     let Some(reason) = reason else { return };
-    if let Err(error) = upgrade::roll_back(shared, &integration.name, Some(integration.revision), Some(&reason)).await {
+    if let Err(error) = upgrade::roll_back(shared, &integration.name, Some(revision), Some(&reason)).await {
         // Somebody may have changed it at this moment; then it is looked at again.
         let now = shared.view.load();
-        let gone_on = now.integration(&integration.name).is_ok_and(|now| now.revision != integration.revision);
-        watch.given_up.store(!gone_on, Ordering::Relaxed);
-        tracing::error!(integration = &*integration.name, %error, "an upgraded integration does not do well and cannot go back: {reason}");
+        if now.integration(&integration.name).is_ok_and(|now| now.revision == revision) {
+            retreat.failed(revision, Instant::now(), &error);
+            let lasts = if retreat.has_given_up(revision) { "; it stays as it is" } else { "; it is tried again" };
+            tracing::error!(integration = &*integration.name, %error, "an upgraded integration does not do well and cannot go back{lasts}: {reason}");
+        }
     }
 }
 
@@ -183,6 +224,21 @@ mod tests {
         assert!(after(good, 5, 5).is_some() && after((0, 0), 5, 5).is_some());
         assert_eq!(after(good, 6, 5), None);
         assert_eq!(after((10, 10), 19, 19), None);
+    }
+
+    #[test]
+    fn going_back_is_tried_again_later_and_given_up_only_where_that_is_gone() {
+        let (retreat, now) = (Retreat::default(), Instant::now());
+        let by = |kind| Error::new(kind, ErrorSource::Host, "x");
+        let after = |seconds| now + Duration::from_secs(seconds);
+        assert!(retreat.may_try(7, now));
+        retreat.failed(7, now, &by(ErrorKind::Unavailable));
+        assert!(!retreat.may_try(7, now) && retreat.may_try(7, after(1)) && !retreat.has_given_up(7));
+        (0..100).for_each(|_| retreat.failed(7, now, &by(ErrorKind::Unavailable)));
+        assert!(!retreat.may_try(7, after(59)) && retreat.may_try(7, after(60)));
+        retreat.failed(7, now, &by(ErrorKind::Conflict));
+        assert!(!retreat.may_try(7, after(3600)) && retreat.has_given_up(7));
+        assert!(!retreat.has_given_up(8) && retreat.may_try(8, now), "it was changed");
     }
 
     #[test]
