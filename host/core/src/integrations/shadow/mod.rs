@@ -33,7 +33,7 @@ pub use self::report::{
 };
 pub(crate) use self::run::run;
 use self::tally::{Look, Tally};
-use super::{Integration, IntegrationRecord, aside::aside, upgrade};
+use super::{Integration, IntegrationRecord, aside::aside, build::For, upgrade};
 use crate::{EventKind, Result, TimestampMs, clock::now_ms, plugins::Installed, shared::Shared, view::View};
 
 /// Reads of one integration that are compared at once.
@@ -142,8 +142,8 @@ impl Shadow {
         let record = upgrade::leaving(&integration.record, plugin, wanted.config.clone());
         let operations_lost = upgrade::operations_of_both(before, plugin).1;
         Ok(Arc::new(Self {
-            candidate: aside(shared, integration, record, plugin)?,
-            again: aside(shared, integration, integration.record.clone(), before)?,
+            candidate: aside(shared, integration, record, plugin, For::Rehearsal)?,
+            again: aside(shared, integration, integration.record.clone(), before, For::Version)?,
             operations_lost,
             started_at: wanted.started_at,
             counted_since: now_ms(),
