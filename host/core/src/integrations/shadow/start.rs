@@ -182,8 +182,8 @@ async fn commit(
             mutations,
             event: (kind, Some(old.name.to_string()), Some(record.plugin.clone()), message),
             apply: Box::new(move |view, revision| {
-                let is_next = |other: &&Arc<Shadow>| shadow.as_ref().is_some_and(|next| Arc::ptr_eq(next, *other));
-                if let Some(other) = old.shadow.as_ref().filter(|other| !is_next(other)) {
+                let ends = |other: &&Arc<Shadow>| shadow.as_ref().is_none_or(|next| !Arc::ptr_eq(next, other));
+                if let Some(other) = old.shadow.as_ref().filter(ends) {
                     other.end(&old, &why);
                 }
                 if let (Some(shadow), Some(wanted)) = (&shadow, &record.shadow) {
