@@ -48,6 +48,8 @@ pub(crate) struct GuestOutbound {
     meter: Arc<Meter>,
     /// What is sent is answered from a cassette.
     replays: bool,
+    /// Endpoints that may be asked for nothing that changes anything, only since a version is rehearsed.
+    restrained: Vec<String>,
 }
 
 /// What is counted and bounded of an integration's requests.
@@ -78,7 +80,27 @@ impl GuestOutbound {
         let (tracks, bounds, leaks) = (live.tracks.clone(), live.bounds.clone(), live.leaks.clone());
         let (pauses, traffic) = (live.pauses.clone(), limits::traffic(limits));
         let meter = Arc::new(Meter { tracks, bounds, leaks, requests, pauses, budgets, traffic });
-        Self { gateway, meter, replays: live.replays() }
+        Self { gateway, meter, replays: live.replays(), restrained: Vec::new() }
+    }
+
+    /// The same for a version that is rehearsed, with the endpoints of which it would be allowed more were it not.
+    pub(crate) fn restrained(self, endpoints: Vec<String>) -> Self {
+        Self { restrained: endpoints, ..self }
+    }
+
+    /// What a rehearsed version is told of a request that is refused for that alone.
+    fn kept_back<T>(&self, answer: &Result<T, GatewayError>) -> Option<String> {
+        match answer {
+            Err(GatewayError::NotAllowed { endpoint, asked, rule: "read-only", .. })
+                if self.restrained.contains(endpoint) =>
+            {
+                Some(format!(
+                    "`{asked}` may change the outside system, and a version that is rehearsed sends nothing that does; a `POST` that \
+                     changes nothing belongs to `safe-posts` of its endpoint in the plugin's manifest"
+                ))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -214,6 +236,7 @@ impl GuestOutbound {
             Request { endpoint: endpoint.clone(), operation, method, path_and_query, headers, body, timeout, private };
         let began = Instant::now();
         let answer = self.gateway.send(request, deadline).await;
+        let kept_back = self.kept_back(&answer);
         match &answer {
             Ok(response) => {
                 let Sent { host, pattern, credential, replayed } = response.sent.clone();
@@ -225,7 +248,8 @@ impl GuestOutbound {
                 told.credential = credential.map(|(name, version)| CredentialUse { name: name.to_string(), version });
             }
             Err(error) => {
-                let reason: String = error.to_string().chars().take(200).collect();
+                let reason = kept_back.clone().unwrap_or_else(|| error.to_string());
+                let reason: String = reason.chars().take(200).collect();
                 told.replayed = self.replays;
                 told.refused = Some(meter.leaks.text(&call.operation, "a refusal", &reason).into_owned());
             }
@@ -242,7 +266,9 @@ impl GuestOutbound {
         });
         let response = answer.map_err(|error| {
             meter.failed(call, &error);
-            fault(&error, safe)
+            let Some(message) = kept_back else { return fault(&error, safe) };
+            meter.tracks.refuse_change();
+            refusal(types::ErrorKind::PermissionDenied, message, faults::NOT_ALLOWED)
         })?;
         meter.leaks.found(&call.operation, "the headers of a response", response.redacted);
         if let Some(wait) = meter.pauses.heard(&endpoint, response.status, &response.headers) {

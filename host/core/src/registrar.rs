@@ -10,7 +10,7 @@ use jackfield_store::Mutation;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    Error, EventKind, Result, faults,
+    Error, EventKind, Result, faults, integrations,
     shared::{About, Shared},
     view::View,
 };
@@ -93,10 +93,16 @@ async fn carry_out(shared: &Shared, decide: Decide) -> Result<bool> {
         (change.apply)(&mut next, revision);
         shared.view.store(Arc::new(next));
         shared.changed.notify_one();
+        shared.probation.notify_one();
+        shared.shadows.changed.notify_one();
         Ok(((), message.clone()))
     };
     let about = About::installed(integration.as_deref(), plugin.as_deref());
     shared.act(kind, about, &message, work).await?;
+    // Here and not where it was asked for: who asked may have gone away meanwhile.
+    if let Some(name) = &integration {
+        integrations::changed(shared, &view, kind, name).await;
+    }
     Ok(true)
 }
 

@@ -193,8 +193,7 @@ fn of_integration(integration: &Integration) -> Vec<Concern> {
     if integration.is_watched() {
         let previous = integration.record.previous.as_ref().map(|previous| previous.plugin_version.to_string());
         let previous = previous.unwrap_or_default();
-        let given_up =
-            integration.runtime.iter().filter_map(|runtime| runtime.watch.as_ref()).any(|w| w.has_given_up());
+        let given_up = integration.live.retreat.has_given_up(integration.revision);
         let message = match given_up {
             false => format!(
                 "it was upgraded from {previous} a short while ago, and goes back by itself if it does not do well"

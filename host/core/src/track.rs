@@ -81,6 +81,7 @@ pub(crate) struct Tracks {
     state_commits: AtomicU64,
     /// Commits to it that were refused, since what runs may keep nothing.
     refused_commits: AtomicU64,
+    refused_changes: AtomicU64,
 }
 
 impl Tracks {
@@ -123,6 +124,16 @@ impl Tracks {
     /// Something was not written to the integration's state, since what runs may keep nothing.
     pub(crate) fn refuse_commit(&self) {
         self.refused_commits.fetch_add(1, Ordering::Release);
+    }
+
+    /// A request was refused that could have changed something, since what runs is only rehearsed.
+    pub(crate) fn refuse_change(&self) {
+        self.refused_changes.fetch_add(1, Ordering::Release);
+    }
+
+    /// How often that was so.
+    pub(crate) fn refused_changes(&self) -> u64 {
+        self.refused_changes.load(Ordering::Acquire)
     }
 
     /// How often that was so.

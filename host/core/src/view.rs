@@ -43,6 +43,9 @@ impl View {
             let known: BTreeSet<&str> = self.plugins.keys().map(|id| id.name.as_str()).collect();
             return Err(names::unknown("plugin", name, known));
         }
+        if version.is_none() {
+            self.pins.known(name)?;
+        }
         let pinned = self.pins.of(name).map(ToString::to_string);
         let Some(version) = version.or(pinned.as_deref()) else {
             // A version that is not meant for everybody yet is for whoever names it, unless there is no other.

@@ -115,6 +115,39 @@ async fn an_answer_that_is_another_each_time_is_told_as_changed_meanwhile_and_wr
 }
 
 #[tokio::test]
+async fn what_a_rehearsed_version_calls_a_read_sends_nothing_that_may_change_the_outside_system() {
+    let outside = Outside::start().await;
+    let host = wild(&outside).await;
+    host.shadow_integration("wild", NewShadow { unchecked: true, ..to("0.2.0") }).await.unwrap();
+    for (method, sent, done) in [("GET", 2, 1), ("POST", 1, 2)] {
+        let before = outside.requests();
+        let request = json!({"endpoint": "api", "method": method, "path": "/shared", "headers": [], "body": ""});
+        call(&host, "wild", "unruly.attempt", json!({"request": request})).await.unwrap();
+        let all = |report: &ShadowReport| report.reads.compared + report.reads.failed == done;
+        let report = until(&host, "wild", method, all).await;
+        assert_eq!(outside.requests(), before + sent, "{method}: {report:#?}");
+    }
+    let reads = host.shadow("wild").unwrap().reads;
+    assert_eq!((reads.equal, reads.different, reads.failed), (1, 0, 1), "{reads:?}");
+}
+
+#[tokio::test]
+async fn a_rehearsal_is_over_with_an_upgrade_for_which_nobody_waits_any_more() {
+    let outside = Outside::start().await;
+    let host = wild(&outside).await;
+    host.shadow_integration("wild", NewShadow { unchecked: true, ..to("0.2.0") }).await.unwrap();
+    let (mut events, mut told) = (host.events(), host.events());
+    let upgrade = UpgradeIntegration { unchecked: true, ..UpgradeIntegration::default() };
+    tokio::select! {
+        biased;
+        _ = next(&mut events, EventKind::IntegrationUpgraded) => {}
+        _ = host.upgrade_integration("wild", upgrade) => {}
+    }
+    next(&mut told, EventKind::ShadowEnded).await;
+    assert_eq!(host.shadow("wild").unwrap().state, ShadowState::Ended);
+}
+
+#[tokio::test]
 async fn callers_wait_for_no_comparison_and_what_finds_no_place_is_dropped_and_counted() {
     let outside = Outside::start().await;
     let host = wild(&outside).await;

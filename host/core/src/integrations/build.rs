@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use jackfield_engine::{Pool, Services};
-use jackfield_gateway::{EndpointSpec, Gateway, GatewayLimits, IpNet, Label};
+use jackfield_gateway::{Allowance, EndpointSpec, Gateway, GatewayLimits, IpNet, Label};
 use jackfield_reflect::did_you_mean;
 use jackfield_registry::Manifest;
 use jackfield_store::Bucket;
@@ -39,6 +39,9 @@ pub(super) enum For<'a> {
     Credential(&'a str, u64),
     /// To see whether another version of the plugin works. It can keep nothing.
     Version,
+    /// To answer reads with another version of the plugin, again and again. It can keep nothing, and what it sends may change
+    /// nothing: that it calls an operation a read is what it says itself.
+    Rehearsal,
 }
 
 impl For<'_> {
@@ -46,7 +49,24 @@ impl For<'_> {
     fn version_of(self, credential: &str) -> Option<u64> {
         match self {
             Self::Credential(name, version) => (name == credential).then_some(version),
-            Self::Calls | Self::Version => None,
+            Self::Calls | Self::Version | Self::Rehearsal => None,
+        }
+    }
+
+    /// The endpoints of which less may be asked for this than their operator allows.
+    fn restrains(self, manifest: &Manifest, settings: &BTreeMap<String, EndpointSettings>) -> Vec<String> {
+        let allowance = |name: &String| settings.get(name).map(grants::allowance).unwrap_or_default();
+        let restrained = |name: &&String| self.allowance(allowance(name)) != allowance(name);
+        manifest.endpoints.iter().map(|endpoint| &endpoint.name).filter(restrained).cloned().collect()
+    }
+
+    /// What may be asked of an endpoint, of what its operator allows.
+    fn allowance(self, allowed: Allowance) -> Allowance {
+        match self {
+            // Where what the operator allows is only counted, only this is refused.
+            Self::Rehearsal if allowed.count_only => Allowance { read_only: true, ..Allowance::default() },
+            Self::Rehearsal => Allowance { read_only: true, ..allowed },
+            Self::Calls | Self::Credential(..) | Self::Version => allowed,
         }
     }
 }
@@ -89,7 +109,8 @@ pub(super) fn runtime(
     let gateway = Arc::new(gateway);
     let guest_config: Arc<str> = config::for_guest(manifest, &config).into();
     let budgets = Arc::new(spending::budgets(&shared.store, &record.incarnation, &record.endpoints)?);
-    let outbound = Arc::new(GuestOutbound::new(gateway.clone(), budgets.clone(), &granted, &limits, live));
+    let outbound = GuestOutbound::new(gateway.clone(), budgets.clone(), &granted, &limits, live);
+    let outbound = Arc::new(outbound.restrained(purpose.restrains(manifest, &record.endpoints)));
     let secrets = Arc::new(CallSecrets::new(outbound.clone(), shared.known.clone()));
     let services = Services {
         integration: name.clone(),
@@ -99,7 +120,7 @@ pub(super) fn runtime(
             store: shared.store.clone(),
             incarnation: record.incarnation.clone(),
             max_bytes: limits.state_bytes,
-            read_only: matches!(purpose, For::Version),
+            read_only: matches!(purpose, For::Version | For::Rehearsal),
             tracks: live.tracks.clone(),
             bounds: live.bounds.clone(),
             leaks: live.leaks.clone(),
@@ -164,7 +185,7 @@ fn endpoints(
             methods: rule.methods.clone(),
             paths: rule.paths.clone(),
             safe_posts: rule.safe_posts.clone(),
-            allowance: grants::allowance(&settings),
+            allowance: purpose.allowance(grants::allowance(&settings)),
             allow_addresses: ranges(&rule.name, &settings)?,
             ca_pem: settings.ca_pem,
             authority: settings
@@ -234,4 +255,24 @@ pub(crate) async fn load_all(shared: &Shared, plugins: &View) -> Result<BTreeMap
         integrations.insert(name, Arc::new(integration));
     }
     Ok(integrations)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_rehearsed_may_change_nothing_whatever_its_operator_allows_or_only_counts() {
+        let methods = Some(vec!["GET".to_owned(), "DELETE".to_owned()]);
+        let of = |read_only, count_only| Allowance { methods: methods.clone(), paths: None, read_only, count_only };
+        assert_eq!(For::Rehearsal.allowance(of(false, false)), of(true, false));
+        assert_eq!(
+            For::Rehearsal.allowance(of(false, true)),
+            Allowance { read_only: true, ..Allowance::default() },
+            "what is only counted is not refused"
+        );
+        for purpose in [For::Calls, For::Version, For::Credential("token", 1)] {
+            assert_eq!(purpose.allowance(of(false, true)), of(false, true));
+        }
+    }
 }

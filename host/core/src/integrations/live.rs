@@ -9,7 +9,10 @@ use jackfield_engine::{CallError, Limit};
 use jackfield_gateway::Uses;
 use semver::Version;
 
-use super::shadow::{Remembered, Shadow, ShadowReport};
+use super::{
+    probation::Retreat,
+    shadow::{Remembered, Shadow, ShadowReport},
+};
 use crate::{
     EventKind,
     bounds::{Bound, Bounds, Throttle},
@@ -45,6 +48,8 @@ pub(crate) struct Live {
     pub(crate) tape: Option<Arc<Tape>>,
     /// It is of something that only runs to be compared, for nobody who calls.
     pub(crate) aside: bool,
+    /// Of going back from a version that does not do well.
+    pub(crate) retreat: Retreat,
     /// What is rehearsed of it, or was the latest time.
     shadow: Mutex<Option<Remembered>>,
 }
@@ -67,6 +72,7 @@ impl Live {
             leaks: Arc::new(Watch::new(shared.known.clone(), teller.clone())),
             teller,
             aside: false,
+            retreat: Retreat::default(),
             shadow: Mutex::default(),
         })
     }
@@ -90,6 +96,7 @@ impl Live {
             leaks: self.leaks.clone(),
             teller,
             aside: true,
+            retreat: Retreat::default(),
             shadow: Mutex::default(),
         })
     }

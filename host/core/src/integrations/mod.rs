@@ -173,6 +173,7 @@ impl Adding {
         let decide = move |view: &View| {
             free(view, &name)?;
             same(view, &plugin)?;
+            view.pins.allow(plugin.name(), plugin.version()).map_err(|e| e.at("/plugin"))?;
             let but = if record.disabled { ", and is disabled" } else { "" };
             let message =
                 format!("`{name}` was added, with the plugin `{}` {}{but}", record.plugin, record.plugin_version);
@@ -247,7 +248,6 @@ pub(crate) async fn may_remove(shared: &Shared, name: &str, discard_unknown: boo
 /// Removes an integration, its state, and what is remembered of its writes.
 pub(crate) async fn remove(shared: &Shared, name: &str, discard_unknown: bool) -> Result<()> {
     may_remove(shared, name, discard_unknown).await?;
-    let old = shared.view.load().integration(name)?.clone();
     let name = name.to_owned();
     let decide = move |view: &View| {
         let integration = view.integration(&name)?;
@@ -273,10 +273,20 @@ pub(crate) async fn remove(shared: &Shared, name: &str, discard_unknown: bool) -
             }),
         }))
     };
-    shared.registrar.change(decide).await?;
-    shadow::over(shared, &old, "the integration was removed").await;
-    shared.deployments.forget(&old.record.incarnation);
-    Ok(())
+    shared.registrar.change(decide).await.map(drop)
+}
+
+/// Ends what a change of an integration leaves nothing to do for. `before`: the view without that change, which is of this kind.
+pub(crate) async fn changed(shared: &Shared, before: &View, kind: EventKind, name: &str) {
+    let Some(old) = before.integrations.get(name) else { return };
+    let view = shared.view.load_full();
+    let now = view.integrations.get(name);
+    if now.is_none_or(|now| now.record.shadow.is_none()) {
+        shadow::left(shared, old, kind).await;
+    }
+    if now.is_none() {
+        shared.deployments.forget(&old.record.incarnation);
+    }
 }
 
 /// Has the plugin judge the configuration, in an instance that can reach nothing.

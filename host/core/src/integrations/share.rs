@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     Integration, IntegrationRecord, build,
     build::For,
-    judge, moved_on, same, shadow,
+    judge, moved_on, same,
     upgrade::{Probation, leaving},
 };
 use crate::{
@@ -302,12 +302,14 @@ async fn commit(
         None => None,
     };
     let value = encode(&record)?;
-    let before = old.clone();
     let old = old.clone();
     let decide = move |view: &View| {
         let current = view.integration(&old.name)?;
         if current.revision != old.revision {
             return Err(moved_on(&old.name, None, current.revision));
+        }
+        if let Some(share) = &record.share {
+            view.pins.allow(&record.plugin, &share.plugin_version).map_err(|e| e.at("/version"))?;
         }
         let mut mutations =
             vec![Mutation::set(Bucket::Integrations, &*old.name, value).expect(Expect::Revision(old.revision))];
@@ -327,10 +329,7 @@ async fn commit(
             }),
         }))
     };
-    shared.registrar.change(decide).await?;
-    shared.probation.notify_one();
-    shadow::over(shared, &before, "the integration is being upgraded").await;
-    Ok(())
+    shared.registrar.change(decide).await.map(drop)
 }
 
 #[cfg(test)]

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use jackfield_store::{Bucket, Expect, Mutation};
 
 use super::{
-    Integration, IntegrationRecord, Runtime, build, build::For, enabling::disabled, judge, moved_on, same, shadow,
-    share,
+    Integration, IntegrationRecord, Runtime, build, build::For, enabling::disabled, judge, moved_on, same, share,
 };
 use crate::{
     Error, EventKind, Result, health,
@@ -90,12 +89,14 @@ pub(super) async fn switch(
     }
     let runtime = if record.disabled { Err(disabled(&old.name)) } else { runtime };
     let value = encode(&record)?;
-    let (before, still) = (old.clone(), rehearsed.is_some());
     let (old, kind, message) = (old.clone(), how.kind, how.message);
     let decide = move |view: &View| {
         let current = view.integration(&old.name)?;
         if current.revision != old.revision {
             return Err(moved_on(&old.name, None, current.revision));
+        }
+        if record.plugin_digest != old.record.plugin_digest && kind != EventKind::IntegrationRolledBack {
+            view.pins.allow(&record.plugin, &record.plugin_version).map_err(|e| e.at("/version"))?;
         }
         let mut mutations =
             vec![Mutation::set(Bucket::Integrations, &*old.name, value).expect(Expect::Revision(old.revision))];
@@ -120,18 +121,7 @@ pub(super) async fn switch(
             }),
         }))
     };
-    shared.registrar.change(decide).await?;
-    shared.probation.notify_one();
-    if !still {
-        let why = match kind {
-            EventKind::IntegrationUpgraded => "the integration was upgraded",
-            EventKind::IntegrationRolledBack => "the integration went back to the version before",
-            EventKind::IntegrationDisabled => "the integration was disabled",
-            _ => "the integration was changed",
-        };
-        shadow::over(shared, &before, why).await;
-    }
-    Ok(())
+    shared.registrar.change(decide).await.map(drop)
 }
 
 /// Whether two records differ in nothing that runs.

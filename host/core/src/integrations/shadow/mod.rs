@@ -33,7 +33,7 @@ pub use self::report::{
 };
 pub(crate) use self::run::run;
 use self::tally::{Look, Tally};
-use super::{Integration, IntegrationRecord, aside::aside, upgrade};
+use super::{Integration, IntegrationRecord, aside::aside, build::For, upgrade};
 use crate::{EventKind, Result, TimestampMs, clock::now_ms, plugins::Installed, shared::Shared, view::View};
 
 /// Reads of one integration that are compared at once.
@@ -142,8 +142,8 @@ impl Shadow {
         let record = upgrade::leaving(&integration.record, plugin, wanted.config.clone());
         let operations_lost = upgrade::operations_of_both(before, plugin).1;
         Ok(Arc::new(Self {
-            candidate: aside(shared, integration, record, plugin)?,
-            again: aside(shared, integration, integration.record.clone(), before)?,
+            candidate: aside(shared, integration, record, plugin, For::Rehearsal)?,
+            again: aside(shared, integration, integration.record.clone(), before, For::Version)?,
             operations_lost,
             started_at: wanted.started_at,
             counted_since: now_ms(),
@@ -305,9 +305,19 @@ impl Integration {
     }
 }
 
-/// A rehearsal is over since what runs is another now, if there was one.
-pub(super) async fn over(shared: &Shared, old: &Integration, why: &str) {
+/// A rehearsal is over since what runs is another now, if there was one. `by`: what was done.
+pub(super) async fn left(shared: &Shared, old: &Integration, by: EventKind) {
     let Some(record) = &old.record.shadow else { return };
+    let why = match by {
+        // Ended by itself, which that commit has told.
+        EventKind::ShadowEnded => return,
+        EventKind::IntegrationUpgraded => "the integration was upgraded",
+        EventKind::IntegrationRolledBack => "the integration went back to the version before",
+        EventKind::IntegrationDisabled => "the integration was disabled",
+        EventKind::IntegrationRemoved => "the integration was removed",
+        EventKind::IntegrationShared => "the integration is being upgraded",
+        _ => "the integration was changed",
+    };
     if let Some(shadow) = &old.shadow {
         shadow.end(old, why);
     }
@@ -317,7 +327,6 @@ pub(super) async fn over(shared: &Shared, old: &Integration, why: &str) {
         audit.by_itself(kind.as_str(), &old.name, Outcome::Ok, message.clone()).await;
     }
     shared.events.emit(kind, Some(&old.name), Some(&old.record.plugin), message);
-    shared.shadows.changed.notify_one();
 }
 
 fn told_end(name: &str, version: &Version, why: &str) -> String {

@@ -123,8 +123,15 @@ impl Question<'_> {
     /// Asks a version. Fails where its answer says nothing about it.
     async fn ask(&self, version: &Integration, who: &str) -> Result<Result<Bytes>, String> {
         let tracks = &version.live.tracks;
-        let refused = tracks.refused_commits();
-        match self.call(version).await {
+        let (refused, kept_back) = (tracks.refused_commits(), tracks.refused_changes());
+        let answer = self.call(version).await;
+        // Whatever it makes of that is no answer of a version that runs.
+        if tracks.refused_changes() != kept_back {
+            return Err(format!(
+                "{who}: it wants to send what may change the outside system, which is not sent for a rehearsal"
+            ));
+        }
+        match answer {
             Err(error) if says_nothing(&error) => Err(format!("{who}: {}", error.message)),
             Err(_) if tracks.refused_commits() != refused => {
                 Err(format!("{who}: it wants to keep something in its state, and nothing is kept for a rehearsal"))

@@ -108,7 +108,7 @@ async fn start(shared: &Shared, name: &str, wanted: NewShadow) -> Result<ShadowR
     if let Some((shadow, running)) = goes_on.filter(|_| !wanted.dry_run) {
         let record = ShadowRecord { started_at: running.started_at, ..record };
         let shadow = shadow.clone();
-        change(shared, &old, Some((record, shadow.clone()))).await?;
+        change(shared, &old, (record, shadow.clone())).await?;
         return Ok(shadow.report(None));
     }
     let shadow = Shadow::new(shared, &old, &record, (before, plugin))?;
@@ -127,10 +127,7 @@ async fn start(shared: &Shared, name: &str, wanted: NewShadow) -> Result<ShadowR
     if wanted.dry_run {
         return Ok(shadow.report(Some(ShadowState::Tried)));
     }
-    change(shared, &old, Some((record, shadow.clone()))).await?;
-    if let Some(other) = &old.shadow {
-        other.over("another rehearsal took its place");
-    }
+    change(shared, &old, (record, shadow.clone())).await?;
     Ok(shadow.report(None))
 }
 
@@ -140,25 +137,23 @@ pub(super) async fn stop(shared: &Shared, name: &str, revision: Option<u64>, why
     at_revision(&old, revision)?;
     let Some(record) = &old.record.shadow else { return Ok(()) };
     let message = told_end(name, &record.plugin_version, why);
-    commit(shared, &old, (EventKind::ShadowEnded, message), None).await?;
-    if let Some(shadow) = &old.shadow {
-        shadow.end(&old, why);
-    }
-    Ok(())
+    commit(shared, &old, (EventKind::ShadowEnded, message), None, why).await
 }
 
-async fn change(shared: &Shared, old: &Arc<Integration>, to: Option<(ShadowRecord, Arc<Shadow>)>) -> Result<()> {
-    let version = to.as_ref().map(|(record, _)| record.plugin_version.to_string()).unwrap_or_default();
+async fn change(shared: &Shared, old: &Arc<Integration>, to: (ShadowRecord, Arc<Shadow>)) -> Result<()> {
+    let version = &to.0.plugin_version;
     let message = format!("{version} is rehearsed for `{}`, which runs with {}", old.name, old.record.plugin_version);
-    commit(shared, old, (EventKind::ShadowStarted, message), to).await
+    commit(shared, old, (EventKind::ShadowStarted, message), Some(to), "another rehearsal took its place").await
 }
 
-/// Commits that an integration is rehearsed so, or no longer. What runs is the same before and after.
+/// Commits that an integration is rehearsed so, or no longer. What runs is the same before and after. `why`: another rehearsal that
+/// there was is over.
 async fn commit(
     shared: &Shared,
     old: &Arc<Integration>,
     (kind, message): (EventKind, String),
     to: Option<(ShadowRecord, Arc<Shadow>)>,
+    why: &str,
 ) -> Result<()> {
     let (wanted, shadow) = to.unzip();
     // A write that is sent again may be: it goes where it went before.
@@ -171,7 +166,7 @@ async fn commit(
         None => None,
     };
     let value = encode(&record)?;
-    let old = old.clone();
+    let (old, why) = (old.clone(), why.to_owned());
     let decide = move |view: &View| {
         let current = view.integration(&old.name)?;
         if current.revision != old.revision {
@@ -187,6 +182,10 @@ async fn commit(
             mutations,
             event: (kind, Some(old.name.to_string()), Some(record.plugin.clone()), message),
             apply: Box::new(move |view, revision| {
+                let ends = |other: &&Arc<Shadow>| shadow.as_ref().is_none_or(|next| !Arc::ptr_eq(next, other));
+                if let Some(other) = old.shadow.as_ref().filter(ends) {
+                    other.end(&old, &why);
+                }
                 if let (Some(shadow), Some(wanted)) = (&shadow, &record.shadow) {
                     shadow.until.store(wanted.until, Ordering::Relaxed);
                     old.live.remember_shadow(Remembered::Goes(shadow.clone()));
@@ -197,7 +196,5 @@ async fn commit(
             }),
         }))
     };
-    shared.registrar.change(decide).await?;
-    shared.shadows.changed.notify_one();
-    Ok(())
+    shared.registrar.change(decide).await.map(drop)
 }
