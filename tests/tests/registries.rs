@@ -136,18 +136,18 @@ fn a_plugin_is_found_by_a_word_and_installed_by_its_name() {
     assert!(maker.web.asked().iter().all(|asked| asked.contains("packages") || asked.contains(".wasm")));
     let exactly = install(&stand, &[&format!("acme/{NAME}@=0.1.0")]).unwrap();
     assert_eq!(exactly["version"], "0.1.0");
+    // A lock of what was installed by name installs the same elsewhere.
+    done(&stand, &["plugin", "install", NAME, &lock]);
+    let other = site(&maker);
+    let all = done(&other, &["plugin", "install", "--locked", &lock]);
+    assert_eq!(all["items"][0]["digest"], installed["digest"], "{all}");
+
     assert_eq!(done(&stand, &["plugin", "outdated"]), json!({"items": []}), "it is the newest that would do");
     maker.release("0.2.7", |_| {});
     maker.build();
     done(&stand, &["registry", "sync"]);
     let newer = &done(&stand, &["plugin", "outdated"])["available"][0];
     assert_eq!((&newer["installed"], &newer["available"]), (&json!("0.2.0"), &json!("0.2.7")), "{newer}");
-
-    // A lock of what was installed by name installs the same elsewhere.
-    done(&stand, &["plugin", "install", NAME, &lock]);
-    let other = site(&maker);
-    let all = done(&other, &["plugin", "install", "--locked", &lock]);
-    assert_eq!(all["items"][0]["digest"], installed["digest"], "{all}");
 }
 
 #[test]
