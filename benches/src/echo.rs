@@ -1,6 +1,9 @@
 //! The guest of all benchmarks, what it is asked, and hosts that have it.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
@@ -11,6 +14,7 @@ use jackfield_engine::{
     OutboundResponse, Pool, Services, StateItem, StateMutation, StateStore, Versioned, types::Error,
 };
 use jackfield_reflect::reflect;
+use jackfield_registry::{Contents, Manifest, Package, pack, strip};
 
 pub(crate) mod bindings {
     //! The types of `bench:echo`, as an embedder has them.
@@ -41,6 +45,16 @@ pub(crate) fn packed(name: &str) -> Result<Bytes> {
     let file = target().join("plugins").join(format!("{name}.wasm"));
     let read = std::fs::read(&file).with_context(|| format!("{}: `cargo xtask guests` builds it", file.display()))?;
     Ok(read.into())
+}
+
+/// The echo with another manifest, as another plugin or another version.
+pub(crate) fn repacked(change: impl FnOnce(&mut Manifest)) -> Result<Vec<u8>> {
+    let file = packed("echo")?;
+    let Package { mut manifest, .. } = Package::read(&file)?;
+    change(&mut manifest);
+    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("echo/wit");
+    let contents = Contents { wit_dirs: &[&wit], ..Contents::default() };
+    Ok(pack(&strip(&file)?, &manifest, &contents)?)
 }
 
 /// The target folder that this program was built into.

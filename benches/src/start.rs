@@ -6,7 +6,6 @@ use anyhow::Result;
 use bytes::Bytes;
 use jackfield_core::{Host, NewIntegration};
 use jackfield_engine::{Engine, EngineConfig};
-use jackfield_registry::{Contents, Package, pack, strip};
 use sha2::Digest as _;
 
 use crate::{
@@ -130,10 +129,7 @@ async fn instances(table: &mut Table, quick: bool) -> Result<()> {
 
 /// The echo as another plugin, which shares no code with it.
 fn renamed(name: &str) -> Result<Vec<u8>> {
-    let file = packed("echo")?;
-    let Package { mut manifest, .. } = Package::read(&file)?;
-    manifest.plugin.name = name.to_owned();
-    Ok(pack(&strip(&file)?, &manifest, &Contents::default())?)
+    echo::repacked(|manifest| name.clone_into(&mut manifest.plugin.name))
 }
 
 async fn integrations(table: &mut Table, plugins: usize, count: usize, rounds: usize) -> Result<()> {

@@ -10,10 +10,9 @@ use std::{
 
 use anyhow::Result;
 use jackfield_core::{CallRequest, Host, NewIntegration, UpgradeIntegration};
-use jackfield_registry::{Contents, Package, pack, strip};
 use tokio::task::JoinSet;
 
-use crate::{echo::packed, race::percentile, table::Table};
+use crate::{echo, race::percentile, table::Table};
 
 const GROUP: &str = "switch";
 const CALLERS: usize = 64;
@@ -97,8 +96,6 @@ pub(crate) async fn all(table: &mut Table, quick: bool) -> Result<()> {
 
 /// The echo in another version.
 fn versioned(version: &str) -> Result<Vec<u8>> {
-    let file = packed("echo")?;
-    let Package { mut manifest, .. } = Package::read(&file)?;
-    manifest.plugin.version = version.parse()?;
-    Ok(pack(&strip(&file)?, &manifest, &Contents::default())?)
+    let version = version.parse()?;
+    echo::repacked(|manifest| manifest.plugin.version = version)
 }
