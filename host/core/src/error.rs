@@ -36,6 +36,11 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Whether it is the answer to what was asked, and not a reason why nobody could answer now.
+    pub(crate) fn says_no(self) -> bool {
+        matches!(self, Self::Invalid | Self::NotFound | Self::AlreadyExists | Self::Conflict | Self::Unsupported)
+    }
+
     /// The kind's name in every surface, e.g. `not-found`.
     pub fn as_str(self) -> &'static str {
         match self {

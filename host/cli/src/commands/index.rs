@@ -84,10 +84,7 @@ fn failed(error: impl std::fmt::Display) -> Failure {
 
 /// Where an index is: a folder is named from here.
 fn source(address: &str) -> Result<IndexPlace, Failure> {
-    let address = match std::fs::canonicalize(address) {
-        Ok(folder) if folder.is_dir() && !address.contains("://") => folder.display().to_string(),
-        _ => address.to_owned(),
-    };
+    let address = registries::from_here(address);
     // What was written is not repeated: it may be an address with a password.
     address.parse().map_err(|error: IndexPlaceError| Failure::Usage(error.to_string()))
 }

@@ -50,14 +50,17 @@ pub(super) fn signers(args: &IndexSignerArgs) -> Result<Vec<serde_json::Value>, 
     Ok(all)
 }
 
+/// The address of an index: a folder is named from here, where that is where the host runs too.
+pub(super) fn from_here(address: &str) -> String {
+    match std::fs::canonicalize(address) {
+        Ok(folder) if folder.is_dir() && !address.contains("://") => folder.display().to_string(),
+        _ => address.to_owned(),
+    }
+}
+
 async fn add(context: &Context, args: &AddRegistryArgs) -> Result<(), Failure> {
-    // A folder is named from here, where that is where the host runs too.
-    let address = match std::fs::canonicalize(&args.address) {
-        Ok(folder) if folder.is_dir() && !args.address.contains("://") => folder.display().to_string(),
-        _ => args.address.clone(),
-    };
     let body = json!({
-        "address": address,
+        "address": from_here(&args.address),
         "signer": signers(&args.signers)?,
         "unsigned": if args.signers.allow_unsigned { "allow" } else { "refuse" },
         "position": args.position,

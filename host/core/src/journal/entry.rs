@@ -80,16 +80,8 @@ impl Failure {
     /// The error, if it is one that stays true: the request was judged, and nothing was carried out. Of every other it is
     /// true too that nothing was, but it may go better when it is sent again.
     pub(super) fn lasting(error: &Error) -> Option<Self> {
-        let lasting = matches!(
-            error.kind,
-            ErrorKind::Invalid
-                | ErrorKind::NotFound
-                | ErrorKind::AlreadyExists
-                | ErrorKind::Conflict
-                | ErrorKind::Unsupported
-        );
         let judged = matches!(error.source_of_fault, ErrorSource::Caller | ErrorSource::Downstream);
-        (lasting && judged).then(|| Self {
+        (error.kind.says_no() && judged).then(|| Self {
             kind: error.kind,
             source: error.source_of_fault,
             message: error.message.clone(),

@@ -179,15 +179,7 @@ fn placed(error: Error, place: &str, name: &str) -> Error {
 
 /// Whether an orchestrator cannot be asked now, rather than saying no.
 fn is_down(error: &Error) -> bool {
-    let says_no = matches!(
-        error.kind,
-        ErrorKind::Invalid
-            | ErrorKind::NotFound
-            | ErrorKind::AlreadyExists
-            | ErrorKind::Conflict
-            | ErrorKind::Unsupported
-    );
-    !says_no || error.code.as_deref() == Some("integration-disabled")
+    !error.kind.says_no() || error.code.as_deref() == Some("integration-disabled")
 }
 
 /// What there is of a deployment, and what it would be.
